@@ -1,0 +1,45 @@
+import { type Static, Type } from 'typebox'
+import { Id, Next } from './common.ts'
+
+/** What an account may be. Wire constants: stored, so never renamed. */
+export const roles = ['clinician', 'specialist', 'auditor', 'administrator'] as const
+export type Role = (typeof roles)[number]
+
+const Country = Type.String({ pattern: '^[A-Z]{2}$', description: 'ISO 3166-1 alpha-2.' })
+const person = {
+  id: Id,
+  name: Type.String(),
+  professionalBody: Type.Optional(Type.String({ description: 'Who registered them, e.g. GMC.' })),
+  registrationNumber: Type.Optional(Type.String()),
+  country: Country
+}
+
+/** One enrolled account, as its own holder sees it. */
+export const AccountView = Type.Object(
+  {
+    ...person,
+    role: Type.Enum(roles),
+    organisation: Type.Object({
+      id: Id,
+      name: Type.String(),
+      odsCode: Type.Optional(Type.String()),
+      country: Country
+    })
+  },
+  { $id: 'Account' }
+)
+export type AccountView = Static<typeof AccountView>
+
+/** One specialist, as a clinician who looks for one sees them. */
+export const SpecialistView = Type.Object(
+  { ...person, organisation: Type.String() },
+  { $id: 'Specialist' }
+)
+export type SpecialistView = Static<typeof SpecialistView>
+
+/** A page may hold fewer specialists than asked for, even none, and still have a next one. */
+export const SpecialistPage = Type.Object(
+  { specialists: Type.Array(SpecialistView), next: Next },
+  { $id: 'SpecialistPage' }
+)
+export type SpecialistPage = Static<typeof SpecialistPage>

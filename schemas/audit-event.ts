@@ -1,0 +1,81 @@
+import { type Static, Type } from 'typebox'
+
+/** What can happen. Wire constants: stored for decades, so never renamed, only added to. */
+export const actions = [
+  'service.start',
+  'service.stop',
+  'service.check',
+  'organisation.create',
+  'account.create',
+  'account.read',
+  'account.disable',
+  'specialist.list',
+  'client.create',
+  'token.issue',
+  'case.create',
+  'case.list',
+  'case.search',
+  'case.read',
+  'record.create',
+  'record.list',
+  'record.read',
+  'content.read',
+  'share.create',
+  'share.list',
+  'share.read',
+  'share.revoke',
+  'link.open',
+  'audit.query',
+  'audit.export'
+] as const
+
+/**
+ * How it went. A disclosure of content is two events: `granted` before its first byte, then one of
+ * `complete`, `aborted` (the reader went away), `failed`, `revoked`, `expired`, `stopped` (the
+ * service) or `interrupted` (the process ended; found at its next start). A refusal is one event.
+ */
+export const outcomes = [
+  'success',
+  'granted',
+  'complete',
+  'aborted',
+  'failed',
+  'revoked',
+  'expired',
+  'stopped',
+  'interrupted',
+  'refused'
+] as const
+
+export type Action = (typeof actions)[number]
+export type Outcome = (typeof outcomes)[number]
+
+const Id = Type.String({ format: 'uuid' })
+
+/** One line of the access log as an auditor reads it. */
+export const AuditEventView = Type.Object(
+  {
+    id: Id,
+    at: Type.String({ format: 'date-time' }),
+    action: Type.Enum(actions),
+    outcome: Type.Enum(outcomes),
+    code: Type.Optional(Type.String({ description: 'Why it was refused.' })),
+    actor: Type.Optional(
+      Type.Object({ id: Id, name: Type.Optional(Type.String()), organisation: Type.Optional(Id) })
+    ),
+    case: Type.Optional(Id),
+    record: Type.Optional(Id),
+    object: Type.Optional(Id),
+    share: Type.Optional(Id),
+    recipientCountry: Type.Optional(Type.String()),
+    grant: Type.Optional(
+      Type.String({ description: 'The granted event that this one completes.' })
+    ),
+    bytesHandedOver: Type.Optional(
+      Type.Integer({ description: 'Bytes given to the transport; the client may have got fewer.' })
+    ),
+    details: Type.Record(Type.String(), Type.Unknown())
+  },
+  { $id: 'AuditEvent' }
+)
+export type AuditEventView = Static<typeof AuditEventView>

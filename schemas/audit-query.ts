@@ -1,0 +1,46 @@
+import { type Static, Type } from 'typebox'
+import { AuditEventView, actions, outcomes } from './audit-event.ts'
+import { PatientIdentifier } from './case.ts'
+import { Id, Next, PageQuery, Timestamp } from './common.ts'
+
+/** What an auditor may ask for; all of it must hold. Nothing here names a person. */
+const filters = {
+  from: Type.Optional(Timestamp),
+  to: Type.Optional(Timestamp),
+  actor: Type.Optional(Id),
+  case: Type.Optional(Id),
+  record: Type.Optional(Id),
+  share: Type.Optional(Id),
+  action: Type.Optional(Type.Enum(actions)),
+  outcome: Type.Optional(Type.Enum(outcomes)),
+  country: Type.Optional(
+    Type.String({ pattern: '^[A-Z]{2}$', description: 'Where the recipient works, ISO 3166-1' })
+  )
+}
+
+export const AuditQuery = Type.Object({ ...filters, ...PageQuery }, { additionalProperties: false })
+export type AuditQuery = Static<typeof AuditQuery>
+
+/** The same with a patient, whose identifier may be in a body but never in a URL. */
+export const AuditSearch = Type.Object(
+  { ...filters, ...PageQuery, patient: Type.Optional(PatientIdentifier) },
+  { additionalProperties: false }
+)
+export type AuditSearch = Static<typeof AuditSearch>
+
+const format = {
+  format: Type.Optional(
+    Type.Union([Type.Literal('csv'), Type.Literal('ndjson')], { default: 'ndjson' })
+  )
+}
+export const AuditExportQuery = Type.Object(
+  { ...filters, ...format },
+  { additionalProperties: false }
+)
+export const AuditExportSearch = Type.Object(
+  { ...filters, ...format, patient: Type.Optional(PatientIdentifier) },
+  { additionalProperties: false }
+)
+export type AuditExportSearch = Static<typeof AuditExportSearch>
+
+export const AuditPage = Type.Object({ events: Type.Array(AuditEventView), next: Next })

@@ -1,0 +1,170 @@
+-- The whole exchange. Columns are documented in schemas/tables.ts.
+
+CREATE TABLE organisations (
+  id TEXT PRIMARY KEY NOT NULL,
+  name TEXT NOT NULL,
+  ods_code TEXT UNIQUE,
+  country TEXT NOT NULL CHECK (length(country) = 2),
+  created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE accounts (
+  id TEXT PRIMARY KEY NOT NULL,
+  organisation_id TEXT NOT NULL REFERENCES organisations (id),
+  role TEXT NOT NULL CHECK (role IN ('clinician', 'specialist', 'auditor', 'administrator')),
+  country TEXT NOT NULL CHECK (length(country) = 2),
+  profile_sealed BLOB NOT NULL,
+  created_at INTEGER NOT NULL,
+  disabled_at INTEGER
+) STRICT;
+
+CREATE TABLE identities (
+  issuer TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  account_id TEXT NOT NULL REFERENCES accounts (id),
+  created_at INTEGER NOT NULL,
+  PRIMARY KEY (issuer, subject)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE clients (
+  id TEXT PRIMARY KEY NOT NULL,
+  jwks TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  disabled_at INTEGER
+) STRICT;
+
+CREATE TABLE oidc_payloads (
+  model TEXT NOT NULL,
+  id TEXT NOT NULL,
+  payload TEXT NOT NULL,
+  grant_id TEXT,
+  uid TEXT,
+  user_code TEXT,
+  expires_at INTEGER,
+  consumed_at INTEGER,
+  PRIMARY KEY (model, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX oidc_payloads_grant ON oidc_payloads (grant_id) WHERE grant_id IS NOT NULL;
+CREATE INDEX oidc_payloads_expiry ON oidc_payloads (expires_at) WHERE expires_at IS NOT NULL;
+
+CREATE TABLE service_keys (
+  purpose TEXT PRIMARY KEY NOT NULL,
+  wrapped_key BLOB NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE cases (
+  id TEXT PRIMARY KEY NOT NULL,
+  organisation_id TEXT NOT NULL REFERENCES organisations (id),
+  created_by TEXT NOT NULL REFERENCES accounts (id),
+  wrapped_key BLOB NOT NULL,
+  details_sealed BLOB NOT NULL,
+  patient_ref BLOB NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX cases_organisation ON cases (organisation_id, id);
+CREATE INDEX cases_patient ON cases (organisation_id, patient_ref, id);
+
+CREATE TABLE records (
+  id TEXT PRIMARY KEY NOT NULL,
+  case_id TEXT NOT NULL REFERENCES cases (id),
+  kind TEXT NOT NULL,
+  wrapped_key BLOB NOT NULL,
+  details_sealed BLOB NOT NULL,
+  object_count INTEGER NOT NULL CHECK (object_count > 0),
+  bytes INTEGER NOT NULL CHECK (bytes > 0),
+  created_by TEXT NOT NULL REFERENCES accounts (id),
+  created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX records_case ON records (case_id, id);
+
+CREATE TABLE objects (
+  id TEXT PRIMARY KEY NOT NULL,
+  record_id TEXT NOT NULL REFERENCES records (id),
+  position INTEGER NOT NULL,
+  blob TEXT NOT NULL UNIQUE,
+  format TEXT NOT NULL,
+  type TEXT NOT NULL,
+  end_to_end INTEGER NOT NULL CHECK (end_to_end IN (0, 1)),
+  bytes INTEGER NOT NULL CHECK (bytes > 0),
+  sha256 BLOB NOT NULL CHECK (length(sha256) = 32),
+  name_sealed BLOB NOT NULL,
+  UNIQUE (record_id, position)
+) STRICT;
+
+CREATE TABLE shares (
+  id TEXT PRIMARY KEY NOT NULL,
+  case_id TEXT NOT NULL REFERENCES cases (id),
+  organisation_id TEXT NOT NULL REFERENCES organisations (id),
+  created_by TEXT NOT NULL REFERENCES accounts (id),
+  specialist_id TEXT NOT NULL REFERENCES accounts (id),
+  recipient_country TEXT NOT NULL CHECK (length(recipient_country) = 2),
+  transfer_basis TEXT NOT NULL,
+  transfer_expires_at INTEGER,
+  terms_sealed BLOB NOT NULL,
+  not_before INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL CHECK (expires_at > not_before),
+  openings_max INTEGER CHECK (openings_max > 0),
+  openings INTEGER NOT NULL DEFAULT 0 CHECK (openings >= 0 AND (openings_max IS NULL OR openings <= openings_max)),
+  open_until INTEGER,
+  revoked_at INTEGER,
+  revoked_by TEXT REFERENCES accounts (id),
+  created_at INTEGER NOT NULL,
+  CHECK ((revoked_at IS NULL) = (revoked_by IS NULL))
+) STRICT;
+CREATE INDEX shares_case ON shares (case_id, id);
+CREATE INDEX shares_organisation ON shares (organisation_id, id);
+CREATE INDEX shares_specialist ON shares (specialist_id, id);
+
+CREATE TABLE share_records (
+  share_id TEXT NOT NULL REFERENCES shares (id),
+  record_id TEXT NOT NULL REFERENCES records (id),
+  position INTEGER NOT NULL,
+  PRIMARY KEY (share_id, record_id)
+) STRICT, WITHOUT ROWID;
+
+-- A share is frozen once made: only its counters and its end may change, and its end only once.
+CREATE TRIGGER shares_frozen BEFORE UPDATE OF
+  id, case_id, organisation_id, created_by, specialist_id, recipient_country, transfer_basis,
+  transfer_expires_at, terms_sealed, not_before, expires_at, openings_max, created_at ON shares
+BEGIN SELECT RAISE (ABORT, 'a share cannot be changed'); END;
+CREATE TRIGGER shares_revoked_once BEFORE UPDATE OF revoked_at, revoked_by ON shares
+WHEN OLD.revoked_at IS NOT NULL
+BEGIN SELECT RAISE (ABORT, 'a revoked share stays revoked'); END;
+CREATE TRIGGER share_records_frozen BEFORE UPDATE ON share_records
+BEGIN SELECT RAISE (ABORT, 'a share cannot be changed'); END;
+
+-- The access log. Few indexes, because each costs every append; ids grow with time.
+CREATE TABLE audit_events (
+  id TEXT PRIMARY KEY NOT NULL,
+  at INTEGER NOT NULL,
+  action TEXT NOT NULL,
+  outcome TEXT NOT NULL,
+  code TEXT,
+  organisation_id TEXT,
+  actor_id TEXT,
+  actor_organisation_id TEXT,
+  case_id TEXT,
+  record_id TEXT,
+  object_id TEXT,
+  share_id TEXT,
+  patient_ref BLOB,
+  recipient_country TEXT,
+  grant_id TEXT,
+  bytes_handed_over INTEGER,
+  details_sealed BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX audit_events_actor ON audit_events (actor_id, id) WHERE actor_id IS NOT NULL;
+CREATE INDEX audit_events_case ON audit_events (case_id, id) WHERE case_id IS NOT NULL;
+CREATE INDEX audit_events_patient ON audit_events (patient_ref, id) WHERE patient_ref IS NOT NULL;
+CREATE INDEX audit_events_share ON audit_events (share_id, id) WHERE share_id IS NOT NULL;
+
+CREATE TRIGGER audit_events_no_update BEFORE UPDATE ON audit_events
+BEGIN SELECT RAISE (ABORT, 'the access log cannot be changed'); END;
+CREATE TRIGGER audit_events_no_delete BEFORE DELETE ON audit_events
+BEGIN SELECT RAISE (ABORT, 'the access log cannot be changed'); END;
+
+CREATE TABLE open_disclosures (
+  grant_id TEXT PRIMARY KEY NOT NULL,
+  at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,74 @@
+import { type Static, Type } from 'typebox'
+import { Id, Timestamp } from './common.ts'
+
+export const recordKinds = [
+  'scan',
+  'pathology-report',
+  'pathology-slide',
+  'letter',
+  'referral',
+  'lab-result',
+  'treatment-plan',
+  'other'
+] as const
+
+/** The fields of the multipart form that come before its files. */
+export const RecordFields = Type.Object(
+  {
+    kind: Type.Enum(recordKinds),
+    title: Type.String({ minLength: 1, maxLength: 200 }),
+    date: Type.String({ format: 'date', description: 'When it was made.' })
+  },
+  { additionalProperties: false }
+)
+export type RecordFields = Static<typeof RecordFields>
+
+export const ObjectView = Type.Object(
+  {
+    id: Id,
+    position: Type.Integer({ description: 'From 1, in the order of upload.' }),
+    fileName: Type.String(),
+    type: Type.String({ description: 'By its first bytes, not by what was declared.' }),
+    endToEnd: Type.Boolean({
+      description: 'Encrypted by its sender to the specialist. This service cannot read it.'
+    }),
+    bytes: Type.Integer(),
+    sha256: Type.String({ description: 'Of the file as it was sent, in hex.' })
+  },
+  { $id: 'Object' }
+)
+export type ObjectView = Static<typeof ObjectView>
+
+export const RecordView = Type.Object(
+  {
+    id: Id,
+    case: Id,
+    kind: RecordFields.properties.kind,
+    title: Type.String(),
+    date: Type.String({ format: 'date' }),
+    createdBy: Id,
+    createdAt: Timestamp,
+    bytes: Type.Integer(),
+    objects: Type.Array(ObjectView)
+  },
+  { $id: 'Record' }
+)
+export type RecordView = Static<typeof RecordView>
+
+/** A record in a list: its objects are counted, not named. */
+export const RecordSummary = Type.Object(
+  {
+    id: Id,
+    case: Id,
+    kind: RecordFields.properties.kind,
+    title: Type.String(),
+    date: Type.String({ format: 'date' }),
+    createdBy: Id,
+    createdAt: Timestamp,
+    bytes: Type.Integer(),
+    objectCount: Type.Integer()
+  },
+  { $id: 'RecordSummary' }
+)
+export type RecordSummary = Static<typeof RecordSummary>
+export const RecordList = Type.Object({ records: Type.Array(RecordSummary) })

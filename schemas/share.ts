@@ -1,0 +1,108 @@
+import { type Static, Type } from 'typebox'
+import { Patient } from './case.ts'
+import { Id, Next, Timestamp } from './common.ts'
+import { RecordView } from './record.ts'
+
+export const safeguardTypes = [
+  'adequacy-condition',
+  'idta',
+  'addendum',
+  'explicit-consent'
+] as const
+
+/** What makes a transfer lawful where the country alone does not. */
+export const Safeguard = Type.Object(
+  {
+    type: Type.Enum(safeguardTypes, {
+      description:
+        'adequacy-condition: the recipient meets the condition of a conditional adequacy decision (US, CA, JP, KR). idta, addendum: agreement with transfer risk assessment. explicit-consent: UK GDPR Article 49(1)(a).'
+    }),
+    reference: Type.String({ minLength: 1, maxLength: 200, description: 'Where it is on file.' }),
+    date: Type.String({ format: 'date', description: 'When it was signed or checked.' }),
+    expires: Type.String({ format: 'date', description: 'The last day it holds.' })
+  },
+  { additionalProperties: false }
+)
+export type Safeguard = Static<typeof Safeguard>
+
+export const ShareCreate = Type.Object(
+  {
+    specialist: Id,
+    records: Type.Array(Id, { minItems: 1, maxItems: 200, uniqueItems: true }),
+    purpose: Type.String({ minLength: 1, maxLength: 500 }),
+    lifeHours: Type.Optional(Type.Integer({ minimum: 1, maximum: 720 })),
+    notBefore: Type.Optional(Timestamp),
+    openingsMax: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
+    safeguard: Type.Optional(Safeguard)
+  },
+  { additionalProperties: false }
+)
+export type ShareCreate = Static<typeof ShareCreate>
+
+const state = ['live', 'not-yet-valid', 'expired', 'revoked'] as const
+
+export const TransferBasis = Type.Object({
+  country: Type.String(),
+  basis: Type.String({ description: 'uk, adequacy or the type of safeguard' }),
+  listAsOf: Type.String({ description: 'Date of the list of countries it was judged by.' }),
+  safeguard: Type.Optional(Safeguard)
+})
+export type TransferBasis = Static<typeof TransferBasis>
+
+/** A share as its sender sees it. */
+export const ShareView = Type.Object(
+  {
+    id: Id,
+    case: Id,
+    specialist: Id,
+    records: Type.Array(Id),
+    purpose: Type.String(),
+    state: Type.Enum(state),
+    createdBy: Id,
+    createdAt: Timestamp,
+    notBefore: Timestamp,
+    expiresAt: Timestamp,
+    openings: Type.Integer(),
+    openingsMax: Type.Optional(Type.Integer()),
+    revokedAt: Type.Optional(Timestamp),
+    transfer: TransferBasis
+  },
+  { $id: 'Share' }
+)
+export type ShareView = Static<typeof ShareView>
+
+export const ShareCreated = Type.Object({
+  id: Id,
+  link: Type.String({ description: 'Give it to the specialist. It opens nothing for others.' }),
+  notBefore: Timestamp,
+  expiresAt: Timestamp,
+  transfer: TransferBasis
+})
+export const ShareList = Type.Object({ shares: Type.Array(ShareView), next: Next })
+
+export const LinkOpen = Type.Object(
+  { link: Type.String({ minLength: 1, maxLength: 4096, description: 'The link, or its token.' }) },
+  { additionalProperties: false }
+)
+
+/** A share as its specialist sees it. */
+export const OpenedShare = Type.Object(
+  {
+    id: Id,
+    case: Id,
+    patient: Patient,
+    question: Type.String(),
+    purpose: Type.String(),
+    from: Type.Object({ organisation: Type.String(), clinician: Type.String() }),
+    expiresAt: Timestamp,
+    openUntil: Type.String({
+      format: 'date-time',
+      description: 'Until then content can be read; after it, open the link again.'
+    }),
+    openings: Type.Integer(),
+    openingsMax: Type.Optional(Type.Integer()),
+    records: Type.Array(RecordView)
+  },
+  { $id: 'OpenedShare' }
+)
+export type OpenedShare = Static<typeof OpenedShare>

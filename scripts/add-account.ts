@@ -1,0 +1,33 @@
+import { addAccount } from '../src/identity/enrol.ts'
+import { runCommand, withData } from './command.ts'
+
+const usage = `Adds an account to an organisation and prints the account's id.
+
+  node scripts/add-account.ts --organisation ID|ODS --role ROLE --name NAME
+                              [--body BODY --number NUMBER] [--country CODE]
+
+  --organisation   its id, or its ODS code
+  --role           clinician, specialist, auditor or administrator
+  --name           of the person, e.g. "Dr Ada Example", or of the system that acts for them
+  --body           who registered them, e.g. GMC; clinicians and specialists need it
+  --number         their number in that register; for the GMC 7 digits
+  --country        where they work, ISO 3166-1; that of the organisation if not given`
+
+const options = {
+  required: ['organisation', 'role', 'name'],
+  optional: ['body', 'number', 'country']
+}
+
+await runCommand(usage, options, async values => {
+  const id = await withData(data =>
+    addAccount(data, {
+      organisation: values.organisation ?? '',
+      role: values.role ?? '',
+      name: values.name ?? '',
+      professionalBody: values.body,
+      registrationNumber: values.number,
+      country: values.country
+    })
+  )
+  console.log(id)
+})

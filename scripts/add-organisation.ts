@@ -1,0 +1,21 @@
+import { addOrganisation } from '../src/identity/enrol.ts'
+import { runCommand, withData } from './command.ts'
+
+const usage = `Adds an organisation and prints its id.
+
+  node scripts/add-organisation.ts --name NAME --country CODE [--ods CODE]
+
+  --name      as it is called, e.g. "St Example NHS Trust"
+  --country   ISO 3166-1, two letters: GB, IE, DE …
+  --ods       its ODS code, e.g. RJ1; every organisation in the United Kingdom has one`
+
+await runCommand(usage, { required: ['name', 'country'], optional: ['ods'] }, async values => {
+  const id = await withData(data =>
+    addOrganisation(data, {
+      name: values.name ?? '',
+      odsCode: values.ods,
+      country: values.country ?? ''
+    })
+  )
+  console.log(id)
+})

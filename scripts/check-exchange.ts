@@ -1,0 +1,27 @@
+import { openDisclosures } from '../src/audit/disclosures.ts'
+import { openDiskBlobs } from '../src/blobs/disk.ts'
+import { ConfigError, readConfig } from '../src/config.ts'
+import { checkExchange } from '../src/housekeeping/check-exchange.ts'
+import { dataPaths, openData, prepareData } from '../src/open-data.ts'
+
+// Checks everything in the data directory while no service uses it, and names each fault.
+// Exit codes: 0 all is well, 1 faults were found or the data cannot be opened.
+try {
+  const config = readConfig(process.env)
+  const lock = await prepareData(config)
+  const data = await openData(config)
+  const blobs = await openDiskBlobs(dataPaths(config.dataDirectory).blobs)
+  const disclosures = openDisclosures(data.database, data.audit, data.clock)
+  await disclosures.recover()
+  const faults = await checkExchange({ ...data, blobs, disclosures })
+  disclosures.close()
+  await blobs.close()
+  await data.close()
+  lock.release()
+  for (const fault of faults) console.log(fault)
+  console.log(faults.length === 0 ? 'All is well.' : `${faults.length} faults.`)
+  process.exitCode = faults.length === 0 ? 0 : 1
+} catch (err) {
+  console.error(err instanceof ConfigError ? err.message : err)
+  process.exitCode = 1
+}

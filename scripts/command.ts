@@ -1,0 +1,73 @@
+import { parseArgs } from 'node:util'
+import { readConfig } from '../src/config.ts'
+import { Refusal } from '../src/errors.ts'
+import { type OpenData, openData } from '../src/open-data.ts'
+
+/** A command that was called wrongly: its usage is shown and it exits with 2. */
+export class UsageError extends Error {}
+
+type Values = Record<string, string | undefined>
+
+/**
+ * Runs one command-line command. `required` and `optional` name its --options, which all take a
+ * value. Exit codes: 0 done, 1 refused or failed, 2 called wrongly. Results go to standard output,
+ * everything else to standard error.
+ */
+export async function runCommand(
+  usage: string,
+  options: { required: string[]; optional: string[] },
+  work: (values: Values) => Promise<void>
+): Promise<void> {
+  if (process.argv.includes('--help')) {
+    console.log(usage)
+    return
+  }
+  try {
+    await work(readOptions(options))
+  } catch (err) {
+    if (err instanceof UsageError) {
+      console.error(`${err.message}\n\n${usage}`)
+      process.exitCode = 2
+      return
+    }
+    console.error(messageOf(err))
+    process.exitCode = 1
+  }
+}
+
+function readOptions({ required, optional }: { required: string[]; optional: string[] }): Values {
+  const names = [...required, ...optional]
+  const config = Object.fromEntries(names.map(name => [name, { type: 'string' } as const]))
+  let values: Values
+  try {
+    values = parseArgs({ options: config, strict: true, allowPositionals: false }).values
+  } catch (err) {
+    throw new UsageError(err instanceof Error ? err.message : 'These options cannot be read.')
+  }
+  const missing = required.filter(name => !values[name])
+  if (missing.length > 0) {
+    throw new UsageError(`Missing: ${missing.map(name => `--${name}`).join(', ')}`)
+  }
+  return values
+}
+
+/**
+ * Opens the data of the configured service for `work` and closes it again. The service may be
+ * running: both write to the same database file, one after the other.
+ */
+export async function withData<T>(work: (data: OpenData) => Promise<T>): Promise<T> {
+  const data = await openData(readConfig(process.env))
+  try {
+    return await work(data)
+  } finally {
+    await data.close()
+  }
+}
+
+function messageOf(err: unknown): string {
+  if (err instanceof Refusal && err.extra.problems !== undefined) {
+    return `Nothing was changed:\n${err.extra.problems.map(text => `  - ${text}`).join('\n')}`
+  }
+  if (err instanceof Refusal) return `Nothing was changed: ${err.message} (${err.code}).`
+  return err instanceof Error ? err.message : 'It failed for an unknown reason.'
+}

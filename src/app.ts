@@ -1,0 +1,190 @@
+import { randomBytes } from 'node:crypto'
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import { openDisclosures } from './audit/disclosures.ts'
+import { auditRoutes } from './audit/routes.ts'
+import type { Blobs } from './blobs/blobs.ts'
+import { openDiskBlobs } from './blobs/disk.ts'
+import { caseRoutes } from './cases/routes.ts'
+import type { Config } from './config.ts'
+import type { Exchange } from './exchange.ts'
+import { guardedBy, open, type RuledRoute, requireRules } from './http/area.ts'
+import { addSecurityHeaders } from './http/headers.ts'
+import { linkPage } from './http/link-page.ts'
+import { operationRoutes } from './http/operations.ts'
+import { answerProblems } from './http/problems.ts'
+import { createStreams } from './http/streams.ts'
+import { createAuthenticator } from './identity/authenticate.ts'
+import { embeddedIssuer } from './identity/issuer.ts'
+import { accountRoutes } from './identity/routes.ts'
+import { dataPaths, openData, readSigningKeys } from './open-data.ts'
+import { recordRoutes } from './records/routes.ts'
+import { createSealPool } from './sealing/seal-pool.ts'
+import { openLinkKeys } from './shares/link.ts'
+import { reviewRoutes, shareRoutes } from './shares/routes.ts'
+
+const DOCS = '/docs'
+
+export interface App {
+  fastify: FastifyInstance
+  exchange: Exchange
+  /** Every route with its rule. */
+  routes: RuledRoute[]
+  /** Ends running streams, then closes everything. May be called twice. */
+  stop(): Promise<void>
+}
+
+/** What tests put in place of the real thing. */
+export interface Parts {
+  clock?: () => number
+  blobs?: Blobs
+}
+
+/** Builds the whole service on a data directory that `prepareData` has made. It does not listen. */
+export async function buildApp(
+  config: Config,
+  log: FastifyBaseLogger,
+  parts: Parts = {}
+): Promise<App> {
+  const exchange = await openExchange(config, log, parts)
+  const fastify = createFastify(config, log)
+  const routes = requireRules(fastify, DOCS)
+  const state = { stopping: false }
+
+  addSecurityHeaders(fastify, config.tls !== undefined || config.publicUrl.startsWith('https:'))
+  answerProblems(fastify, exchange)
+  await describeApi(fastify)
+  operationRoutes(fastify, exchange, config, state)
+  await mountAreas(fastify, exchange, config)
+  await fastify.ready()
+
+  const interrupted = await exchange.disclosures.recover()
+  if (interrupted > 0) log.warn({ interrupted }, 'streams of an earlier process were cut short')
+  return { fastify, exchange, routes, stop: () => stopOnce(fastify, exchange, state) }
+}
+
+async function openExchange(
+  config: Config,
+  log: FastifyBaseLogger,
+  parts: Parts
+): Promise<Exchange> {
+  const { clock = Date.now } = parts
+  const { close, ...data } = await openData(config, clock)
+  const { links } = await readSigningKeys(config)
+  return {
+    ...data,
+    blobs: parts.blobs ?? (await openDiskBlobs(dataPaths(config.dataDirectory).blobs)),
+    sealPool: createSealPool(),
+    links: await openLinkKeys(links, config.publicUrl, clock),
+    disclosures: openDisclosures(data.database, data.audit, clock),
+    streams: createStreams(config.limits.streamsPerAccountMax),
+    log,
+    publicUrl: config.publicUrl
+  }
+}
+
+function createFastify(config: Config, log: FastifyBaseLogger): FastifyInstance {
+  const { limits, tls, trustedProxies } = config
+  const options = {
+    loggerInstance: log,
+    disableRequestLogging: true,
+    // Never taken from the client: it would end up in the access log.
+    genReqId: () => randomBytes(9).toString('base64url'),
+    trustProxy: trustedProxies.length > 0 ? trustedProxies : false,
+    bodyLimit: limits.bodyBytesMax,
+    // Uploads and downloads may take hours; only those that stand still are ended.
+    requestTimeout: 0,
+    connectionTimeout: limits.stallSecondsMax * 1000,
+    // HEAD must not run the GET handler unseen; each route says whether it answers HEAD.
+    exposeHeadRoutes: false,
+    forceCloseConnections: 'idle' as const,
+    ajv: { customOptions: { removeAdditional: false as const, allErrors: true } }
+  }
+  const fastify = tls
+    ? (Fastify({
+        ...options,
+        https: { ...tls, minVersion: 'TLSv1.3' }
+      }) as unknown as FastifyInstance)
+    : Fastify(options)
+  fastify.addHook('onResponse', async (request, reply) => {
+    request.log.info(
+      {
+        method: request.method,
+        route: request.routeOptions.url,
+        status: reply.statusCode,
+        milliseconds: Math.round(reply.elapsedTime)
+      },
+      'answered'
+    )
+  })
+  return fastify
+}
+
+/** OpenAPI 3.1 from the schemas of the routes, at /openapi.json, readable at /docs. */
+async function describeApi(fastify: FastifyInstance): Promise<void> {
+  await fastify.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Consilium',
+        description: 'Secure exchange of medical records for second opinions.',
+        version: '1',
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' }
+      },
+      components: {
+        securitySchemes: {
+          token: {
+            type: 'oauth2',
+            flows: { clientCredentials: { tokenUrl: '/oidc/token', scopes: {} } }
+          }
+        }
+      },
+      security: [{ token: [] }]
+    }
+  })
+  await fastify.register(swaggerUi, { routePrefix: DOCS, staticCSP: true })
+  fastify.get('/openapi.json', { ...open, schema: { hide: true } }, async () => fastify.swagger())
+}
+
+async function mountAreas(fastify: FastifyInstance, exchange: Exchange, config: Config) {
+  const { issuer: signingKeys } = await readSigningKeys(config)
+  const issuer = embeddedIssuer(exchange, signingKeys)
+  const authenticate = createAuthenticator(exchange, [issuer.trusted])
+  const guarded = guardedBy(authenticate)
+  const app = fastify.withTypeProvider<TypeBoxTypeProvider>()
+
+  issuer.routes(fastify)
+  linkPage(fastify)
+  fastify.get('/.well-known/jwks.json', { ...open, schema: { hide: true } }, async () =>
+    exchange.links.jwks()
+  )
+  await app.register(accountRoutes(exchange, guarded))
+  await app.register(caseRoutes(exchange, guarded))
+  await app.register(recordRoutes(exchange, guarded))
+  await app.register(shareRoutes(exchange, guarded))
+  await app.register(reviewRoutes(exchange, guarded))
+  await app.register(auditRoutes(exchange, guarded))
+}
+
+/**
+ * Stops taking requests, lets running streams end within the limit, cuts and records the rest, and
+ * closes the stores. If the process is killed half-way, the next start finds what was cut.
+ */
+async function stopOnce(
+  fastify: FastifyInstance,
+  exchange: Exchange,
+  state: { stopping: boolean }
+): Promise<void> {
+  if (state.stopping) return
+  state.stopping = true
+  const closed = fastify.close()
+  await exchange.streams.settled(exchange.limits.drainSecondsMax * 1000)
+  exchange.streams.cutAll('stopped')
+  await closed
+  await exchange.disclosures.close()
+  await exchange.sealPool.close()
+  await exchange.blobs.close()
+  await exchange.database.close()
+}

@@ -1,0 +1,112 @@
+import type { AuditEventView } from '../../schemas/audit-event.ts'
+import type { AuditSearch } from '../../schemas/audit-query.ts'
+import { timestamp } from '../../schemas/common.ts'
+import { patientRef } from '../cases/patient.ts'
+import { Refusal } from '../errors.ts'
+import type { Exchange } from '../exchange.ts'
+import { pageOf } from '../http/page.ts'
+import { namesOf } from '../identity/people.ts'
+import type { Caller } from '../identity/principal.ts'
+import { actedBy } from './acted-by.ts'
+import { type EventFilter, type EventRow, pageOfEvents } from './queries.ts'
+
+/**
+ * One page of the access log of the auditor's organisation, newest first. The question itself is
+ * an event, written before the answer is given.
+ */
+export async function askLog(
+  exchange: Exchange,
+  caller: Caller,
+  asked: AuditSearch
+): Promise<{ events: AuditEventView[]; next?: string }> {
+  const filter = filterOf(exchange, caller, asked)
+  const { rows, next } = await pageOf(asked, exchange.limits, (before, limit) =>
+    pageOfEvents(exchange.database.read, filter, before, limit)
+  )
+  const events = await viewEvents(exchange, rows)
+  await recordQuestion(exchange, caller, 'audit.query', asked, filter)
+  return { events, ...(next && { next }) }
+}
+
+/** The filter a question amounts to. Refusal `request-invalid` when its times are the wrong way round. */
+export function filterOf(
+  exchange: Exchange,
+  caller: Caller,
+  asked: Omit<AuditSearch, 'cursor' | 'limit'>
+): EventFilter {
+  const { from, to, actor, record, share, action, outcome, country, patient } = asked
+  if (from !== undefined && to !== undefined && Date.parse(from) >= Date.parse(to)) {
+    throw new Refusal('request-invalid', 'times', { problems: ['from must be before to'] })
+  }
+  const filter = {
+    organisationId: caller.organisationId,
+    from: from && Date.parse(from),
+    to: to && Date.parse(to),
+    actorId: actor,
+    caseId: asked.case,
+    recordId: record,
+    shareId: share,
+    action,
+    outcome,
+    recipientCountry: country,
+    patientRef: patient && patientRef(exchange.serviceKeys.lookup, patient)
+  }
+  return Object.fromEntries(
+    Object.entries(filter).filter(([, value]) => value !== undefined)
+  ) as unknown as EventFilter
+}
+
+/** Puts a question to the log on the log. What was asked about a patient is kept by reference. */
+export async function recordQuestion(
+  exchange: Exchange,
+  caller: Caller,
+  action: 'audit.query' | 'audit.export',
+  asked: Omit<AuditSearch, 'cursor' | 'limit'>,
+  filter: EventFilter
+): Promise<void> {
+  const { patient, ...rest } = asked
+  await exchange.database.write(tx =>
+    exchange.audit.append(tx, {
+      action,
+      outcome: 'success',
+      ...actedBy(caller, { asked: rest }),
+      patientRef: filter.patientRef
+    })
+  )
+}
+
+/** Events as an auditor reads them, with the names of the people in them. */
+export async function viewEvents(exchange: Exchange, rows: EventRow[]): Promise<AuditEventView[]> {
+  const actors = new Set(rows.flatMap(row => row.actorId ?? []))
+  const names = await namesOf(exchange.database.read, exchange.serviceKeys, [...actors])
+  return rows.map(row => {
+    const optional = {
+      code: row.code,
+      case: row.caseId,
+      record: row.recordId,
+      object: row.objectId,
+      share: row.shareId,
+      recipientCountry: row.recipientCountry,
+      grant: row.grantId,
+      bytesHandedOver: row.bytesHandedOver
+    }
+    const name = row.actorId === null ? undefined : names.get(row.actorId)
+    return {
+      id: row.id,
+      at: timestamp(row.at),
+      action: row.action as AuditEventView['action'],
+      outcome: row.outcome as AuditEventView['outcome'],
+      ...(row.actorId !== null && {
+        actor: {
+          id: row.actorId,
+          ...(name !== undefined && { name }),
+          ...(row.actorOrganisationId !== null && { organisation: row.actorOrganisationId })
+        }
+      }),
+      ...(Object.fromEntries(
+        Object.entries(optional).filter(([, value]) => value !== null)
+      ) as Partial<AuditEventView>),
+      details: exchange.audit.openDetails(row.id, row.detailsSealed)
+    }
+  })
+}

@@ -1,0 +1,83 @@
+import { Readable } from 'node:stream'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyReply } from 'fastify'
+import {
+  AuditExportQuery,
+  type AuditExportSearch,
+  AuditExportSearch as AuditExportSearchBody,
+  AuditPage,
+  AuditQuery,
+  AuditSearch
+} from '../../schemas/audit-query.ts'
+import type { Exchange } from '../exchange.ts'
+import { callerOf, type Guarded } from '../http/area.ts'
+import type { Caller } from '../identity/principal.ts'
+import { askLog } from './ask.ts'
+import { exportLog } from './export.ts'
+
+const mediaTypes = { csv: 'text/csv; charset=utf-8', ndjson: 'application/x-ndjson' }
+
+export function auditRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
+  async function sendExport(caller: Caller, asked: AuditExportSearch, reply: FastifyReply) {
+    const { format = 'ndjson' } = asked
+    const lines = await exportLog(exchange, caller, asked)
+    return reply
+      .type(mediaTypes[format])
+      .header('cache-control', 'no-store')
+      .header('content-disposition', `attachment; filename="access-log.${format}"`)
+      .send(Readable.from(lines))
+  }
+
+  return async app => {
+    app.get(
+      '/v1/audit/events',
+      {
+        ...guarded('audit.query', 'auditor'),
+        schema: {
+          tags: ['audit'],
+          summary: 'The access log of your organisation, newest first',
+          querystring: AuditQuery,
+          response: { 200: AuditPage }
+        }
+      },
+      request => askLog(exchange, callerOf(request), request.query)
+    )
+    app.post(
+      '/v1/audit/events/search',
+      {
+        ...guarded('audit.query', 'auditor'),
+        schema: {
+          tags: ['audit'],
+          summary: 'The same, also by patient. The identifier is in the body, never in a URL',
+          body: AuditSearch,
+          response: { 200: AuditPage }
+        }
+      },
+      request => askLog(exchange, callerOf(request), request.body)
+    )
+    app.get(
+      '/v1/audit/events/export',
+      {
+        ...guarded('audit.export', 'auditor'),
+        schema: {
+          tags: ['audit'],
+          summary: 'All matching events as CSV or NDJSON',
+          querystring: AuditExportQuery
+        }
+      },
+      (request, reply) => sendExport(callerOf(request), request.query, reply)
+    )
+    app.post(
+      '/v1/audit/events/export',
+      {
+        ...guarded('audit.export', 'auditor'),
+        schema: {
+          tags: ['audit'],
+          summary: 'The same, also by patient',
+          body: AuditExportSearchBody
+        }
+      },
+      (request, reply) => sendExport(callerOf(request), request.body, reply)
+    )
+  }
+}

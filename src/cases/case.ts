@@ -1,0 +1,72 @@
+import type { KeyObject } from 'node:crypto'
+import type { CaseView, Patient } from '../../schemas/case.ts'
+import { timestamp } from '../../schemas/common.ts'
+import type { Queries } from '../database/database.ts'
+import { Refusal } from '../errors.ts'
+import type { Exchange } from '../exchange.ts'
+import type { Caller } from '../identity/principal.ts'
+import type { Keyring } from '../sealing/keyrings/keyring.ts'
+import { canonicalContext, openBox, sealBox, unwrapKey } from '../sealing/keys.ts'
+import { type CaseRow, findCase } from './queries.ts'
+
+export type { CaseRow } from './queries.ts'
+
+/** What a case keeps sealed under its own key. */
+export interface CaseDetails {
+  patient: Patient
+  question: string
+}
+
+/**
+ * The case with this id, for a caller of the organisation that owns it. To everybody else it does
+ * not exist (`case-not-found`), and the owner's access log shows who asked.
+ */
+export async function caseOf(queries: Queries, caller: Caller, id: string): Promise<CaseRow> {
+  const [row] = await findCase(queries, { id })
+  if (row === undefined) throw new Refusal('case-not-found')
+  if (row.organisationId !== caller.organisationId) {
+    throw new Refusal('case-not-found', 'of another organisation', { about: aboutCase(row) })
+  }
+  return row
+}
+
+/** The case with this id, whoever asks: for flows that have other grounds to read it. */
+export async function knownCase(queries: Queries, id: string): Promise<CaseRow> {
+  const [row] = await findCase(queries, { id })
+  if (row === undefined) throw new Error('A row names a case that is not there.')
+  return row
+}
+
+/** What the access log says about a case. */
+export function aboutCase(row: CaseRow) {
+  return { organisationId: row.organisationId, caseId: row.id, patientRef: row.patientRef }
+}
+
+/** The key of a case, which seals its fields and the terms of its shares. */
+export function openCaseKey(keyring: Keyring, row: CaseRow): Promise<KeyObject> {
+  return unwrapKey(keyring, caseKeyContext(row), row.wrappedKey)
+}
+
+export const caseKeyContext = (row: { organisationId: string; id: string }): Buffer =>
+  canonicalContext('case-key', row.organisationId, row.id, '1')
+
+const detailsContext = (id: string): Buffer => canonicalContext('case-details', id)
+
+export function sealCaseDetails(key: KeyObject, id: string, details: CaseDetails): Buffer {
+  return sealBox(key, detailsContext(id), Buffer.from(JSON.stringify(details)))
+}
+
+export function openCaseDetails(key: KeyObject, row: CaseRow): CaseDetails {
+  return JSON.parse(openBox(key, detailsContext(row.id), row.detailsSealed).toString())
+}
+
+export async function viewCase(exchange: Exchange, row: CaseRow): Promise<CaseView> {
+  const details = openCaseDetails(await openCaseKey(exchange.keyring, row), row)
+  return {
+    id: row.id,
+    organisation: row.organisationId,
+    createdBy: row.createdBy,
+    createdAt: timestamp(row.createdAt),
+    ...details
+  }
+}

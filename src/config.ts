@@ -1,0 +1,196 @@
+import { readFileSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
+
+const KIB = 1024
+const GIB = 1024 ** 3
+
+/** Every limit of the service, with its unit. Those marked * can be set by the environment. */
+export interface Limits {
+  /** * One uploaded file. */
+  objectBytesMax: number
+  /** * Files in one record. */
+  objectsPerRecordMax: number
+  /** One multipart field. */
+  fieldBytesMax: number
+  /** A request body that is not multipart. */
+  bodyBytesMax: number
+  /** Records named by one share. */
+  recordsPerShareMax: number
+  /** * Life of a share when the request names none. */
+  shareHoursDefault: number
+  /** * Longest life of a share. */
+  shareHoursMax: number
+  /** * How long one opening of a link lets its specialist read. */
+  openingHoursMax: number
+  /** * Content streams one account may have open at once. */
+  streamsPerAccountMax: number
+  /** * A content stream that moves no byte for this long is cut. */
+  stallSecondsMax: number
+  /** How soon a withdrawn or expired share cuts a running stream. */
+  cutMillisecondsMax: number
+  /** * How long a graceful stop waits for running streams. */
+  drainSecondsMax: number
+  /** * Refused attempts one address may make in a minute before it is told to wait. */
+  refusalsPerMinuteMax: number
+  /** Lines in one page of a list. */
+  pageSizeMax: number
+  pageSizeDefault: number
+  /** * Writes that share one commit. */
+  commitGroupMax: number
+  /** * Uploads stop while the disk has less room than this. */
+  freeBytesMin: number
+}
+
+export interface Config {
+  dataDirectory: string
+  host: string
+  port: number
+  /** Where clients reach the service, without a slash at its end. */
+  publicUrl: string
+  tls: { cert: Buffer; key: Buffer } | undefined
+  /** Addresses or CIDR ranges whose X-Forwarded-For is believed. */
+  trustedProxies: string[]
+  /** Addresses or CIDR ranges that may read /metrics. */
+  metricsReaders: string[]
+  logLevel: string
+  limits: Limits
+}
+
+/** One error that lists every problem, so that an operator mends them in one go. */
+export class ConfigError extends Error {
+  constructor(problems: string[]) {
+    super(`Consilium cannot start:\n${problems.map(problem => `  - ${problem}`).join('\n')}`)
+    this.name = 'ConfigError'
+  }
+}
+
+const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost'])
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
+
+/**
+ * Reads the configuration from the environment (`docs/operating.md` lists it). Throws ConfigError
+ * when anything is wrong or unsafe; nothing is created or opened here.
+ */
+export function readConfig(env: Record<string, string | undefined>): Config {
+  const problems: string[] = []
+  const number = (name: string, fallback: number, min: number, max: number): number => {
+    const text = env[name]
+    if (text === undefined || text === '') return fallback
+    const value = Number(text)
+    if (Number.isSafeInteger(value) && value >= min && value <= max) return value
+    problems.push(`${name} must be a whole number from ${min} to ${max}.`)
+    return fallback
+  }
+
+  const host = env['CONSILIUM_HOST'] || '127.0.0.1'
+  const port = number('CONSILIUM_PORT', 3000, 0, 65535)
+  const tls = readTls(env, problems)
+  const trustedProxies = list(env['CONSILIUM_TRUSTED_PROXIES'])
+  const metricsReaders = list(env['CONSILIUM_METRICS_READERS'] || '127.0.0.1,::1')
+  for (const range of [...trustedProxies, ...metricsReaders]) {
+    if (!/^[0-9a-fA-F:.]+(\/\d{1,3})?$/.test(range)) {
+      problems.push(
+        `${range} is not an IP address or CIDR range (trusted proxies, metrics readers).`
+      )
+    }
+    if (/^(0\.0\.0\.0|::)\/0$/.test(range) && trustedProxies.includes(range)) {
+      problems.push('CONSILIUM_TRUSTED_PROXIES must not trust every address.')
+    }
+  }
+  if (!LOOPBACK.has(host) && tls === undefined && trustedProxies.length === 0) {
+    problems.push(
+      `CONSILIUM_HOST=${host} is reachable from other machines, so it needs TLS (CONSILIUM_TLS_CERT and CONSILIUM_TLS_KEY) or a TLS proxy named in CONSILIUM_TRUSTED_PROXIES.`
+    )
+  }
+  const publicUrl = readPublicUrl(env['CONSILIUM_URL'], tls !== undefined, port, problems)
+  const logLevel = env['CONSILIUM_LOG_LEVEL'] || 'info'
+  if (!LOG_LEVELS.includes(logLevel)) {
+    problems.push(`CONSILIUM_LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}.`)
+  }
+  const limits: Limits = {
+    objectBytesMax: number('CONSILIUM_OBJECT_BYTES_MAX', 20 * GIB, 1, 1024 * GIB),
+    objectsPerRecordMax: number('CONSILIUM_OBJECTS_PER_RECORD_MAX', 5000, 1, 100_000),
+    fieldBytesMax: 16 * KIB,
+    bodyBytesMax: 256 * KIB,
+    recordsPerShareMax: 200,
+    shareHoursDefault: number('CONSILIUM_SHARE_HOURS_DEFAULT', 72, 1, 720),
+    shareHoursMax: number('CONSILIUM_SHARE_HOURS_MAX', 720, 1, 720),
+    openingHoursMax: number('CONSILIUM_OPENING_HOURS_MAX', 12, 1, 720),
+    streamsPerAccountMax: number('CONSILIUM_STREAMS_PER_ACCOUNT_MAX', 16, 1, 1000),
+    stallSecondsMax: number('CONSILIUM_STALL_SECONDS_MAX', 120, 1, 86_400),
+    cutMillisecondsMax: 500,
+    drainSecondsMax: number('CONSILIUM_DRAIN_SECONDS_MAX', 30, 0, 3600),
+    refusalsPerMinuteMax: number('CONSILIUM_REFUSALS_PER_MINUTE_MAX', 120, 1, 1_000_000),
+    pageSizeMax: 200,
+    pageSizeDefault: 50,
+    commitGroupMax: number('CONSILIUM_COMMIT_GROUP_MAX', 128, 1, 10_000),
+    freeBytesMin: number('CONSILIUM_FREE_BYTES_MIN', GIB, 0, 1024 * GIB)
+  }
+  if (limits.shareHoursDefault > limits.shareHoursMax) {
+    problems.push('CONSILIUM_SHARE_HOURS_DEFAULT must not be above CONSILIUM_SHARE_HOURS_MAX.')
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+  return Object.freeze({
+    dataDirectory: resolve(env['CONSILIUM_DATA'] || 'data'),
+    host,
+    port,
+    publicUrl,
+    tls,
+    trustedProxies,
+    metricsReaders,
+    logLevel,
+    limits: Object.freeze(limits)
+  })
+}
+
+function readTls(env: Record<string, string | undefined>, problems: string[]): Config['tls'] {
+  const [cert, key] = [env['CONSILIUM_TLS_CERT'], env['CONSILIUM_TLS_KEY']]
+  if (!cert && !key) return undefined
+  if (!cert || !key) {
+    problems.push(
+      'CONSILIUM_TLS_CERT and CONSILIUM_TLS_KEY belong together: name both files or none.'
+    )
+    return undefined
+  }
+  try {
+    if ((statSync(key).mode & 0o077) !== 0) {
+      problems.push('The file of CONSILIUM_TLS_KEY can be read by others: chmod 600 it.')
+    }
+    return { cert: readFileSync(cert), key: readFileSync(key) }
+  } catch (err) {
+    const code = err instanceof Error && 'code' in err ? String(err.code) : 'unknown'
+    problems.push(`The TLS certificate or key cannot be read (${code}).`)
+    return undefined
+  }
+}
+
+/** The public address must be HTTPS wherever other machines use it: links and tokens carry it. */
+function readPublicUrl(
+  text: string | undefined,
+  hasTls: boolean,
+  port: number,
+  problems: string[]
+): string {
+  const fallback = `${hasTls ? 'https' : 'http'}://localhost:${port}`
+  if (!text) return fallback
+  if (!URL.canParse(text)) {
+    problems.push('CONSILIUM_URL is not a URL.')
+    return fallback
+  }
+  const url = new URL(text)
+  const local = LOOPBACK.has(url.hostname) || url.hostname === '[::1]'
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && local)) {
+    problems.push('CONSILIUM_URL must begin with https://, except on this machine itself.')
+  }
+  if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '') {
+    problems.push('CONSILIUM_URL must be an origin: no path, query or user.')
+  }
+  return url.origin
+}
+
+function list(text: string | undefined): string[] {
+  return (text ?? '')
+    .split(',')
+    .map(entry => entry.trim())
+    .filter(entry => entry !== '')
+}

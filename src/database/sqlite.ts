@@ -1,0 +1,134 @@
+import Sqlite from 'better-sqlite3'
+import { drizzle } from 'drizzle-orm/better-sqlite3'
+import { tables } from '../../schemas/tables.ts'
+import { Refusal } from '../errors.ts'
+import type { Database, Queries } from './database.ts'
+import { migrateSqlite } from './sqlite-migrations.ts'
+
+/** How many waiting writes share one commit at most. */
+export const COMMIT_GROUP_MAX = 128
+
+/** How long a write waits for a script that holds the file. */
+const BUSY_MILLISECONDS = 5000
+
+/**
+ * Opens (and, when new, creates) the SQLite database and brings its tables up to date.
+ * Durable: write-ahead log with `synchronous = FULL`, so a commit is on the disk when it returns.
+ */
+export function openSqlite(file: string, commitGroupMax = COMMIT_GROUP_MAX): Database {
+  const writer = new Sqlite(file, { timeout: BUSY_MILLISECONDS })
+  for (const pragma of ['journal_mode = WAL', 'synchronous = FULL', 'foreign_keys = ON']) {
+    writer.pragma(pragma)
+  }
+  migrateSqlite(writer)
+  const reader = new Sqlite(file, { readonly: true, timeout: BUSY_MILLISECONDS })
+  const write = groupedWriter(writer, commitGroupMax)
+  return {
+    read: queriesOn(reader),
+    write,
+    check: () => write(async () => {}),
+    async close() {
+      await write(async () => {}).catch(() => {})
+      reader.close()
+      writer.close()
+    }
+  }
+}
+
+/**
+ * Refuses a second service on the same data. The lock is a transaction held open on a file of its
+ * own: the operating system lets go of it when the process ends, however it ends.
+ * Returns undefined when another process holds it.
+ */
+export function lockForService(file: string): { release(): void } | undefined {
+  const lock = new Sqlite(file, { timeout: 0 })
+  try {
+    lock.exec('BEGIN EXCLUSIVE')
+  } catch (err) {
+    lock.close()
+    if (err instanceof Sqlite.SqliteError && err.code.startsWith('SQLITE_BUSY')) return undefined
+    throw err
+  }
+  return { release: () => lock.close() }
+}
+
+function queriesOn(connection: Sqlite.Database): Queries {
+  return Object.assign(drizzle(connection), { tables: tables.sqlite }) as unknown as Queries
+}
+
+interface Waiting {
+  run(): Promise<void>
+  settle(): void
+  fail(err: unknown): void
+}
+
+/**
+ * One writer. Works that wait while a commit is under way share the next one: each runs in its own
+ * savepoint, so one that throws undoes only itself, and none is acknowledged before the shared
+ * commit has reached the disk. If the process stops before that, none of the group is stored and
+ * none was acknowledged.
+ */
+function groupedWriter(connection: Sqlite.Database, groupMax: number): Database['write'] {
+  const tx = queriesOn(connection)
+  const begin = connection.prepare('BEGIN IMMEDIATE')
+  const commit = connection.prepare('COMMIT')
+  const rollback = connection.prepare('ROLLBACK')
+  const savepoint = connection.prepare('SAVEPOINT work')
+  const release = connection.prepare('RELEASE work')
+  const undo = connection.prepare('ROLLBACK TO work')
+  const queue: Waiting[] = []
+  let running = false
+
+  async function commitGroup(group: Waiting[]): Promise<void> {
+    try {
+      begin.run()
+      for (const work of group) await work.run()
+      commit.run()
+    } catch (err) {
+      if (connection.inTransaction) rollback.run()
+      for (const work of group) work.fail(storageRefusal(err))
+      return
+    }
+    for (const work of group) work.settle()
+  }
+
+  async function drain(): Promise<void> {
+    running = true
+    while (queue.length > 0) {
+      await new Promise(setImmediate) // Let every request of this turn of the loop join.
+      await commitGroup(queue.splice(0, groupMax))
+    }
+    running = false
+  }
+
+  return function write<T>(work: (tx: Queries) => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      let outcome: { value: T } | { error: unknown }
+      queue.push({
+        async run() {
+          savepoint.run()
+          try {
+            outcome = { value: await work(tx) }
+          } catch (error) {
+            // A full or failing disk has undone the whole group already, and then this throws.
+            undo.run()
+            outcome = { error: storageRefusal(error) }
+          }
+          release.run()
+        },
+        settle: () => ('value' in outcome ? resolve(outcome.value) : reject(outcome.error)),
+        fail: reject
+      })
+      if (!running) void drain()
+    })
+  }
+}
+
+/** What the driver says of the disk, as the caller may know it; anything else unchanged. */
+function storageRefusal(err: unknown): unknown {
+  const cause = err instanceof Error && err.cause instanceof Sqlite.SqliteError ? err.cause : err
+  if (!(cause instanceof Sqlite.SqliteError)) return err
+  if (cause.code === 'SQLITE_FULL') return new Refusal('storage-full', cause.code)
+  if (cause.code.startsWith('SQLITE_CONSTRAINT') || cause.code === 'SQLITE_ERROR') return cause
+  return new Refusal('storage-unavailable', cause.code)
+}

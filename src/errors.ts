@@ -1,0 +1,209 @@
+/**
+ * Every refusal the exchange can answer, once: code → HTTP status, title and what to do next.
+ * Clients and tests depend on the code; the sentences may be reworded. Public sentences name no
+ * person, identifier or secret. The private detail goes to the log only.
+ */
+const table = {
+  // Who is asking.
+  'token-missing': [401, 'Sign in first', 'Send an access token in the Authorization header.'],
+  'token-invalid': [401, 'Access token not accepted', 'Ask the token endpoint for a new one.'],
+  'token-expired': [401, 'Access token has expired', 'Ask the token endpoint for a new one.'],
+  'account-unknown': [403, 'No account here', 'Ask an administrator to enrol you.'],
+  'account-disabled': [403, 'Account is disabled', 'Ask an administrator of your organisation.'],
+  'too-many-streams': [429, 'Too many downloads at once', 'Wait until one of them has ended.'],
+  'https-required': [403, 'HTTPS is required', 'Use the https address of the service.'],
+  'too-many-uploads': [429, 'Too many uploads at once', 'Wait until one of them has ended.'],
+  'role-refused': [403, 'Your role may not do this', 'Ask somebody whose role allows it.'],
+  'too-many-attempts': [429, 'Too many refused attempts', 'Wait a minute, then try again.'],
+
+  // What is asked for. Objects of other organisations answer as if they did not exist.
+  'route-not-found': [404, 'No such page', 'Read the API description at /openapi.json.'],
+  'method-not-allowed': [405, 'Method not allowed', 'Use one of the methods in the Allow header.'],
+  'case-not-found': [404, 'No such case', 'Check the case id.'],
+  'record-not-found': [404, 'No such record', 'Check the record id.'],
+  'object-not-found': [404, 'No such object', 'Check the object id.'],
+  'share-not-found': [404, 'No such share', 'Ask the sender for a new link.'],
+  'account-not-found': [404, 'No such account', 'Check the account id.'],
+
+  // The request itself.
+  'request-invalid': [400, 'Request is not valid', 'See what is wrong under problems.'],
+  'request-too-large': [
+    413,
+    'Request is too large',
+    'Send less; limits are in the API description.'
+  ],
+  'media-type-refused': [415, 'Content type not accepted', 'See the API description.'],
+  'cursor-invalid': [400, 'Page cursor is not valid', 'Start again from the first page.'],
+  'range-not-satisfiable': [
+    416,
+    'Range lies outside the content',
+    'See Content-Range for the size.'
+  ],
+  'nhs-number-invalid': [
+    422,
+    'NHS number is not valid',
+    'Check all ten digits; the last is a check digit.'
+  ],
+
+  // Uploaded files.
+  'fields-first': [
+    400,
+    'Fields must come before files',
+    'Send kind, title and date first, then the files.'
+  ],
+  'file-missing': [400, 'No file was sent', 'Send at least one file.'],
+  'file-empty': [422, 'File is empty', 'Check the file where it came from, then send it again.'],
+  'file-truncated': [
+    400,
+    'Upload stopped before its end',
+    'Send the files again; nothing was kept.'
+  ],
+  'file-too-large': [413, 'File is too large', 'The limit is in the API description.'],
+  'too-many-files': [413, 'Too many files in one record', 'Split them over several records.'],
+  'file-type-refused': [
+    415,
+    'File type not accepted',
+    'Send DICOM, PDF, PNG, JPEG, TIFF, plain text or age files.'
+  ],
+  'file-mislabelled': [
+    415,
+    'File is not what it says it is',
+    'Correct its name or content type, or export it again.'
+  ],
+  'file-preamble-hostile': [
+    415,
+    'DICOM file hides another format',
+    'Export it again from the imaging system.'
+  ],
+  'digest-invalid': [
+    400,
+    'Repr-Digest cannot be read',
+    'Send sha-256=:base64:, before the file it belongs to.'
+  ],
+  'digest-mismatch': [
+    422,
+    'File does not match its digest',
+    'It changed on the way. Send it again.'
+  ],
+
+  // Shares and links.
+  'link-incomplete': [
+    400,
+    'Link is incomplete',
+    'Copy the whole link, or ask the sender to send it again.'
+  ],
+  'share-expired': [410, 'Share has expired', 'Ask the sender for more time.'],
+  'share-revoked': [410, 'Share was withdrawn by its sender', 'Ask the sender.'],
+  'share-not-yet-valid': [403, 'Share is not open yet', 'Try again after its start time.'],
+  'share-openings-spent': [
+    403,
+    'All openings of this share are used',
+    'Ask the sender for a new share.'
+  ],
+  'share-not-opened': [
+    403,
+    'Open the link first',
+    'Send the link to /v1/links/open, then try again.'
+  ],
+  'share-ended': [409, 'Share has already ended', 'Nothing needs to be done.'],
+  'record-not-in-case': [422, 'A record is not in this case', 'Name records of this case only.'],
+  'specialist-not-found': [422, 'No such specialist', 'Check the account id of the specialist.'],
+  'share-life-invalid': [
+    422,
+    'Share life is not allowed',
+    'At most 30 days, ending after it starts.'
+  ],
+  'transfer-safeguard-required': [
+    422,
+    'A transfer safeguard is needed for this country',
+    'Add safeguard: type, reference, date and expiry.'
+  ],
+  'transfer-safeguard-expired': [
+    422,
+    'The transfer safeguard has expired',
+    'Renew it, then share again.'
+  ],
+  'transfer-safeguard-unfit': [
+    422,
+    'This safeguard does not fit this country',
+    'See which types are accepted for it.'
+  ],
+  'transfer-not-allowed': [
+    403,
+    'The basis for this transfer no longer holds',
+    'Ask the sender to share again.'
+  ],
+
+  // The service.
+  'audit-unavailable': [
+    503,
+    'Access log cannot be written',
+    'Nothing was disclosed. Try again shortly.'
+  ],
+  'storage-full': [507, 'Storage is full', 'Tell the operator. Nothing was kept.'],
+  'storage-unavailable': [503, 'Storage is not available', 'Nothing was kept. Try again shortly.'],
+  'object-damaged': [
+    500,
+    'Stored object is damaged',
+    'Tell the operator. Nothing wrong was delivered.'
+  ],
+  'service-stopping': [503, 'Service is restarting', 'Try again in a minute.'],
+  'internal-error': [
+    500,
+    'Something went wrong here',
+    'Try again; tell the operator the request id.'
+  ]
+} as const satisfies Record<string, readonly [status: number, title: string, next: string]>
+
+export type RefusalCode = keyof typeof table
+
+/** The public face of a refusal. */
+export function publicFace(code: RefusalCode): { status: number; title: string; next: string } {
+  const [status, title, next] = table[code]
+  return { status, title, next }
+}
+
+export const refusalCodes = Object.keys(table) as RefusalCode[]
+
+/** What the caller may be told beyond the sentence of the code. Never a secret, never a person. */
+export interface RefusalExtra {
+  /** One sentence each: which part of the request is wrong, and how. */
+  problems?: string[]
+  /** The file an upload stopped at, counted from 1. */
+  filePosition?: number
+  /** Response headers that belong to the refusal. */
+  headers?: Record<string, string>
+  /** For the access log only: whose object was refused. The caller is not told. */
+  about?: {
+    organisationId?: string
+    caseId?: string
+    recordId?: string
+    objectId?: string
+    shareId?: string
+    patientRef?: Buffer
+    recipientCountry?: string
+  }
+}
+
+/**
+ * A request turned down for a reason we foresaw. `code` is public, `privateDetail` is for the log
+ * and must hold nothing secret or personal either.
+ */
+export class Refusal extends Error {
+  readonly code: RefusalCode
+  readonly status: number
+  readonly extra: RefusalExtra
+
+  constructor(
+    code: RefusalCode,
+    privateDetail?: string,
+    extra: RefusalExtra = {},
+    cause?: unknown
+  ) {
+    super(privateDetail ?? publicFace(code).title, cause === undefined ? {} : { cause })
+    this.name = 'Refusal'
+    this.code = code
+    this.status = publicFace(code).status
+    this.extra = extra
+  }
+}

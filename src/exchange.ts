@@ -1,0 +1,42 @@
+import type { KeyObject } from 'node:crypto'
+import type { FastifyBaseLogger } from 'fastify'
+import type { Disclosures } from './audit/disclosures.ts'
+import type { AuditLog } from './audit/log.ts'
+import type { Blobs } from './blobs/blobs.ts'
+import type { Limits } from './config.ts'
+import type { Database } from './database/database.ts'
+import type { Streams } from './http/streams.ts'
+import type { Keyring } from './sealing/keyrings/keyring.ts'
+import type { SealPool } from './sealing/seal-pool.ts'
+import type { LinkKeys } from './shares/link.ts'
+
+/** Milliseconds since 1970 UTC. One clock judges every expiry. */
+export type Clock = () => number
+
+/** Keys of the service itself; each is wrapped by the key ring in the table `service_keys`. */
+export interface ServiceKeys {
+  /** Opens the profiles of accounts. */
+  directory: KeyObject
+  /** HMAC key that turns a patient's identifier into `patient_ref`. */
+  lookup: KeyObject
+  /** Opens the details of audit events. */
+  audit: KeyObject
+}
+
+/** Everything a flow may touch, made once by `app.ts` and handed down as an argument. */
+export interface Exchange {
+  database: Database
+  blobs: Blobs
+  keyring: Keyring
+  serviceKeys: ServiceKeys
+  sealPool: SealPool
+  links: LinkKeys
+  audit: AuditLog
+  disclosures: Disclosures
+  streams: Streams
+  clock: Clock
+  limits: Limits
+  log: FastifyBaseLogger
+  /** Where people and machines reach this service, without a slash at its end. */
+  publicUrl: string
+}

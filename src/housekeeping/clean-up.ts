@@ -1,0 +1,74 @@
+import { inArray } from 'drizzle-orm'
+import type { Exchange } from '../exchange.ts'
+import { removeExpired } from '../identity/oidc-adapter.ts'
+
+const INTERVAL_MILLISECONDS = 10 * 60 * 1000
+
+/** Rows and blobs looked at in one go, so that no request waits long for housekeeping. */
+const BATCH = 500
+
+/**
+ * Removes what nothing needs any more, now and every ten minutes: blobs that no row names because
+ * their upload never ended, and what the issuer remembered for a short while. Safe to stop and to
+ * repeat at any point.
+ */
+export function cleanUp(exchange: Exchange): { stop(): Promise<void> } {
+  const began = exchange.clock()
+  let stopped = false
+  const goOn = () => !stopped
+  async function round(): Promise<void> {
+    try {
+      while (goOn() && (await removeExpired(exchange.database, exchange.clock(), BATCH)) === BATCH);
+      const orphans = await removeOrphans(exchange, began, goOn)
+      if (orphans > 0) exchange.log.info({ orphans }, 'removed blobs of uploads that never ended')
+    } catch (err) {
+      exchange.log.error({ err }, 'housekeeping failed and will be tried again')
+    }
+  }
+  let running = round()
+  const timer = setInterval(() => {
+    running = running.then(round)
+  }, INTERVAL_MILLISECONDS)
+  timer.unref()
+  return {
+    async stop() {
+      stopped = true
+      clearInterval(timer)
+      await running
+    }
+  }
+}
+
+/**
+ * Removes blobs that no object names and that were stored before `began`, the start of this
+ * process: one stored since may belong to an upload whose transaction is still to come.
+ */
+export async function removeOrphans(
+  exchange: Pick<Exchange, 'blobs' | 'database'>,
+  began: number,
+  goOn: () => boolean = () => true
+): Promise<number> {
+  let removed = 0
+  let batch: string[] = []
+  const judge = async () => {
+    const { objects } = exchange.database.read.tables
+    const named = await exchange.database.read
+      .select({ blob: objects.blob })
+      .from(objects)
+      .where(inArray(objects.blob, batch))
+    const known = new Set(named.map(row => row.blob))
+    for (const name of batch) {
+      if (known.has(name)) continue
+      await exchange.blobs.remove(name)
+      removed += 1
+    }
+    batch = []
+  }
+  for await (const blob of exchange.blobs.list()) {
+    if (!goOn()) return removed
+    if (blob.modifiedAt < began) batch.push(blob.name)
+    if (batch.length === BATCH) await judge()
+  }
+  if (batch.length > 0) await judge()
+  return removed
+}

@@ -1,0 +1,93 @@
+import type { FastifyReply } from 'fastify'
+import type { Disclosure, Ending } from '../audit/disclosures.ts'
+import type { Exchange } from '../exchange.ts'
+
+/** Content on its way out. */
+export interface Delivery {
+  accountId: string
+  status: 200 | 206
+  headers: Record<string, string>
+  disclosure: Disclosure
+  /** The next piece; it may be reused by the pull after the next. Undefined at the end. */
+  pull(): Promise<Buffer | undefined>
+  close(): Promise<void>
+  /** Asked again and again while the stream runs: the reason to cut it, if there is one. */
+  mustEnd(): Promise<Ending | undefined>
+}
+
+/**
+ * Streams content to the client and writes the second event of its disclosure. The first piece is
+ * made before the status line leaves, so what cannot be opened is a clean refusal. A later failure
+ * cuts the connection: the client sees that the content is short, and never wrong bytes.
+ */
+export async function deliver(
+  exchange: Exchange,
+  reply: FastifyReply,
+  delivery: Delivery
+): Promise<void> {
+  const { disclosure } = delivery
+  const raw = reply.raw
+  let ending: Ending | undefined
+  let bytes = 0
+  const cut = (why: Ending) => {
+    ending ??= why
+    raw.destroy()
+  }
+  try {
+    const place = exchange.streams.enter(delivery.accountId, cut)
+    const watch = watchOver(delivery, exchange.limits.cutMillisecondsMax, cut)
+    try {
+      let piece = await delivery.pull()
+      const closed = new Promise<void>(resolve => raw.once('close', resolve))
+      reply.hijack()
+      raw.writeHead(delivery.status, { ...headersOf(reply), ...delivery.headers })
+      let sent: Promise<unknown> = Promise.resolve()
+      while (piece !== undefined && !raw.destroyed) {
+        const leaving = piece
+        bytes += leaving.byteLength
+        sent = Promise.race([closed, new Promise(resolve => raw.write(leaving, resolve))])
+        // While this piece is sent, the next is made.
+        piece = await delivery.pull()
+        await sent
+      }
+      if (!raw.destroyed) raw.end()
+      await closed
+      ending ??= raw.writableFinished ? 'complete' : 'aborted'
+    } finally {
+      clearInterval(watch)
+      place.leave()
+    }
+  } catch (err) {
+    ending ??= 'failed'
+    if (!raw.headersSent) throw err
+    // The headers are out: nothing can be answered any more.
+    reply.log.error({ err }, 'content stream failed')
+    raw.destroy()
+  } finally {
+    await delivery.close().catch(() => {})
+    await disclosure.complete(ending ?? 'failed', bytes)
+  }
+}
+
+function watchOver(delivery: Delivery, milliseconds: number, cut: (why: Ending) => void) {
+  let asking = false
+  const timer = setInterval(async () => {
+    if (asking) return
+    asking = true
+    // When the answer cannot be had, nobody knows that access still holds.
+    const why = await delivery.mustEnd().catch((): Ending => 'failed')
+    asking = false
+    if (why !== undefined) cut(why)
+  }, milliseconds)
+  return timer
+}
+
+/** Headers that hooks have set, which a hijacked reply would lose. */
+function headersOf(reply: FastifyReply): Record<string, string | string[]> {
+  const entries = Object.entries(reply.getHeaders())
+  return Object.fromEntries(
+    entries.flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, Array.isArray(value) ? value : String(value)]]
+    )
+  )
+}

@@ -1,0 +1,118 @@
+import { BlockList, isIP } from 'node:net'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Config } from '../config.ts'
+import { Refusal } from '../errors.ts'
+import type { Exchange } from '../exchange.ts'
+import { open } from './area.ts'
+
+/** Whether the service is on its way out. */
+export interface Stopping {
+  stopping: boolean
+}
+
+/** Health, readiness and metrics: for the operator's machinery, without any identifier. */
+export function operationRoutes(
+  app: FastifyInstance,
+  exchange: Exchange,
+  config: Pick<Config, 'metricsReaders'>,
+  state: Stopping
+): void {
+  const registry = measure(app, exchange)
+  const readers = blockList(config.metricsReaders)
+
+  app.get('/healthz', { ...open, schema: { hide: true } }, async () => ({ status: 'ok' }))
+
+  app.get('/readyz', { ...open, schema: { hide: true } }, async (_request, reply) => {
+    const checks = await readiness(exchange, state)
+    const ready = Object.values(checks).every(answer => answer === 'ok')
+    return reply
+      .code(ready ? 200 : 503)
+      .header('cache-control', 'no-store')
+      .send({ status: ready ? 'ready' : 'not ready', checks })
+  })
+
+  app.get('/metrics', { ...open, schema: { hide: true } }, async (request, reply) => {
+    // The address is that of the client, also behind a trusted proxy.
+    if (!readers.check(request.ip, isIP(request.ip) === 6 ? 'ipv6' : 'ipv4')) {
+      throw new Refusal('route-not-found')
+    }
+    return reply.type(registry.contentType).send(await registry.metrics())
+  })
+}
+
+/** Each part by itself, so that an operator sees which of them is down. */
+async function readiness(exchange: Exchange, state: Stopping): Promise<Record<string, string>> {
+  const tell = (check: Promise<unknown>) =>
+    check.then(
+      () => 'ok',
+      () => 'failing'
+    )
+  const { database, blobs, limits, disclosures } = exchange
+  return {
+    service: state.stopping ? 'stopping' : 'ok',
+    database: await tell(database.check()),
+    log: disclosures.unwritten() === 0 ? 'ok' : 'completions are waiting',
+    storage: await blobs.freeBytes().then(
+      bytes => (bytes >= limits.freeBytesMin ? 'ok' : 'low on space'),
+      () => 'failing'
+    )
+  }
+}
+
+function measure(app: FastifyInstance, exchange: Exchange): Registry {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const seconds = new Histogram({
+    name: 'consilium_request_seconds',
+    help: 'Time from request to the end of the response, by route pattern.',
+    labelNames: ['method', 'route', 'status'],
+    buckets: [0.005, 0.02, 0.1, 0.5, 2, 10, 60, 600],
+    registers: [registry]
+  })
+  new Gauge({
+    name: 'consilium_streams',
+    help: 'Content streams under way.',
+    registers: [registry],
+    collect() {
+      this.set(exchange.streams.count())
+    }
+  })
+  new Gauge({
+    name: 'consilium_unwritten_completions',
+    help: 'Disclosures whose second event is not on the disk yet. Above 0, access is refused.',
+    registers: [registry],
+    collect() {
+      this.set(exchange.disclosures.unwritten())
+    }
+  })
+  const began = new WeakMap<FastifyRequest['raw'], bigint>()
+  app.addHook('onRequest', async (request, reply) => {
+    began.set(request.raw, process.hrtime.bigint())
+    // The end of the raw response, because content streams leave Fastify's own cycle.
+    reply.raw.once('close', () => {
+      const start = began.get(request.raw) ?? process.hrtime.bigint()
+      const labels = {
+        method: request.method,
+        route: request.routeOptions.url ?? 'none',
+        status: String(reply.raw.statusCode)
+      }
+      seconds.observe(labels, Number(process.hrtime.bigint() - start) / 1e9)
+    })
+  })
+  return registry
+}
+
+function blockList(ranges: string[]): BlockList {
+  const blocks = new BlockList()
+  for (const range of ranges) {
+    const [address = '', bits] = range.split('/')
+    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
+    blocks.addSubnet(
+      address,
+      bits === undefined ? (family === 'ipv6' ? 128 : 32) : Number(bits),
+      family
+    )
+  }
+  return blocks
+}

@@ -1,0 +1,141 @@
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Problem } from '../../schemas/problem.ts'
+import { BlobError } from '../blobs/blobs.ts'
+import { publicFace, Refusal, type RefusalCode } from '../errors.ts'
+import type { Exchange } from '../exchange.ts'
+import { SealError } from '../sealing/seal-error.ts'
+import { knownCaller, type Rule, ruleOf, traceOf } from './area.ts'
+import { refusalCounter } from './refusal-counter.ts'
+
+/** How long an upload that was refused half-way is still read, so that its client sees the answer. */
+const DRAIN_MILLISECONDS = 2000
+
+/**
+ * Answers every failure as problem details (RFC 9457) and puts every refusal in the access log
+ * before the answer leaves. If the log cannot be written the answer is 503.
+ */
+export function answerProblems(app: FastifyInstance, exchange: Exchange): void {
+  const counter = refusalCounter(exchange.limits.refusalsPerMinuteMax, exchange.clock)
+
+  async function answer(request: FastifyRequest, reply: FastifyReply, rule: Rule, err: unknown) {
+    let refusal = asRefusal(err)
+    if (refusal.code === 'internal-error' || refusal.status >= 500) {
+      request.log.error({ err: refusal.cause ?? refusal, code: refusal.code }, 'failed')
+    }
+    if (rule.action !== 'none') {
+      const caller = knownCaller(request)
+      const turn = counter.count(caller?.accountId ?? request.ip)
+      if (turn !== 'within') {
+        refusal = new Refusal('too-many-attempts', undefined, { headers: { 'retry-after': '60' } })
+      }
+      try {
+        if (turn !== 'past') await recordRefusal(exchange, request, rule.action, refusal)
+      } catch (cause) {
+        request.log.error({ err: cause }, 'refusal could not be recorded')
+        refusal = new Refusal('audit-unavailable')
+      }
+    }
+    return sendProblem(request, reply, refusal)
+  }
+
+  app.setErrorHandler((err, request, reply) =>
+    answer(request, reply, ruleOf(request) ?? { action: 'none', roles: 'public' }, err)
+  )
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(request, reply, new Refusal('route-not-found'))
+  )
+}
+
+/** One event: who was refused what, as far as both are known. */
+async function recordRefusal(
+  exchange: Exchange,
+  request: FastifyRequest,
+  action: Exclude<Rule['action'], 'none'>,
+  refusal: Refusal
+): Promise<void> {
+  const caller = knownCaller(request)
+  const { about = {}, ...extra } = refusal.extra
+  await exchange.database.write(tx =>
+    exchange.audit.append(tx, {
+      action,
+      outcome: 'refused',
+      code: refusal.code,
+      actorId: caller?.accountId,
+      actorOrganisationId: caller?.organisationId,
+      organisationId: caller?.organisationId,
+      ...about,
+      details: {
+        ...(caller?.trace ?? traceOf(request)),
+        asked: request.params ?? {},
+        ...(extra.filePosition === undefined ? {} : { filePosition: extra.filePosition })
+      }
+    })
+  )
+}
+
+function sendProblem(request: FastifyRequest, reply: FastifyReply, refusal: Refusal): FastifyReply {
+  const { status, title, next } = publicFace(refusal.code)
+  const { problems, filePosition, headers } = refusal.extra
+  const problem: Problem = {
+    type: `urn:consilium:problem:${refusal.code}`,
+    title,
+    status,
+    detail: next,
+    code: refusal.code,
+    requestId: request.id,
+    ...(problems === undefined ? {} : { problems }),
+    ...(filePosition === undefined ? {} : { filePosition })
+  }
+  if (headers !== undefined) reply.headers(headers)
+  if (status === 401) reply.header('www-authenticate', `Bearer error="${refusal.code}"`)
+  if (!request.raw.complete) discardBody(request, reply)
+  return reply
+    .code(status)
+    .header('cache-control', 'no-store')
+    .type('application/problem+json')
+    .serializer(JSON.stringify)
+    .send(problem)
+}
+
+/**
+ * The client is still sending. Reading on for a moment lets it see the answer instead of a broken
+ * connection; then the connection closes, because the rest of the body may be gigabytes.
+ */
+function discardBody(request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('connection', 'close')
+  request.raw.unpipe()
+  request.raw.resume()
+  const timer = setTimeout(() => request.raw.destroy(), DRAIN_MILLISECONDS)
+  timer.unref()
+  request.raw.once('close', () => clearTimeout(timer))
+}
+
+/** What a failure means to the caller. Anything unforeseen is an internal error that tells nothing. */
+function asRefusal(err: unknown): Refusal {
+  if (err instanceof Refusal) return err
+  if (err instanceof BlobError) {
+    const code: Record<BlobError['code'], RefusalCode> = {
+      'blob-store-full': 'storage-full',
+      'blob-store-failed': 'storage-unavailable',
+      'blob-missing': 'object-damaged'
+    }
+    return new Refusal(code[err.code], err.code, {}, err)
+  }
+  if (err instanceof SealError) {
+    const stopped = err.code === 'sealing-stopped' || err.code === 'sealing-aborted'
+    return new Refusal(stopped ? 'storage-unavailable' : 'object-damaged', err.code, {}, err)
+  }
+  const { statusCode, validation, validationContext, code } = err as Partial<FastifyError>
+  if (validation !== undefined) {
+    const problems = validation.map(
+      problem => `${validationContext ?? 'request'}${problem.instancePath} ${problem.message ?? ''}`
+    )
+    return new Refusal('request-invalid', code, { problems })
+  }
+  if (statusCode === 413) return new Refusal('request-too-large', code)
+  if (statusCode === 415) return new Refusal('media-type-refused', code)
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return new Refusal('request-invalid', code)
+  }
+  return new Refusal('internal-error', 'unforeseen', {}, err)
+}

@@ -1,0 +1,210 @@
+import { hash } from 'node:crypto'
+import { and, eq, sql } from 'drizzle-orm'
+import { createLocalJWKSet, decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose'
+import { prepared, type Queries } from '../database/database.ts'
+import { Refusal } from '../errors.ts'
+import type { Exchange } from '../exchange.ts'
+import { toRole } from './accounts.ts'
+import { EMBEDDED, type Principal, type TrustedIssuer } from './principal.ts'
+
+export const TOKEN_BYTES_MAX = 4096
+/** Verified tokens kept in memory; each takes about 500 bytes and lives 5 minutes. */
+export const REMEMBERED_TOKENS_MAX = 10_000
+/** How far the clocks of issuer and service may differ. */
+export const CLOCK_SKEW_SECONDS = 5
+/** The one scope this service knows: the whole of it, as far as the role allows. */
+export const EXCHANGE_SCOPE = 'system/exchange'
+
+export type Authenticate = (headers: { authorization?: string | undefined }) => Promise<Principal>
+
+/** What a verified token says. Nothing about the account: that is read on every request. */
+interface VerifiedToken {
+  identityIssuer: string
+  subject: string
+  clientId: string
+  scope: string
+  /** Seconds since 1970 UTC. */
+  expiresAt: number
+}
+
+const p = sql.placeholder
+
+const findAccount = prepared((q: Queries) => {
+  const { identities, accounts, clients } = q.tables
+  return q
+    .select({
+      id: accounts.id,
+      organisationId: accounts.organisationId,
+      role: accounts.role,
+      country: accounts.country,
+      disabledAt: accounts.disabledAt,
+      clientId: clients.id,
+      clientDisabledAt: clients.disabledAt
+    })
+    .from(identities)
+    .innerJoin(accounts, eq(accounts.id, identities.accountId))
+    .leftJoin(clients, and(eq(identities.issuer, EMBEDDED), eq(clients.id, identities.subject)))
+    .where(and(eq(identities.issuer, p('issuer')), eq(identities.subject, p('subject'))))
+    .prepare('find_account_of_identity')
+})
+
+/** Whose account a refusal turned away, for its audit event: refusals themselves name nobody. */
+const refusedAccounts = new WeakMap<Refusal, { accountId: string; organisationId: string }>()
+
+/** The account behind an `account-disabled` refusal of `authenticate`; else undefined. */
+export function refusedAccount(
+  err: unknown
+): { accountId: string; organisationId: string } | undefined {
+  return err instanceof Refusal ? refusedAccounts.get(err) : undefined
+}
+
+/**
+ * The one way to know who calls: a Bearer access token (RFC 6750, RFC 9068) from an issuer of the
+ * list. A token verified once is remembered until it expires, so a busy caller costs no signature
+ * check; the account is read each time, so disabling it, or its client, applies at once.
+ *
+ * The function returned throws Refusal `token-missing`, `token-invalid`, `token-expired`,
+ * `account-unknown` or `account-disabled`.
+ */
+export function createAuthenticator(
+  exchange: Pick<Exchange, 'database' | 'clock'>,
+  issuers: TrustedIssuer[],
+  rememberedMax = REMEMBERED_TOKENS_MAX
+): Authenticate {
+  const verify = tokenVerifier(issuers, exchange.clock)
+  const remembered = new Map<string, VerifiedToken>()
+
+  async function rememberedOrVerified(token: string): Promise<VerifiedToken> {
+    // Keyed by digest, so that no memory dump holds a token that could be used.
+    const key = hash('sha256', token, 'base64url')
+    const known = remembered.get(key)
+    if (known !== undefined) return known
+    const verified = await verify(token)
+    // All tokens live equally short, so the oldest one here is about the first to expire.
+    const [oldest] = remembered.keys()
+    if (oldest !== undefined && remembered.size >= rememberedMax) remembered.delete(oldest)
+    remembered.set(key, verified)
+    return verified
+  }
+
+  return async function authenticate(headers) {
+    const token = await rememberedOrVerified(bearerToken(headers.authorization))
+    if (Math.floor(exchange.clock() / 1000) >= token.expiresAt + CLOCK_SKEW_SECONDS) {
+      throw tokenRefusal('token-expired', 'remembered')
+    }
+    const account = await accountOf(exchange, token)
+    return {
+      ...account,
+      issuer: token.identityIssuer,
+      subject: token.subject,
+      clientId: token.clientId,
+      scope: token.scope,
+      assurance: 'machine'
+    }
+  }
+}
+
+/** RFC 6750, section 2.1. Proof-of-possession tokens (`DPoP`, RFC 9449) are not accepted yet. */
+function bearerToken(authorization: string | undefined): string {
+  if (authorization === undefined || authorization === '') throw tokenRefusal('token-missing')
+  const [, token] = /^Bearer +([A-Za-z0-9_.-]+)$/i.exec(authorization) ?? []
+  if (token === undefined) throw tokenRefusal('token-invalid', 'not a bearer token')
+  if (token.length > TOKEN_BYTES_MAX) throw tokenRefusal('token-invalid', 'too long')
+  return token
+}
+
+function tokenVerifier(
+  issuers: TrustedIssuer[],
+  clock: Exchange['clock']
+): (token: string) => Promise<VerifiedToken> {
+  const trusted = new Map(
+    issuers.map(issuer => [issuer.issuer, { ...issuer, keys: createLocalJWKSet(issuer.jwks) }])
+  )
+  return async token => {
+    const issuer = trusted.get(unverifiedIssuer(token))
+    if (issuer === undefined) throw tokenRefusal('token-invalid', 'issuer not trusted')
+    try {
+      const { payload } = await jwtVerify(token, issuer.keys, {
+        algorithms: ['ES256'],
+        typ: 'at+jwt',
+        issuer: issuer.issuer,
+        audience: issuer.audience,
+        requiredClaims: ['exp', 'iat', 'sub', 'jti', 'client_id'],
+        clockTolerance: CLOCK_SKEW_SECONDS,
+        maxTokenAge: issuer.tokenAgeSecondsMax,
+        currentDate: new Date(clock())
+      })
+      return readClaims(payload, issuer.identityIssuer)
+    } catch (err) {
+      if (err instanceof errors.JWTExpired) throw tokenRefusal('token-expired', err.code)
+      if (err instanceof errors.JOSEError) throw tokenRefusal('token-invalid', err.code)
+      throw err
+    }
+  }
+}
+
+/** Only chooses the keys to verify with: until then nothing in a token is believed. */
+function unverifiedIssuer(token: string): string {
+  const signature = token.slice(token.lastIndexOf('.') + 1)
+  // The last character has bits that decoders ignore. One token has one spelling here.
+  if (Buffer.from(signature, 'base64url').toString('base64url') !== signature) {
+    throw tokenRefusal('token-invalid', 'signature spelled otherwise')
+  }
+  try {
+    return decodeJwt(token).iss ?? ''
+  } catch {
+    throw tokenRefusal('token-invalid', 'not a JWT')
+  }
+}
+
+function readClaims(claims: JWTPayload, identityIssuer: string): VerifiedToken {
+  const { sub, exp, client_id: clientId, scope, cnf } = claims
+  if (typeof sub !== 'string' || typeof exp !== 'number' || typeof clientId !== 'string') {
+    throw tokenRefusal('token-invalid', 'claims of the wrong kind')
+  }
+  // A token bound to a key must be presented with proof of that key (RFC 9449, section 7.1): taken
+  // as a plain bearer token it would be as good to a thief. DPoP joins here, beside `Bearer`.
+  if (cnf !== undefined) throw tokenRefusal('token-invalid', 'bound to a key')
+  // Only machine clients so far, and a client speaks for itself. People will have sub ≠ client_id.
+  if (identityIssuer === EMBEDDED && sub !== clientId) {
+    throw tokenRefusal('token-invalid', 'subject is not its client')
+  }
+  if (typeof scope !== 'string' || !scope.split(' ').includes(EXCHANGE_SCOPE)) {
+    throw tokenRefusal('token-invalid', 'scope')
+  }
+  return { identityIssuer, subject: sub, clientId, scope, expiresAt: exp }
+}
+
+async function accountOf(
+  exchange: Pick<Exchange, 'database'>,
+  token: VerifiedToken
+): Promise<Pick<Principal, 'accountId' | 'organisationId' | 'role' | 'country'>> {
+  const [account] = await findAccount(exchange.database.read, {
+    issuer: token.identityIssuer,
+    subject: token.subject
+  })
+  if (account === undefined) throw new Refusal('account-unknown')
+  const clientGone = token.identityIssuer === EMBEDDED && account.clientId === null
+  if (clientGone) throw new Refusal('account-unknown', 'client is gone')
+  if (account.disabledAt !== null || account.clientDisabledAt !== null) {
+    const refusal = new Refusal('account-disabled')
+    const { id: accountId, organisationId } = account
+    refusedAccounts.set(refusal, { accountId, organisationId })
+    throw refusal
+  }
+  return {
+    accountId: account.id,
+    organisationId: account.organisationId,
+    role: toRole(account.role),
+    country: account.country
+  }
+}
+
+/** A refusal with the challenge RFC 6750, section 3 asks for. */
+function tokenRefusal(
+  code: 'token-missing' | 'token-invalid' | 'token-expired',
+  privateDetail?: string
+): Refusal {
+  const challenge = code === 'token-missing' ? 'Bearer' : 'Bearer error="invalid_token"'
+  return new Refusal(code, privateDetail, { headers: { 'www-authenticate': challenge } })
+}

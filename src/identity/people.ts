@@ -1,0 +1,45 @@
+import { and, eq, inArray, isNull } from 'drizzle-orm'
+import type { Queries } from '../database/database.ts'
+import type { ServiceKeys } from '../exchange.ts'
+import { openProfile } from './profile.ts'
+
+/** An enrolled specialist whose account is not disabled, or undefined. */
+export async function findSpecialist(
+  queries: Queries,
+  id: string
+): Promise<{ id: string; country: string } | undefined> {
+  const { accounts } = queries.tables
+  const [row] = await queries
+    .select({ id: accounts.id, country: accounts.country })
+    .from(accounts)
+    .where(and(eq(accounts.id, id), eq(accounts.role, 'specialist'), isNull(accounts.disabledAt)))
+  return row
+}
+
+/** Who sent a share, as its specialist reads it. */
+export async function describeSender(
+  queries: Queries,
+  keys: Pick<ServiceKeys, 'directory'>,
+  accountId: string
+): Promise<{ organisation: string; clinician: string }> {
+  const { accounts, organisations } = queries.tables
+  const [row] = await queries
+    .select({ account: accounts, organisation: organisations.name })
+    .from(accounts)
+    .innerJoin(organisations, eq(organisations.id, accounts.organisationId))
+    .where(eq(accounts.id, accountId))
+  if (row === undefined) throw new Error('A share names an account that is not there.')
+  return { organisation: row.organisation, clinician: openProfile(keys, row.account).name }
+}
+
+/** The names of accounts, by id. Accounts are never deleted, so old events keep their names. */
+export async function namesOf(
+  queries: Queries,
+  keys: Pick<ServiceKeys, 'directory'>,
+  ids: string[]
+): Promise<Map<string, string>> {
+  if (ids.length === 0) return new Map()
+  const { accounts } = queries.tables
+  const rows = await queries.select().from(accounts).where(inArray(accounts.id, ids))
+  return new Map(rows.map(row => [row.id, openProfile(keys, row).name]))
+}

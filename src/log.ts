@@ -1,0 +1,39 @@
+import pino, { type DestinationStream, type Logger } from 'pino'
+import { BlobError } from './blobs/blobs.ts'
+import { Refusal } from './errors.ts'
+import { SealError } from './sealing/seal-error.ts'
+
+/**
+ * The operator's log: JSON lines without a name, number, file name, token or key. Messages of
+ * errors we did not write may quote what they failed on, so only where they happened is kept.
+ */
+export function createLogger(level: string, destination?: DestinationStream): Logger {
+  const options = {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    serializers: {
+      err: describeError,
+      // A URL may carry what a caller should not have put there; the route says enough.
+      req: (request: { id?: unknown; method?: string; routeOptions?: { url?: string } }) => ({
+        id: request.id,
+        method: request.method,
+        route: request.routeOptions?.url
+      }),
+      res: (reply: { statusCode?: number }) => ({ status: reply.statusCode })
+    }
+  }
+  return destination === undefined ? pino(options) : pino(options, destination)
+}
+
+function describeError(err: unknown): Record<string, unknown> {
+  if (!(err instanceof Error)) return { type: typeof err }
+  const ours = err instanceof Refusal || err instanceof SealError || err instanceof BlobError
+  return {
+    type: err.name,
+    ...('code' in err && { code: err.code }),
+    ...(ours && { message: err.message }),
+    at: err.stack?.split('\n').filter(line => line.startsWith('    at ')),
+    ...(err.cause !== undefined && { cause: describeError(err.cause) })
+  }
+}

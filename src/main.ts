@@ -1,0 +1,55 @@
+import { buildApp } from './app.ts'
+import { ConfigError, readConfig } from './config.ts'
+import { cleanUp } from './housekeeping/clean-up.ts'
+import { createLogger } from './log.ts'
+import { prepareData } from './open-data.ts'
+
+/** The process: configuration, data, service, listen; and in reverse when it is told to stop. */
+async function main(): Promise<void> {
+  const config = readConfig(process.env)
+  process.umask(0o077)
+  const data = await prepareData(config)
+  const log = createLogger(config.logLevel)
+  const app = await buildApp(config, log)
+  await app.exchange.blobs.sweepUnfinished()
+
+  const recordRun = (action: 'service.start' | 'service.stop') =>
+    app.exchange.database.write(tx =>
+      app.exchange.audit.append(tx, { action, outcome: 'success', details: {} })
+    )
+  await recordRun('service.start')
+  await app.fastify.listen({ host: config.host, port: config.port })
+  if (process.stdout.isTTY || data.isNew) tellWhatNext(config.publicUrl, data.isNew)
+  const housekeeping = cleanUp(app.exchange)
+
+  let stopping = false
+  const stop = async () => {
+    if (stopping) return
+    stopping = true
+    log.info('stopping')
+    await housekeeping.stop()
+    await recordRun('service.stop').catch(() => {})
+    await app.stop()
+    data.release()
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+}
+
+function tellWhatNext(publicUrl: string, isNew: boolean): void {
+  console.error(`
+Consilium is ready at ${publicUrl}   (API description: ${publicUrl}/docs)
+${isNew ? 'Made the key ring, the signing keys and the database. Back up the keys directory now.\n' : ''}
+Next, in another terminal:
+  npm run add-organisation -- --name "City Hospital" --ods RX1 --country GB
+  npm run add-account -- --organisation RX1 --role clinician --name "Dr A Example" --body GMC --number 1234567
+  npm run add-client -- --account ID --out clinician.json
+  npm run token -- --client clinician.json
+`)
+}
+
+main().catch(err => {
+  // A configuration problem is the operator's to read; anything else is told with where it happened.
+  console.error(err instanceof ConfigError ? err.message : err)
+  process.exit(1)
+})

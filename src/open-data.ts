@@ -1,0 +1,143 @@
+import { existsSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { exportJWK, generateKeyPair, type JWK } from 'jose'
+import { v7 as uuidv7 } from 'uuid'
+import { type AuditLog, openAuditLog } from './audit/log.ts'
+import { type Config, ConfigError } from './config.ts'
+import type { Database } from './database/database.ts'
+import { lockForService, openSqlite } from './database/sqlite.ts'
+import type { Clock, ServiceKeys } from './exchange.ts'
+import { createKeyringFile, openKeyringFile } from './sealing/keyrings/file.ts'
+import type { Keyring } from './sealing/keyrings/keyring.ts'
+import { createPrivateFile, readPrivateFile } from './sealing/private-file.ts'
+import { SealError } from './sealing/seal-error.ts'
+import { openServiceKeys } from './service-keys.ts'
+
+/** The data directory, opened: what the service and the operator's scripts have in common. */
+export interface OpenData {
+  database: Database
+  keyring: Keyring
+  serviceKeys: ServiceKeys
+  audit: AuditLog
+  clock: Clock
+  limits: Config['limits']
+  close(): Promise<void>
+}
+
+/** Where things are in the data directory. */
+export function dataPaths(directory: string) {
+  return {
+    directory,
+    keyring: join(directory, 'keys', 'keyring.json'),
+    issuerKeys: join(directory, 'keys', 'issuer.jwks.json'),
+    linkKeys: join(directory, 'keys', 'links.jwks.json'),
+    database: join(directory, 'consilium.db'),
+    lock: join(directory, 'service.lock'),
+    blobs: join(directory, 'objects')
+  }
+}
+
+/**
+ * Opens a data directory that the service has made. Scripts may do so while the service runs.
+ * Throws ConfigError when there is none yet, or when a key file is missing, unsafe or damaged.
+ */
+export async function openData(
+  config: Pick<Config, 'dataDirectory' | 'limits'>,
+  clock: Clock = Date.now
+): Promise<OpenData> {
+  const paths = dataPaths(config.dataDirectory)
+  if (!existsSync(paths.database)) {
+    throw new ConfigError(['There is no data yet. Start the service once with npm start.'])
+  }
+  const keyring = await checkedKey('keyring.json', () => openKeyringFile(paths.keyring))
+  const database = openSqlite(paths.database, config.limits.commitGroupMax)
+  const serviceKeys = await checkedKey('keyring.json', () =>
+    openServiceKeys(database, keyring, clock)
+  )
+  return {
+    database,
+    keyring,
+    serviceKeys,
+    audit: openAuditLog(serviceKeys.audit, clock),
+    clock,
+    limits: config.limits,
+    close: () => database.close()
+  }
+}
+
+/**
+ * Makes what is missing in the data directory and takes the lock that keeps a second service away.
+ * A key file is only ever made together with a new database: one that is lost later is an error,
+ * because a new key would open nothing that is stored.
+ */
+export async function prepareData(config: Config): Promise<{ release(): void; isNew: boolean }> {
+  const paths = dataPaths(config.dataDirectory)
+  await mkdir(paths.directory, { recursive: true, mode: 0o700 })
+  const lock = lockForService(paths.lock)
+  if (lock === undefined) {
+    throw new ConfigError([
+      `Another Consilium is running on ${paths.directory}. SQLite data belong to one service: stop the other, or use another CONSILIUM_DATA.`
+    ])
+  }
+  const isNew = !existsSync(paths.database)
+  if (isNew) {
+    // The database comes last: if it stops here, the next start makes what is still missing.
+    await unlessThere(() => createKeyringFile(paths.keyring))
+    await unlessThere(() => createSigningKeys(paths.issuerKeys, 'ES256'))
+    await unlessThere(() => createSigningKeys(paths.linkKeys, 'EdDSA'))
+    await openSqlite(paths.database).close()
+  }
+  return { ...lock, isNew }
+}
+
+/** Signing keys of the issuer and of links, as private JWK sets (RFC 7517, section 5). */
+export async function readSigningKeys(
+  config: Pick<Config, 'dataDirectory'>
+): Promise<{ issuer: { keys: JWK[] }; links: { keys: JWK[] } }> {
+  const paths = dataPaths(config.dataDirectory)
+  return {
+    issuer: await checkedKey('issuer.jwks.json', () => readJwks(paths.issuerKeys)),
+    links: await checkedKey('links.jwks.json', () => readJwks(paths.linkKeys))
+  }
+}
+
+async function createSigningKeys(path: string, alg: 'ES256' | 'EdDSA'): Promise<void> {
+  const { privateKey } = await generateKeyPair(alg, { extractable: true })
+  const key = { ...(await exportJWK(privateKey)), kid: uuidv7(), alg, use: 'sig' }
+  await createPrivateFile(path, `${JSON.stringify({ keys: [key] }, null, 2)}\n`)
+}
+
+async function readJwks(path: string): Promise<{ keys: JWK[] }> {
+  const text = await readPrivateFile(path)
+  try {
+    const { keys } = JSON.parse(text)
+    if (Array.isArray(keys) && keys.length > 0) return { keys }
+  } catch {
+    // The parser's own message quotes the text, which holds keys.
+  }
+  throw new SealError('keyring-damaged', 'A key file is not a JWK set.')
+}
+
+async function unlessThere(make: () => Promise<void>): Promise<void> {
+  await make().catch(err => {
+    if (err.code !== 'EEXIST') throw err
+  })
+}
+
+/** Says which key file is wrong and what to do, in the words of the operator. */
+async function checkedKey<T>(file: string, open: () => Promise<T>): Promise<T> {
+  try {
+    return await open()
+  } catch (err) {
+    if (!(err instanceof SealError)) throw err
+    const advice: Partial<Record<SealError['code'], string>> = {
+      'key-missing': `keys/${file} is missing, or lacks a key that the data needs. Put it back from your backup.`,
+      'keyring-unsafe': `keys/${file} must belong to the user that runs the service and nobody else may read it: chmod 600 it.`,
+      'keyring-damaged': `keys/${file} is damaged. Put it back from your backup.`,
+      'key-damaged': `keys/${file} does not belong to this database. Put back the one that does.`
+    }
+    const problem = advice[err.code]
+    throw problem === undefined ? err : new ConfigError([problem])
+  }
+}

@@ -1,0 +1,66 @@
+import { and, asc, eq, inArray, sql } from 'drizzle-orm'
+import { prepared, type Queries } from '../database/database.ts'
+
+const p = sql.placeholder
+
+export const findRecord = prepared(q =>
+  q
+    .select()
+    .from(q.tables.records)
+    .where(eq(q.tables.records.id, p('id')))
+    .prepare('find_record')
+)
+export type RecordRow = Awaited<ReturnType<typeof findRecord>>[number]
+
+/** Objects of one record in their order. */
+export const findObjects = prepared(q =>
+  q
+    .select()
+    .from(q.tables.objects)
+    .where(eq(q.tables.objects.recordId, p('recordId')))
+    .orderBy(asc(q.tables.objects.position))
+    .prepare('find_objects')
+)
+export type ObjectRow = Awaited<ReturnType<typeof findObjects>>[number]
+
+export const findObject = prepared(q =>
+  q
+    .select()
+    .from(q.tables.objects)
+    .where(and(eq(q.tables.objects.id, p('id')), eq(q.tables.objects.recordId, p('recordId'))))
+    .prepare('find_object')
+)
+
+/** Records of one case, oldest first. A case has tens of them, not thousands. */
+export function recordsOfCase(queries: Queries, caseId: string): Promise<RecordRow[]> {
+  const { records } = queries.tables
+  return queries.select().from(records).where(eq(records.caseId, caseId)).orderBy(asc(records.id))
+}
+
+export function recordsById(queries: Queries, ids: string[]): Promise<RecordRow[]> {
+  const { records } = queries.tables
+  return queries.select().from(records).where(inArray(records.id, ids))
+}
+
+const insertObject = prepared(q =>
+  q
+    .insert(q.tables.objects)
+    .values({
+      id: p('id'),
+      recordId: p('recordId'),
+      position: p('position'),
+      blob: p('blob'),
+      format: p('format'),
+      type: p('type'),
+      endToEnd: p('endToEnd'),
+      bytes: p('bytes'),
+      sha256: p('sha256'),
+      nameSealed: p('nameSealed')
+    })
+    .prepare('insert_object')
+)
+
+export async function insertRecord(tx: Queries, row: RecordRow, objects: ObjectRow[]) {
+  await tx.insert(tx.tables.records).values(row)
+  for (const object of objects) await insertObject(tx, { ...object })
+}

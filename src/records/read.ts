@@ -1,0 +1,69 @@
+import type { RecordSummary, RecordView } from '../../schemas/record.ts'
+import { actedBy } from '../audit/acted-by.ts'
+import { aboutCase, caseOf } from '../cases/case.ts'
+import type { Exchange } from '../exchange.ts'
+import type { Caller } from '../identity/principal.ts'
+import { findObjects, recordsOfCase } from './queries.ts'
+import { aboutRecord, openRecordKey, recordOf, viewRecord, viewSummary } from './record.ts'
+import type { Access } from './serve.ts'
+
+/** One record of the caller's organisation, with its objects. */
+export async function readRecord(
+  exchange: Exchange,
+  caller: Caller,
+  recordId: string
+): Promise<RecordView> {
+  const { database, keyring } = exchange
+  const found = await recordOf(database.read, caller, recordId)
+  const objects = await findObjects(database.read, { recordId })
+  const view = viewRecord(found.record, objects, await openRecordKey(keyring, found))
+  await database.write(tx =>
+    exchange.audit.append(tx, {
+      action: 'record.read',
+      outcome: 'success',
+      ...actedBy(caller),
+      ...aboutRecord(found)
+    })
+  )
+  return view
+}
+
+/** The records of a case of the caller's organisation, oldest first. */
+export async function listRecords(
+  exchange: Exchange,
+  caller: Caller,
+  caseId: string
+): Promise<{ records: RecordSummary[] }> {
+  const { database, keyring } = exchange
+  const found = await caseOf(database.read, caller, caseId)
+  const records: RecordSummary[] = []
+  for (const record of await recordsOfCase(database.read, caseId)) {
+    records.push(viewSummary(record, await openRecordKey(keyring, { record, case: found })))
+  }
+  await database.write(tx =>
+    exchange.audit.append(tx, {
+      action: 'record.list',
+      outcome: 'success',
+      ...actedBy(caller, { shown: records.map(record => record.id) }),
+      ...aboutCase(found)
+    })
+  )
+  return { records }
+}
+
+/** The grounds on which the owner's clinicians read their own records. */
+export async function accessByOwner(
+  exchange: Exchange,
+  caller: Caller,
+  recordId: string
+): Promise<Access> {
+  const found = await recordOf(exchange.database.read, caller, recordId)
+  return {
+    caller,
+    found,
+    event: { ...actedBy(caller), ...aboutRecord(found) },
+    // A record stays with its organisation; nothing can end the owner's access half-way.
+    stillGranted: async () => {},
+    mustEnd: async () => undefined
+  }
+}

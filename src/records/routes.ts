@@ -1,0 +1,112 @@
+import multipart from '@fastify/multipart'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { Id } from '../../schemas/common.ts'
+import { RecordList, RecordView } from '../../schemas/record.ts'
+import { Refusal } from '../errors.ts'
+import type { Exchange } from '../exchange.ts'
+import { callerOf, type Guarded } from '../http/area.ts'
+import type { UploadPart } from './form.ts'
+import { accessByOwner, listRecords, readRecord } from './read.ts'
+import { serveObject, serveRecord } from './serve.ts'
+import { uploadRecord } from './upload.ts'
+
+/** Fields besides the digests, of which there may be one for each file. */
+const FORM_FIELDS_MAX = 20
+
+export function recordRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
+  const { limits } = exchange
+  return async app => {
+    await app.register(multipart, {
+      throwFileSizeLimit: false,
+      limits: {
+        fileSize: limits.objectBytesMax,
+        fieldSize: limits.fieldBytesMax,
+        fieldNameSize: 100,
+        // One more than allowed, so that the flow counts and gives its own answer.
+        files: limits.objectsPerRecordMax + 1,
+        fields: limits.objectsPerRecordMax + FORM_FIELDS_MAX,
+        parts: 2 * limits.objectsPerRecordMax + FORM_FIELDS_MAX,
+        headerPairs: 20
+      }
+    })
+    app.post(
+      '/v1/cases/:case/records',
+      {
+        ...guarded('record.create', 'clinician'),
+        schema: {
+          tags: ['records'],
+          summary:
+            'Upload one record as multipart/form-data: kind, title and date, then one or many files',
+          description:
+            'Before a file, the field repr-digest may give its digest as in RFC 9530: sha-256=:base64:',
+          consumes: ['multipart/form-data'],
+          params: Type.Object({ case: Id }),
+          response: { 201: RecordView }
+        }
+      },
+      async (request, reply) => {
+        if (!request.isMultipart()) throw new Refusal('media-type-refused')
+        const parts = request.parts() as AsyncIterable<UploadPart>
+        const { case: caseId } = request.params
+        const view = await uploadRecord(exchange, callerOf(request), caseId, parts)
+        return reply.code(201).header('location', `/v1/records/${view.id}`).send(view)
+      }
+    )
+    app.get(
+      '/v1/cases/:case/records',
+      {
+        ...guarded('record.list', 'clinician'),
+        schema: {
+          tags: ['records'],
+          summary: 'Records of a case, oldest first',
+          params: Type.Object({ case: Id }),
+          response: { 200: RecordList }
+        }
+      },
+      request => listRecords(exchange, callerOf(request), request.params.case)
+    )
+    app.get(
+      '/v1/records/:record',
+      {
+        ...guarded('record.read', 'clinician'),
+        schema: {
+          tags: ['records'],
+          summary: 'One record and its files',
+          params: Type.Object({ record: Id }),
+          response: { 200: RecordView }
+        }
+      },
+      request => readRecord(exchange, callerOf(request), request.params.record)
+    )
+    app.route({
+      method: ['GET', 'HEAD'],
+      url: '/v1/records/:record/content',
+      ...guarded('content.read', 'clinician'),
+      schema: {
+        tags: ['records'],
+        summary: 'A record: its one file, or all of its files as a ZIP archive',
+        params: Type.Object({ record: Id })
+      },
+      async handler(request, reply) {
+        const access = await accessByOwner(exchange, callerOf(request), request.params.record)
+        return serveRecord(exchange, access, request, reply)
+      }
+    })
+    app.route({
+      method: ['GET', 'HEAD'],
+      url: '/v1/records/:record/objects/:object/content',
+      ...guarded('content.read', 'clinician'),
+      schema: {
+        tags: ['records'],
+        summary: 'One file of a record, or a range of it',
+        params: Type.Object({ record: Id, object: Id })
+      },
+      async handler(request, reply) {
+        const { record, object } = request.params
+        const access = await accessByOwner(exchange, callerOf(request), record)
+        return serveObject(exchange, access, object, request, reply)
+      }
+    })
+  }
+}

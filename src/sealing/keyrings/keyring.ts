@@ -1,0 +1,22 @@
+/** The form of a KEK's id. */
+export const KEK_ID = /^[A-Za-z0-9._-]{1,64}$/
+
+/**
+ * Holds the key-encryption keys (KEKs) that wrap every other key: a file, or a cloud key service
+ * that never gives its keys out. Everything is asynchronous for the sake of the second.
+ */
+export interface Keyring {
+  /** The KEK that wraps new keys. */
+  readonly currentId: string
+  /**
+   * Encrypts `key` under the named KEK and binds it to `context`.
+   * Throws key-missing when the key ring has no such KEK.
+   */
+  wrap(kekId: string, context: Buffer, key: Uint8Array): Promise<Buffer>
+  /**
+   * The reverse. The caller may overwrite what it gets.
+   * Throws key-missing when the key ring has no such KEK, key-damaged when `wrapped` was not made
+   * by `wrap` with this KEK and context.
+   */
+  unwrap(kekId: string, context: Buffer, wrapped: Uint8Array): Promise<Buffer>
+}

@@ -1,0 +1,141 @@
+import {
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  KeyObject,
+  randomBytes
+} from 'node:crypto'
+import { KEK_ID, type Keyring } from './keyrings/keyring.ts'
+import { SealError } from './seal-error.ts'
+
+// Small secrets and fields. docs/sealed-object.md describes the bytes.
+
+export const KEY_BYTES = 32
+const CIPHER = 'aes-256-gcm'
+const BOX_VERSION = 1
+const IV_BYTES = 12
+const TAG_BYTES = 16
+export const BOX_OVERHEAD_BYTES = 1 + IV_BYTES + TAG_BYTES
+const WRAPPED_VERSION = 1
+
+/** A fresh random 32-byte key. Overwrite it with fill(0) once it is wrapped and used. */
+export function newKey(): Buffer {
+  return randomBytes(KEY_BYTES)
+}
+
+/**
+ * Joins the parts of a context so that no two different lists give the same bytes: each part is
+ * preceded by its length as four big-endian bytes. Text is UTF-8.
+ */
+export function canonicalContext(...parts: Array<string | Uint8Array>): Buffer {
+  const pieces: Uint8Array[] = []
+  for (const part of parts) {
+    // Half a surrogate pair has no UTF-8 form, and every one would turn into the same bytes.
+    if (typeof part === 'string' && !part.isWellFormed()) {
+      throw new TypeError('A context is well-formed text.')
+    }
+    const bytes = typeof part === 'string' ? Buffer.from(part, 'utf8') : part
+    const length = Buffer.alloc(4)
+    length.writeUInt32BE(bytes.byteLength)
+    pieces.push(length, bytes)
+  }
+  return Buffer.concat(pieces)
+}
+
+/** The context of one sealed object: moved to another place, it does not open. */
+export function objectContext(organisationId: string, recordId: string, objectId: string): Buffer {
+  return canonicalContext('object', organisationId, recordId, objectId, '1')
+}
+
+/** The context of a record's wrapped key. */
+export function recordKeyContext(organisationId: string, recordId: string): Buffer {
+  return canonicalContext('record-key', organisationId, recordId, '1')
+}
+
+/**
+ * Seals a small value: 0x01, 12 random bytes, ciphertext, 16-byte tag, by AES-256-GCM with `context`
+ * as additional data. One key seals at most 2^32 boxes (NIST SP 800-38D, section 8.3).
+ */
+export function sealBox(key: KeyObject, context: Uint8Array, plain: Uint8Array): Buffer {
+  const iv = randomBytes(IV_BYTES)
+  const cipher = createCipheriv(CIPHER, key, iv).setAAD(context)
+  const sealed = cipher.update(plain)
+  cipher.final()
+  return Buffer.concat([Uint8Array.of(BOX_VERSION), iv, sealed, cipher.getAuthTag()])
+}
+
+/** Opens a box. Throws sealed-damaged unless it was sealed with this key and context. */
+export function openBox(key: KeyObject, context: Uint8Array, box: Uint8Array): Buffer {
+  if (box.byteLength < BOX_OVERHEAD_BYTES || box[0] !== BOX_VERSION) throw damagedBox()
+  const decipher = createDecipheriv(CIPHER, key, box.subarray(1, 1 + IV_BYTES))
+  decipher.setAAD(context)
+  decipher.setAuthTag(box.subarray(-TAG_BYTES))
+  const plain = decipher.update(box.subarray(1 + IV_BYTES, -TAG_BYTES))
+  try {
+    decipher.final()
+  } catch {
+    // What update() returned is not authenticated, and nobody may see it.
+    plain.fill(0)
+    throw damagedBox()
+  }
+  return plain
+}
+
+function damagedBox(): SealError {
+  return new SealError('sealed-damaged', 'A sealed field is damaged or belongs elsewhere.')
+}
+
+/**
+ * Wraps a 32-byte key under the key ring's current KEK: 0x01, the length of the KEK's id in one byte,
+ * the id in ASCII, then what the key ring made. The id is bound in, with `context`.
+ */
+export async function wrapKey(
+  keyring: Keyring,
+  context: Uint8Array,
+  key: Uint8Array | KeyObject
+): Promise<Buffer> {
+  const kekId = keyring.currentId
+  if (!KEK_ID.test(kekId)) throw new RangeError('A KEK id has 1 to 64 characters of A-Za-z0-9._-')
+  const bytes = key instanceof KeyObject ? key.export() : key
+  if (bytes.byteLength !== KEY_BYTES) throw new RangeError('A key to wrap has 32 bytes.')
+  const wrapped = await keyring.wrap(kekId, wrapContext(kekId, context), bytes)
+  if (key instanceof KeyObject) bytes.fill(0)
+  return Buffer.concat([
+    Uint8Array.of(WRAPPED_VERSION, kekId.length),
+    Buffer.from(kekId, 'ascii'),
+    wrapped
+  ])
+}
+
+/**
+ * Unwraps a key. Throws key-missing when the key ring lacks the KEK it names, key-damaged when it is
+ * not a key wrapped with this context.
+ */
+export async function unwrapKey(
+  keyring: Keyring,
+  context: Uint8Array,
+  wrapped: Uint8Array
+): Promise<KeyObject> {
+  const { kekId, body } = parseWrapped(wrapped)
+  const bytes = await keyring.unwrap(kekId, wrapContext(kekId, context), body)
+  if (bytes.byteLength !== KEY_BYTES) throw damagedKey()
+  const key = createSecretKey(bytes)
+  bytes.fill(0)
+  return key
+}
+
+function parseWrapped(wrapped: Uint8Array): { kekId: string; body: Uint8Array } {
+  const idEnd = 2 + (wrapped[1] ?? 0)
+  const kekId = Buffer.from(wrapped.subarray(2, idEnd)).toString('latin1')
+  if (wrapped[0] !== WRAPPED_VERSION || wrapped.byteLength <= idEnd || !KEK_ID.test(kekId)) {
+    throw damagedKey()
+  }
+  return { kekId, body: wrapped.subarray(idEnd) }
+}
+
+const wrapContext = (kekId: string, context: Uint8Array): Buffer =>
+  canonicalContext('wrapped-key', kekId, context)
+
+function damagedKey(): SealError {
+  return new SealError('key-damaged', 'A wrapped key is damaged or belongs elsewhere.')
+}

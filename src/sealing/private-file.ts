@@ -1,0 +1,61 @@
+import { randomBytes } from 'node:crypto'
+import { link, mkdir, open, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { SealError } from './seal-error.ts'
+
+const FILE_BYTES_MAX = 65_536
+const OTHERS_MASK = 0o077
+
+/**
+ * Makes a file that only this user can read, and its directory where there is none. Never
+ * overwrites: rejects with Node's EEXIST when the file exists. The file is on the disk, whole and
+ * under its name, when the promise resolves; a crash before leaves at most a temporary file.
+ */
+export async function createPrivateFile(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  const temporary = `${path}.${randomBytes(8).toString('hex')}.tmp`
+  const file = await open(temporary, 'wx', 0o600)
+  try {
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  try {
+    // Unlike rename, link fails when the name is taken, and the whole file appears at once.
+    await link(temporary, path)
+  } finally {
+    await unlink(temporary)
+  }
+  const directory = await open(dirname(path), 'r')
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}
+
+/**
+ * Reads such a file. Throws key-missing when there is none, keyring-unsafe when another user owns
+ * it or may read or change it, keyring-damaged when it is larger than any key file.
+ */
+export async function readPrivateFile(path: string): Promise<string> {
+  const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') throw new SealError('key-missing', 'There is no such key file.')
+    throw error
+  })
+  try {
+    // The open file is examined, not its name: nobody can exchange it between check and use.
+    const { mode, uid, size } = await file.stat()
+    if ((mode & OTHERS_MASK) !== 0 || uid !== process.getuid?.()) {
+      throw new SealError('keyring-unsafe', 'A key file must belong to this user, with mode 0600.')
+    }
+    if (size > FILE_BYTES_MAX) throw new SealError('keyring-damaged', 'A key file is too large.')
+    const bytes = await file.readFile()
+    const text = bytes.toString('utf8')
+    bytes.fill(0)
+    return text
+  } finally {
+    await file.close()
+  }
+}

@@ -1,0 +1,36 @@
+import { createSecretKey } from 'node:crypto'
+import { eq } from 'drizzle-orm'
+import type { Database } from './database/database.ts'
+import type { Clock, ServiceKeys } from './exchange.ts'
+import type { Keyring } from './sealing/keyrings/keyring.ts'
+import { canonicalContext, newKey, unwrapKey, wrapKey } from './sealing/keys.ts'
+
+/** Opens the service's own keys, making each at its first use. Throws SealError when one is damaged. */
+export async function openServiceKeys(
+  database: Database,
+  keyring: Keyring,
+  clock: Clock
+): Promise<ServiceKeys> {
+  const open = async (purpose: string) => {
+    const { serviceKeys } = database.read.tables
+    const context = canonicalContext('service-key', purpose)
+    const made = newKey()
+    const wrappedKey = await wrapKey(keyring, context, made)
+    const [row] = await database.write(async tx => {
+      // Two processes may start at once: the first to insert wins and both read what it stored.
+      await tx
+        .insert(serviceKeys)
+        .values({ purpose, wrappedKey, createdAt: clock() })
+        .onConflictDoNothing()
+      return tx.select().from(serviceKeys).where(eq(serviceKeys.purpose, purpose))
+    })
+    if (row === undefined) throw new Error(`Service key ${purpose} was not stored.`)
+    made.fill(0)
+    return createSecretKey((await unwrapKey(keyring, context, row.wrappedKey)).export())
+  }
+  return {
+    directory: await open('directory'),
+    lookup: await open('lookup'),
+    audit: await open('audit')
+  }
+}

@@ -1,0 +1,106 @@
+import {
+  type CryptoKey,
+  createLocalJWKSet,
+  errors,
+  importJWK,
+  type JWK,
+  type JWTPayload,
+  jwtVerify,
+  SignJWT
+} from 'jose'
+import { Refusal } from '../errors.ts'
+
+const ALGORITHM = 'EdDSA'
+const TYPE = 'consilium-share+jwt'
+const AUDIENCE_PATH = '/s'
+const CLOCK_TOLERANCE_SECONDS = 5
+const TOKEN_CHARACTERS_MAX = 2048
+
+/** A compact JWS (RFC 7515, section 7.1): three base64url parts. */
+const COMPACT_JWS = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/
+
+/** What a link says: which share it names, and until when. It opens nothing by itself. */
+export interface ShareToken {
+  shareId: string
+  /** Milliseconds since 1970, UTC. */
+  issuedAt: number
+  notBefore: number
+  expiresAt: number
+}
+
+export interface LinkKeys {
+  /** The link with the token in its fragment, which no server, proxy or Referer ever sees. */
+  make(token: ShareToken): Promise<string>
+  /**
+   * The id of the share that a link names. `link-incomplete` when it is not a whole link;
+   * `share-not-found` when it was not signed here. Whether its time is right is left to the share
+   * itself, because a link that is too old must tell its own specialist so, and strangers nothing.
+   */
+  read(linkOrToken: string): Promise<string>
+  /** Public keys, so that others can check a signature. */
+  jwks(): { keys: JWK[] }
+}
+
+/** `privateJwks` holds Ed25519 keys (RFC 8037); the first signs, all verify. */
+export async function openLinkKeys(
+  privateJwks: { keys: JWK[] },
+  publicUrl: string,
+  clock: () => number
+): Promise<LinkKeys> {
+  const [current] = privateJwks.keys
+  if (current?.kid === undefined) throw new Error('There is no key to sign links with.')
+  const signingKey = (await importJWK(current, ALGORITHM)) as CryptoKey
+  const publicKeys = privateJwks.keys.map(({ d, ...key }) => key)
+  const verificationKeys = createLocalJWKSet({ keys: publicKeys })
+  const audience = publicUrl + AUDIENCE_PATH
+
+  async function verified(token: string): Promise<JWTPayload> {
+    try {
+      const { payload } = await jwtVerify(token, verificationKeys, {
+        algorithms: [ALGORITHM],
+        typ: TYPE,
+        issuer: publicUrl,
+        audience,
+        requiredClaims: ['iss', 'aud', 'jti', 'iat', 'nbf', 'exp'],
+        clockTolerance: CLOCK_TOLERANCE_SECONDS,
+        currentDate: new Date(clock())
+      })
+      return payload
+    } catch (err) {
+      // Times are checked last, so here everything else about the token is right.
+      if (err instanceof errors.JWTExpired) return err.payload
+      if (err instanceof errors.JWTClaimValidationFailed && err.claim === 'nbf') return err.payload
+      throw new Refusal(
+        'share-not-found',
+        err instanceof errors.JOSEError ? err.code : 'unreadable'
+      )
+    }
+  }
+
+  return {
+    async make({ shareId, issuedAt, notBefore, expiresAt }) {
+      const token = await new SignJWT()
+        .setProtectedHeader({ alg: ALGORITHM, typ: TYPE, kid: String(current.kid) })
+        .setIssuer(publicUrl)
+        .setAudience(audience)
+        .setJti(shareId)
+        .setIssuedAt(seconds(issuedAt))
+        .setNotBefore(seconds(notBefore))
+        .setExpirationTime(Math.ceil(expiresAt / 1000))
+        .sign(signingKey)
+      return `${audience}#${token}`
+    },
+    async read(linkOrToken) {
+      const token = linkOrToken.trim().split('#').at(-1) ?? ''
+      if (!COMPACT_JWS.test(token) || token.length > TOKEN_CHARACTERS_MAX) {
+        throw new Refusal('link-incomplete')
+      }
+      const { jti } = await verified(token)
+      // The id, never the text of the token: one token has several spellings that all verify.
+      return String(jti)
+    },
+    jwks: () => ({ keys: publicKeys })
+  }
+}
+
+const seconds = (milliseconds: number): number => Math.floor(milliseconds / 1000)

@@ -1,0 +1,89 @@
+import { and, asc, desc, eq, isNull, lt, or, sql } from 'drizzle-orm'
+import { prepared, type Queries } from '../database/database.ts'
+
+const p = sql.placeholder
+
+export const findShare = prepared(q =>
+  q
+    .select()
+    .from(q.tables.shares)
+    .where(eq(q.tables.shares.id, p('id')))
+    .prepare('find_share')
+)
+export type ShareRow = Awaited<ReturnType<typeof findShare>>[number]
+
+/** Ids of the records a share names, in their order. */
+export const findShareRecords = prepared(q =>
+  q
+    .select({ recordId: q.tables.shareRecords.recordId })
+    .from(q.tables.shareRecords)
+    .where(eq(q.tables.shareRecords.shareId, p('shareId')))
+    .orderBy(asc(q.tables.shareRecords.position))
+    .prepare('find_share_records')
+)
+
+export async function insertShare(tx: Queries, row: ShareRow, recordIds: string[]): Promise<void> {
+  await tx.insert(tx.tables.shares).values(row)
+  await tx
+    .insert(tx.tables.shareRecords)
+    .values(recordIds.map((recordId, position) => ({ shareId: row.id, recordId, position })))
+}
+
+/**
+ * Counts one opening, in one statement that only a live share with an opening left passes, so that
+ * no number of callers at once can pass the limit. Returns the share as it is then, or nothing.
+ */
+export const countOpening = prepared(q => {
+  const { shares } = q.tables
+  return q
+    .update(shares)
+    .set({
+      openings: sql`${shares.openings} + 1`,
+      openUntil: sql`${p('openUntil')}`
+    })
+    .where(
+      and(
+        eq(shares.id, p('id')),
+        eq(shares.specialistId, p('specialistId')),
+        isNull(shares.revokedAt),
+        sql`${shares.notBefore} <= ${p('now')}`,
+        sql`${shares.expiresAt} > ${p('now')}`,
+        or(isNull(shares.openingsMax), lt(shares.openings, shares.openingsMax))
+      )
+    )
+    .returning()
+    .prepare('count_opening')
+})
+
+/** Ends a share for good. Returns the share, or nothing when it had been revoked before. */
+export function revokeRow(
+  tx: Queries,
+  revoked: { id: string; by: string; at: number }
+): Promise<ShareRow[]> {
+  const { shares } = tx.tables
+  return tx
+    .update(shares)
+    .set({ revokedAt: revoked.at, revokedBy: revoked.by })
+    .where(and(eq(shares.id, revoked.id), isNull(shares.revokedAt)))
+    .returning()
+}
+
+/** Shares of one organisation, newest first, from `before` (exclusive) on. */
+export function pageOfShares(
+  queries: Queries,
+  filter: { organisationId: string; caseId?: string; before?: string; limit: number }
+): Promise<ShareRow[]> {
+  const { shares } = queries.tables
+  return queries
+    .select()
+    .from(shares)
+    .where(
+      and(
+        eq(shares.organisationId, filter.organisationId),
+        filter.caseId === undefined ? undefined : eq(shares.caseId, filter.caseId),
+        filter.before === undefined ? undefined : lt(shares.id, filter.before)
+      )
+    )
+    .orderBy(desc(shares.id))
+    .limit(filter.limit)
+}
