@@ -3,8 +3,8 @@ import { runCommand, withData } from './command.ts'
 
 const usage = `Adds an account to an organisation and prints the account's id.
 
-  node scripts/add-account.ts --organisation ID|ODS --role ROLE --name NAME
-                              [--body BODY --number NUMBER] [--country CODE]
+  npm run add-account -- --organisation ID|ODS --role ROLE --name NAME
+                         [--body BODY --number NUMBER] [--country CODE]
 
   --organisation   its id, or its ODS code
   --role           clinician, specialist, auditor or administrator

@@ -5,7 +5,7 @@ import { runCommand, withData } from './command.ts'
 const usage = `Makes a key pair for a machine that acts as an account. The private key is given out once,
 as JSON; only the public key is kept.
 
-  node scripts/add-client.ts --account ID [--out FILE]
+  npm run add-client -- --account ID [--out FILE]
 
   --account   id of the account
   --out       a new file for the private key, readable by you alone; else it is printed`

@@ -3,7 +3,7 @@ import { runCommand, withData } from './command.ts'
 
 const usage = `Adds an organisation and prints its id.
 
-  node scripts/add-organisation.ts --name NAME --country CODE [--ods CODE]
+  npm run add-organisation -- --name NAME --country CODE [--ods CODE]
 
   --name      as it is called, e.g. "St Example NHS Trust"
   --country   ISO 3166-1, two letters: GB, IE, DE …

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { Socket } from 'node:net'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
@@ -11,10 +12,11 @@ import { caseRoutes } from './cases/routes.ts'
 import type { Config } from './config.ts'
 import type { Exchange } from './exchange.ts'
 import { guardedBy, open, type RuledRoute, requireRules } from './http/area.ts'
-import { addSecurityHeaders } from './http/headers.ts'
+import { addSecurityHeaders, requireProxy } from './http/headers.ts'
 import { linkPage } from './http/link-page.ts'
 import { operationRoutes } from './http/operations.ts'
 import { answerProblems } from './http/problems.ts'
+import { refusalCounter } from './http/refusal-counter.ts'
 import { createStreams } from './http/streams.ts'
 import { createAuthenticator } from './identity/authenticate.ts'
 import { embeddedIssuer } from './identity/issuer.ts'
@@ -54,6 +56,7 @@ export async function buildApp(
   const state = { stopping: false }
 
   addSecurityHeaders(fastify, config.tls !== undefined || config.publicUrl.startsWith('https:'))
+  requireProxy(fastify, config)
   answerProblems(fastify, exchange)
   await describeApi(fastify)
   operationRoutes(fastify, exchange, config, state)
@@ -79,6 +82,7 @@ async function openExchange(
     sealPool: createSealPool(),
     links: await openLinkKeys(links, config.publicUrl, clock),
     disclosures: openDisclosures(data.database, data.audit, clock),
+    refusals: refusalCounter(config.limits.refusalsPerMinuteMax, clock),
     streams: createStreams(config.limits.streamsPerAccountMax),
     log,
     publicUrl: config.publicUrl
@@ -108,6 +112,10 @@ function createFastify(config: Config, log: FastifyBaseLogger): FastifyInstance 
         https: { ...tls, minVersion: 'TLSv1.3' }
       }) as unknown as FastifyInstance)
     : Fastify(options)
+  // Node asks the system for a caller's address when it is first wanted; they may have left by then.
+  for (const event of ['connection', 'secureConnection']) {
+    fastify.server.on(event, (socket: Socket) => void socket.remoteAddress)
+  }
   fastify.addHook('onResponse', async (request, reply) => {
     request.log.info(
       {

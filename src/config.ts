@@ -24,6 +24,8 @@ export interface Limits {
   openingHoursMax: number
   /** * Content streams one account may have open at once. */
   streamsPerAccountMax: number
+  /** * Uploads one account may have under way at once; each holds up to 2 MiB of memory. */
+  uploadsPerAccountMax: number
   /** * A content stream that moves no byte for this long is cut. */
   stallSecondsMax: number
   /** How soon a withdrawn or expired share cuts a running stream. */
@@ -110,13 +112,14 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   const limits: Limits = {
     objectBytesMax: number('CONSILIUM_OBJECT_BYTES_MAX', 20 * GIB, 1, 1024 * GIB),
     objectsPerRecordMax: number('CONSILIUM_OBJECTS_PER_RECORD_MAX', 5000, 1, 100_000),
-    fieldBytesMax: 16 * KIB,
+    fieldBytesMax: 2 * KIB,
     bodyBytesMax: 256 * KIB,
     recordsPerShareMax: 200,
     shareHoursDefault: number('CONSILIUM_SHARE_HOURS_DEFAULT', 72, 1, 720),
     shareHoursMax: number('CONSILIUM_SHARE_HOURS_MAX', 720, 1, 720),
     openingHoursMax: number('CONSILIUM_OPENING_HOURS_MAX', 12, 1, 720),
     streamsPerAccountMax: number('CONSILIUM_STREAMS_PER_ACCOUNT_MAX', 16, 1, 1000),
+    uploadsPerAccountMax: number('CONSILIUM_UPLOADS_PER_ACCOUNT_MAX', 8, 1, 1000),
     stallSecondsMax: number('CONSILIUM_STALL_SECONDS_MAX', 120, 1, 86_400),
     cutMillisecondsMax: 500,
     drainSecondsMax: number('CONSILIUM_DRAIN_SECONDS_MAX', 30, 0, 3600),

@@ -173,8 +173,10 @@ export interface RefusalExtra {
   filePosition?: number
   /** Response headers that belong to the refusal. */
   headers?: Record<string, string>
-  /** For the access log only: whose object was refused. The caller is not told. */
+  /** For the access log only: whose object was refused, or to whom. The caller is not told. */
   about?: {
+    actorId?: string
+    actorOrganisationId?: string
     organisationId?: string
     caseId?: string
     recordId?: string

@@ -5,6 +5,7 @@ import type { AuditLog } from './audit/log.ts'
 import type { Blobs } from './blobs/blobs.ts'
 import type { Limits } from './config.ts'
 import type { Database } from './database/database.ts'
+import type { RefusalCounter } from './http/refusal-counter.ts'
 import type { Streams } from './http/streams.ts'
 import type { Keyring } from './sealing/keyrings/keyring.ts'
 import type { SealPool } from './sealing/seal-pool.ts'
@@ -34,6 +35,8 @@ export interface Exchange {
   audit: AuditLog
   disclosures: Disclosures
   streams: Streams
+  /** Counts refused requests, so that they cannot fill the log. */
+  refusals: RefusalCounter
   clock: Clock
   limits: Limits
   log: FastifyBaseLogger

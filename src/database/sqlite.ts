@@ -78,6 +78,7 @@ function groupedWriter(connection: Sqlite.Database, groupMax: number): Database[
   const undo = connection.prepare('ROLLBACK TO work')
   const queue: Waiting[] = []
   let running = false
+  let broken: unknown
 
   async function commitGroup(group: Waiting[]): Promise<void> {
     try {
@@ -85,6 +86,9 @@ function groupedWriter(connection: Sqlite.Database, groupMax: number): Database[
       for (const work of group) await work.run()
       commit.run()
     } catch (err) {
+      // The system may have dropped the pages that it could not write, so nobody knows what is on
+      // the disk. The next start reads it; until then nothing more is written on top.
+      if (isDiskFailure(err)) broken = storageRefusal(err)
       if (connection.inTransaction) rollback.run()
       for (const work of group) work.fail(storageRefusal(err))
       return
@@ -103,6 +107,7 @@ function groupedWriter(connection: Sqlite.Database, groupMax: number): Database[
 
   return function write<T>(work: (tx: Queries) => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
+      if (broken !== undefined) return reject(broken)
       let outcome: { value: T } | { error: unknown }
       queue.push({
         async run() {
@@ -122,6 +127,10 @@ function groupedWriter(connection: Sqlite.Database, groupMax: number): Database[
       if (!running) void drain()
     })
   }
+}
+
+function isDiskFailure(err: unknown): boolean {
+  return err instanceof Sqlite.SqliteError && err.code.startsWith('SQLITE_IOERR')
 }
 
 /** What the driver says of the disk, as the caller may know it; anything else unchanged. */

@@ -29,6 +29,10 @@ export async function deliver(
   const raw = reply.raw
   let ending: Ending | undefined
   let bytes = 0
+  // The client may have gone before this, and then the event does not come again.
+  const closed = raw.destroyed
+    ? Promise.resolve()
+    : new Promise<void>(resolve => raw.once('close', resolve))
   const cut = (why: Ending) => {
     ending ??= why
     raw.destroy()
@@ -38,7 +42,6 @@ export async function deliver(
     const watch = watchOver(delivery, exchange.limits.cutMillisecondsMax, cut)
     try {
       let piece = await delivery.pull()
-      const closed = new Promise<void>(resolve => raw.once('close', resolve))
       reply.hijack()
       raw.writeHead(delivery.status, { ...headersOf(reply), ...delivery.headers })
       let sent: Promise<unknown> = Promise.resolve()

@@ -1,4 +1,7 @@
 import type { FastifyInstance } from 'fastify'
+import type { Config } from '../config.ts'
+import { Refusal } from '../errors.ts'
+import { addressList } from './address-list.ts'
 
 const YEAR_SECONDS = 31_536_000
 
@@ -22,5 +25,17 @@ export function addSecurityHeaders(app: FastifyInstance, overTls: boolean): void
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(all).header('x-request-id', request.id)
     if (request.url.startsWith('/v1/')) reply.header('cache-control', 'no-store')
+  })
+}
+
+/**
+ * Without TLS of its own the service believes that a proxy on the way has it. Whoever reaches the
+ * port past the proxy, in clear, is turned away before anything is read of what they send.
+ */
+export function requireProxy(app: FastifyInstance, config: Pick<Config, 'tls' | 'trustedProxies'>) {
+  if (config.tls !== undefined) return
+  const allowed = addressList(['127.0.0.0/8', '::1', ...config.trustedProxies])
+  app.addHook('onRequest', async request => {
+    if (!allowed(request.socket.remoteAddress)) throw new Refusal('https-required')
   })
 }

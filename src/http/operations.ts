@@ -1,9 +1,9 @@
-import { BlockList, isIP } from 'node:net'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Config } from '../config.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
+import { addressList } from './address-list.ts'
 import { open } from './area.ts'
 
 /** Whether the service is on its way out. */
@@ -19,7 +19,7 @@ export function operationRoutes(
   state: Stopping
 ): void {
   const registry = measure(app, exchange)
-  const readers = blockList(config.metricsReaders)
+  const mayRead = addressList(config.metricsReaders)
 
   app.get('/healthz', { ...open, schema: { hide: true } }, async () => ({ status: 'ok' }))
 
@@ -34,9 +34,7 @@ export function operationRoutes(
 
   app.get('/metrics', { ...open, schema: { hide: true } }, async (request, reply) => {
     // The address is that of the client, also behind a trusted proxy.
-    if (!readers.check(request.ip, isIP(request.ip) === 6 ? 'ipv6' : 'ipv4')) {
-      throw new Refusal('route-not-found')
-    }
+    if (!mayRead(request.ip)) throw new Refusal('route-not-found')
     return reply.type(registry.contentType).send(await registry.metrics())
   })
 }
@@ -101,18 +99,4 @@ function measure(app: FastifyInstance, exchange: Exchange): Registry {
     })
   })
   return registry
-}
-
-function blockList(ranges: string[]): BlockList {
-  const blocks = new BlockList()
-  for (const range of ranges) {
-    const [address = '', bits] = range.split('/')
-    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
-    blocks.addSubnet(
-      address,
-      bits === undefined ? (family === 'ipv6' ? 128 : 32) : Number(bits),
-      family
-    )
-  }
-  return blocks
 }

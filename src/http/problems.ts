@@ -5,7 +5,6 @@ import { publicFace, Refusal, type RefusalCode } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { SealError } from '../sealing/seal-error.ts'
 import { knownCaller, type Rule, ruleOf, traceOf } from './area.ts'
-import { refusalCounter } from './refusal-counter.ts'
 
 /** How long an upload that was refused half-way is still read, so that its client sees the answer. */
 const DRAIN_MILLISECONDS = 2000
@@ -15,8 +14,6 @@ const DRAIN_MILLISECONDS = 2000
  * before the answer leaves. If the log cannot be written the answer is 503.
  */
 export function answerProblems(app: FastifyInstance, exchange: Exchange): void {
-  const counter = refusalCounter(exchange.limits.refusalsPerMinuteMax, exchange.clock)
-
   async function answer(request: FastifyRequest, reply: FastifyReply, rule: Rule, err: unknown) {
     let refusal = asRefusal(err)
     if (refusal.code === 'internal-error' || refusal.status >= 500) {
@@ -24,7 +21,7 @@ export function answerProblems(app: FastifyInstance, exchange: Exchange): void {
     }
     if (rule.action !== 'none') {
       const caller = knownCaller(request)
-      const turn = counter.count(caller?.accountId ?? request.ip)
+      const turn = exchange.refusals.count(caller?.accountId ?? request.ip)
       if (turn !== 'within') {
         refusal = new Refusal('too-many-attempts', undefined, { headers: { 'retry-after': '60' } })
       }

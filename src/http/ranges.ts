@@ -1,5 +1,3 @@
-import parseRange from 'range-parser'
-
 /** What a request asks of content whose bytes never change. */
 export type Plan =
   | { status: 200 | 206; start: number; end: number }
@@ -23,12 +21,22 @@ export function planResponse(asked: Asked, etag: string, bytes: number): Plan {
   // "If-Range" needs a strong match; a date never matches, because we give none.
   if (asked.range === undefined) return whole
   if (asked['if-range'] !== undefined && asked['if-range'].trim() !== etag) return whole
-  const ranges = parseRange(bytes, asked.range)
-  if (ranges === -2) return whole
-  if (ranges === -1) return { status: 416 }
-  const [range] = ranges
-  if (ranges.type !== 'bytes' || ranges.length !== 1 || range === undefined) return whole
-  return { status: 206, start: range.start, end: range.end + 1 }
+  return planRange(asked.range, bytes) ?? whole
+}
+
+/** A range of bytes (RFC 9110, section 14.1.2), or undefined for anything that is not just one. */
+function planRange(text: string, bytes: number): Plan | undefined {
+  const [, first, last] = /^bytes=\s*(\d*)-(\d*)\s*$/i.exec(text) ?? []
+  if (first === undefined || last === undefined || first + last === '') return undefined
+  if (first === '') {
+    // A suffix longer than the content means all of it.
+    const start = Math.max(0, bytes - Number(last))
+    return start < bytes ? { status: 206, start, end: bytes } : { status: 416 }
+  }
+  const start = Number(first)
+  if (last !== '' && Number(last) < start) return undefined
+  if (start >= bytes) return { status: 416 }
+  return { status: 206, start, end: last === '' ? bytes : Math.min(Number(last) + 1, bytes) }
 }
 
 /** Weak comparison, as If-None-Match asks for (RFC 9110, section 13.1.2). */

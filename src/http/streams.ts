@@ -1,5 +1,6 @@
 import type { Ending } from '../audit/disclosures.ts'
 import { Refusal } from '../errors.ts'
+import { createPlaces } from './places.ts'
 
 /** Content streams under way in this process. */
 export interface Streams {
@@ -12,30 +13,28 @@ export interface Streams {
 }
 
 export function createStreams(perAccountMax: number): Streams {
-  const running = new Set<{ accountId: string; cut: (ending: Ending) => void }>()
-  const perAccount = new Map<string, number>()
+  const places = createPlaces(perAccountMax)
+  const running = new Set<(ending: Ending) => void>()
   const waiting = new Set<() => void>()
 
   return {
     enter(accountId, cut) {
-      const count = perAccount.get(accountId) ?? 0
-      if (count >= perAccountMax) throw new Refusal('too-many-streams')
-      perAccount.set(accountId, count + 1)
-      const stream = { accountId, cut }
+      const giveBack = places.take(accountId)
+      if (giveBack === undefined) throw new Refusal('too-many-streams')
+      // A function of its own for each stream, even if two were to share theirs.
+      const stream = (ending: Ending) => cut(ending)
       running.add(stream)
       return {
         leave() {
-          if (!running.delete(stream)) return
-          const left = (perAccount.get(accountId) ?? 1) - 1
-          if (left > 0) perAccount.set(accountId, left)
-          else perAccount.delete(accountId)
+          giveBack()
+          running.delete(stream)
           if (running.size === 0) for (const done of waiting) done()
         }
       }
     },
     count: () => running.size,
     cutAll(ending) {
-      for (const stream of running) stream.cut(ending)
+      for (const cut of running) cut(ending)
     },
     settled(milliseconds) {
       if (running.size === 0) return Promise.resolve()

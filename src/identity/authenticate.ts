@@ -48,16 +48,6 @@ const findAccount = prepared((q: Queries) => {
     .prepare('find_account_of_identity')
 })
 
-/** Whose account a refusal turned away, for its audit event: refusals themselves name nobody. */
-const refusedAccounts = new WeakMap<Refusal, { accountId: string; organisationId: string }>()
-
-/** The account behind an `account-disabled` refusal of `authenticate`; else undefined. */
-export function refusedAccount(
-  err: unknown
-): { accountId: string; organisationId: string } | undefined {
-  return err instanceof Refusal ? refusedAccounts.get(err) : undefined
-}
-
 /**
  * The one way to know who calls: a Bearer access token (RFC 6750, RFC 9068) from an issuer of the
  * list. A token verified once is remembered until it expires, so a busy caller costs no signature
@@ -187,10 +177,9 @@ async function accountOf(
   const clientGone = token.identityIssuer === EMBEDDED && account.clientId === null
   if (clientGone) throw new Refusal('account-unknown', 'client is gone')
   if (account.disabledAt !== null || account.clientDisabledAt !== null) {
-    const refusal = new Refusal('account-disabled')
-    const { id: accountId, organisationId } = account
-    refusedAccounts.set(refusal, { accountId, organisationId })
-    throw refusal
+    const { id: actorId, organisationId } = account
+    const about = { actorId, actorOrganisationId: organisationId, organisationId }
+    throw new Refusal('account-disabled', undefined, { about })
   }
   return {
     accountId: account.id,

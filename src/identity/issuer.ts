@@ -30,7 +30,7 @@ export interface EmbeddedIssuer {
  * `signingKeys` are private ES256 keys; the first signs, all of them verify.
  */
 export function embeddedIssuer(
-  exchange: Pick<Exchange, 'database' | 'audit' | 'clock' | 'log' | 'publicUrl'>,
+  exchange: Pick<Exchange, 'database' | 'audit' | 'clock' | 'log' | 'publicUrl' | 'refusals'>,
   signingKeys: { keys: JWK[] }
 ): EmbeddedIssuer {
   if (signingKeys.keys.length === 0) throw new Error('There is no key to sign access tokens with.')

@@ -33,7 +33,7 @@ interface Context {
   }
 }
 
-type Parts = Pick<Exchange, 'database' | 'audit' | 'log'>
+type Parts = Pick<Exchange, 'database' | 'audit' | 'log' | 'refusals'>
 
 const DETAIL_CHARACTERS_MAX = 200
 
@@ -69,7 +69,12 @@ export function recordTokens(provider: Provider, exchange: Parts, calls: TokenCa
     protectResponse(ctx)
     try {
       const event = await tokenEvent(exchange, ctx, call)
-      await exchange.database.write(tx => exchange.audit.append(tx, event))
+      const turn = ctx.status === 200 ? 'within' : countRefusal(exchange, event, call)
+      if (turn !== 'within') {
+        event.code = 'too-many-attempts'
+        answerTooMany(ctx)
+      }
+      if (turn !== 'past') await exchange.database.write(tx => exchange.audit.append(tx, event))
     } catch (err) {
       logFailure(exchange, err)
       answerFailure(ctx, new Refusal('audit-unavailable', undefined, {}, err))
@@ -86,17 +91,35 @@ async function tokenEvent(exchange: Parts, ctx: Context, call: TokenCall): Promi
     action: 'token.issue',
     outcome: issued ? 'success' : 'refused',
     code: issued ? undefined : String(readBody(ctx).error ?? 'server_error'),
+    // Its auditor learns that somebody tried, also when they only claimed to be this client; but
+    // nobody is named as the actor on the word of a stranger.
     organisationId: client?.organisationId,
-    actorId: client?.accountId,
-    actorOrganisationId: client?.organisationId,
+    ...(call.proven && {
+      actorId: client?.accountId,
+      actorOrganisationId: client?.organisationId
+    }),
     details: {
       ...call.trace,
-      // A refused caller only claims to be this client, unless `proven` says that it is.
       ...(client === undefined ? {} : { client: clientId }),
       proven: call.proven,
       ...(issued ? { token: ctx.oidc?.entities.ClientCredentials?.jti } : {}),
       ...(call.failure === undefined ? {} : { reason: reasonOf(call.failure) })
     }
+  }
+}
+
+/** Refusals are bounded as on every other route: docs/decisions/0007. */
+function countRefusal(exchange: Parts, event: AuditEvent, call: TokenCall) {
+  return exchange.refusals.count(event.actorId ?? call.trace.address)
+}
+
+/** RFC 6585, section 4. */
+function answerTooMany(ctx: Context): void {
+  ctx.status = 429
+  ctx.set('retry-after', '60')
+  ctx.body = {
+    error: 'temporarily_unavailable',
+    error_description: 'too many refused attempts, try again in a minute'
   }
 }
 

@@ -43,6 +43,8 @@ export function recordForm(parts: AsyncIterable<UploadPart>, limits: Limits): Re
     if (truncated) throw invalid(`${name} is longer than ${limits.fieldBytesMax} bytes`)
     if (name === DIGEST_FIELD) digest = parseDigest(String(value))
     else if (fields !== undefined) throw new Refusal('fields-first')
+    // Kept out at once: thousands of them would otherwise be held in memory.
+    else if (!Object.hasOwn(RecordFields.properties, name)) throw invalid('a field is not known')
     else if (Object.hasOwn(values, name)) throw invalid(`${name} was sent twice`)
     else values[name] = value
   }

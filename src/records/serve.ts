@@ -67,14 +67,13 @@ export async function serveRecord(
         )
     }))
   )
-  const pieces = zip.stream.iterator()
   return deliver(exchange, reply, {
     accountId: access.caller.accountId,
     status: 200,
     headers: { ...headers, 'content-length': String(zip.bytes) },
     disclosure,
-    pull: async () => (await pieces.next()).value,
-    close: async () => void zip.stream.destroy(),
+    pull: zip.pull,
+    close: zip.close,
     mustEnd: access.mustEnd
   })
 }

@@ -53,7 +53,6 @@ export function beginFiles(
       const seal = (chunk: Buffer) => job.write(chunk).catch(err => causeOf(storing, err))
       for (const chunk of head) await seal(chunk)
       if (!isWhole) for await (const chunk of chunks) await seal(chunk)
-      if (file.body.truncated) throw refuseFile('file-too-large', file)
 
       const fileName = safeFileName(file.declared.fileName, `file-${file.position}`)
       const stored = completeFile(file, job, storing, blob).then(sealed => ({
@@ -89,13 +88,20 @@ export function beginFiles(
   }
 }
 
-/** The chunks of a file. A connection that breaks is the client's doing, not a fault of ours. */
+/**
+ * The chunks of a file. A connection that breaks is the client's doing, not a fault of ours. A file
+ * past its limit is refused there and then: its sender may go on for ever.
+ */
 async function* chunksOf(file: IncomingFile): AsyncGenerator<Buffer> {
+  const { body } = file
+  const stop = () => body.destroy(refuseFile('file-too-large', file))
+  if (body.truncated) stop()
+  else body.once('limit', stop)
   try {
     // Ending early must not destroy the stream: the rest of the body is still to be discarded.
-    for await (const chunk of file.body.iterator({ destroyOnReturn: false })) yield chunk
+    for await (const chunk of body.iterator({ destroyOnReturn: false })) yield chunk
   } catch (err) {
-    throw refuseFile('file-truncated', file, err)
+    throw err instanceof Refusal ? err : refuseFile('file-truncated', file, err)
   }
 }
 

@@ -31,14 +31,19 @@ export async function uploadRecord(
   const recordId = uuidv7({ msecs: exchange.clock() })
   const key = newKey()
   const files = beginFiles(exchange, { organisationId: found.organisationId, recordId, key })
+  let committing = false
   try {
     const form = recordForm(parts, limits)
     for await (const file of form.files) await files.add(file)
     const stored = await files.finish()
     if (stored.length === 0) throw new Refusal('file-missing')
+    committing = true
     return await commitRecord(exchange, caller, found, { recordId, key, ...form.fields(), stored })
   } catch (err) {
-    await files.discard()
+    // A commit that the disk failed may be stored all the same, and then its rows need these blobs.
+    // If it is not, housekeeping removes them after the next start.
+    const mayBeStored = committing && err instanceof Refusal && err.code === 'storage-unavailable'
+    if (!mayBeStored) await files.discard()
     throw err
   } finally {
     key.fill(0)

@@ -15,22 +15,34 @@ export function entryName(position: number, count: number, fileName: string): st
   return `${String(position).padStart(String(count).length, '0')}-${fileName}`
 }
 
+/** An archive on its way out. */
+export interface Archive {
+  /** Its whole length, known beforehand. */
+  bytes: number
+  pull(): Promise<Buffer | undefined>
+  close(): Promise<void>
+}
+
 /**
- * A ZIP archive as a stream, stored without compression: images are compressed already, and so its
- * length is known beforehand. Zip64 records are written where sizes or counts need them.
+ * A ZIP archive, stored without compression: images are compressed already, and so its length is
+ * known beforehand. Zip64 records are written where sizes or counts need them.
  */
-export async function zipOf(entries: ZipEntry[]): Promise<{ bytes: number; stream: Readable }> {
+export async function zipOf(entries: ZipEntry[]): Promise<Archive> {
   const zip = new yazl.ZipFile()
-  zip.on('error', err => zip.outputStream.emit('error', err))
+  const archive = zip.outputStream as Readable
+  let current: Readable | undefined
+  // Whoever pulls hears of an error; until then it must not end the process.
+  archive.on('error', () => {})
+  zip.on('error', err => archive.destroy(err))
   for (const entry of entries) {
     zip.addReadStreamLazy(
       entry.name,
       { compress: false, size: entry.bytes, mtime: new Date(entry.modifiedAt), mode: 0o100600 },
       done => {
-        const stream = Readable.from(copies(entry), { objectMode: false })
-        // yazl listens for errors of the archive only.
-        stream.on('error', err => zip.emit('error', err))
-        done(null, stream)
+        current = Readable.from(copies(entry), { objectMode: false })
+        // yazl pipes, and a pipe carries no errors.
+        current.on('error', err => archive.destroy(err))
+        done(null, current)
       }
     )
   }
@@ -39,7 +51,16 @@ export async function zipOf(entries: ZipEntry[]): Promise<{ bytes: number; strea
     const tell = ((size: number) => resolve(size)) as () => void
     zip.end({ forceZip64Format: false, comment: '' }, tell)
   })
-  return { bytes, stream: zip.outputStream as Readable }
+  const pieces = archive.iterator()
+  return {
+    bytes,
+    pull: async () => (await pieces.next()).value,
+    async close() {
+      archive.destroy()
+      // Closes the blob of the entry under way.
+      current?.destroy()
+    }
+  }
 }
 
 /** Pieces that stay as they are: streams hold several, and `Content` uses its memory again. */

@@ -5,12 +5,21 @@ import { openAuditLog } from '../../src/audit/log.ts'
 import { readConfig } from '../../src/config.ts'
 import { openSqlite } from '../../src/database/sqlite.ts'
 import type { Exchange } from '../../src/exchange.ts'
+import { refusalCounter } from '../../src/http/refusal-counter.ts'
 import { createKeyringFile, openKeyringFile } from '../../src/sealing/keyrings/file.ts'
 import { openServiceKeys } from '../../src/service-keys.ts'
 
 export type TestData = Pick<
   Exchange,
-  'database' | 'keyring' | 'serviceKeys' | 'audit' | 'clock' | 'limits' | 'log' | 'publicUrl'
+  | 'database'
+  | 'keyring'
+  | 'serviceKeys'
+  | 'audit'
+  | 'clock'
+  | 'limits'
+  | 'log'
+  | 'publicUrl'
+  | 'refusals'
 > & {
   directory: string
   /** Moves the one clock of the exchange forwards. It runs with the machine's otherwise. */
@@ -35,6 +44,7 @@ export async function openTestData(t: Test): Promise<TestData> {
   const database = openSqlite(join(directory, 'exchange.sqlite'))
   t.teardown(() => database.close())
   const serviceKeys = await openServiceKeys(database, keyring, clock)
+  const { limits } = readConfig({})
   return {
     directory,
     database,
@@ -42,7 +52,8 @@ export async function openTestData(t: Test): Promise<TestData> {
     serviceKeys,
     audit: openAuditLog(serviceKeys.audit, clock),
     clock,
-    limits: readConfig({}).limits,
+    limits,
+    refusals: refusalCounter(limits.refusalsPerMinuteMax, clock),
     log,
     publicUrl: PUBLIC_URL,
     advance: milliseconds => {

@@ -12,8 +12,12 @@ async function open(t: Parameters<typeof openTestData>[0]) {
   const data = await openTestData(t)
   const home = await addOrganisation(data, { name: 'St Example', odsCode: 'RJ122', country: 'GB' })
   const abroad = await addOrganisation(data, { name: 'Klinik Beispiel', country: 'DE' })
-  const add = (name: string, role = 'specialist', organisation = abroad) =>
-    addAccount(data, { organisation, role, name, professionalBody: 'X', registrationNumber: '7' })
+  const add = (name: string, role = 'specialist', organisation = abroad) => {
+    // Ids made within one millisecond come in no particular order.
+    data.advance(1)
+    const registration = { professionalBody: 'X', registrationNumber: '7' }
+    return addAccount(data, { organisation, role, name, ...registration })
+  }
   return { data, home, abroad, add }
 }
 

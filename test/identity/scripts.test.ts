@@ -7,6 +7,7 @@ import Fastify from 'fastify'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import { readConfig } from '../../src/config.ts'
+import { refusalCounter } from '../../src/http/refusal-counter.ts'
 import { createAuthenticator } from '../../src/identity/authenticate.ts'
 import { embeddedIssuer } from '../../src/identity/issuer.ts'
 import { openData, prepareData, readSigningKeys } from '../../src/open-data.ts'
@@ -40,7 +41,9 @@ async function startService(t: Test, directory: string) {
   const { port } = server.address() as AddressInfo
   const publicUrl = `http://127.0.0.1:${port}`
   const { issuer } = await readSigningKeys(config)
-  const embedded = embeddedIssuer({ ...data, publicUrl, log: pino({ level: 'silent' }) }, issuer)
+  const refusals = refusalCounter(config.limits.refusalsPerMinuteMax, data.clock)
+  const log = pino({ level: 'silent' })
+  const embedded = embeddedIssuer({ ...data, publicUrl, log, refusals }, issuer)
   embedded.routes(app)
   await app.ready()
   t.teardown(async () => {
@@ -128,7 +131,7 @@ t.test('from an organisation to an access token', async t => {
 
   t.test('every problem is named', async t => {
     const refused = await script('add-organisation', '--name', ' ', '--country', 'UK', '--ods', '!')
-    t.match(refused, { exit: 1, out: '', err: /name is missing[^]*GB[^]*3 to 12/ })
+    t.match(refused, { exit: 1, out: '', err: /name is missing.*GB.*3 to 12/s })
   })
 })
 
@@ -136,13 +139,9 @@ t.test('called wrongly', async t => {
   const directory = join(t.testdir(), 'none')
   for (const script of ['add-organisation', 'add-account', 'add-client', 'token']) {
     t.match(await run(directory, script), { exit: 2, out: '', err: /Missing: --/ }, script)
-    t.match(await run(directory, script, '--no'), { exit: 2, out: '', err: /--no/ }, script)
-    t.match(
-      await run(directory, script, '--help'),
-      { exit: 0, err: '', out: /node scripts/ },
-      script
-    )
   }
+  t.match(await run(directory, 'token', '--no'), { exit: 2, out: '', err: /--no/ })
+  t.match(await run(directory, 'token', '--help'), { exit: 0, err: '', out: /npm run/ })
   const early = await run(directory, 'add-client', '--account', 'x')
   t.match(early, { exit: 1, err: /npm start/ }, 'before the first start')
   t.notOk(existsSync(directory), 'and nothing is made')

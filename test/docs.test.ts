@@ -1,0 +1,26 @@
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import { publicFace, refusalCodes } from '../src/errors.ts'
+
+const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
+
+t.test('the API page lists every code with its status and title', async t => {
+  const page = read('docs/api.md')
+  for (const code of refusalCodes) {
+    const { status, title } = publicFace(code)
+    t.ok(page.includes(`| ${status} | \`${code}\` | ${title} |`), code)
+  }
+})
+
+t.test('the operating page lists every setting that the code reads', async t => {
+  const settings = new Set(read('src/config.ts').match(/CONSILIUM_[A-Z_]+/g))
+  const page = read('docs/operating.md')
+  for (const name of settings) t.ok(page.includes(`\`${name}\``), name)
+})
+
+t.test('every file that the README names exists', async t => {
+  const names = read('README.md').matchAll(/`([a-z]+\/[a-z-]+(?:\/[a-z-]+)*\.ts)`/g)
+  for (const [, name = ''] of names) {
+    t.doesNotThrow(() => read(name.startsWith('src/') ? name : `src/${name}`), name)
+  }
+})

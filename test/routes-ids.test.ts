@@ -1,0 +1,132 @@
+import t, { type Test } from 'tap'
+import { v7 as uuidv7 } from 'uuid'
+import { publicFace, type RefusalCode } from '../src/errors.ts'
+import { type PersonName, startExchange, type TestExchange } from './helpers/exchange.ts'
+import { bodyOf, parametersOf, pathOf, type Scene, setScene, told } from './routes/scene.ts'
+import { table } from './routes/table.ts'
+
+/** The caller each route is for, who would be let in if the ids were right. */
+function rightCaller(route: string): PersonName {
+  const word = table[route]?.expected.indexOf('yes') ?? 0
+  return word === 4 ? 'specialistGb' : word === 6 ? 'auditor' : 'clinician'
+}
+
+/** What a caller is told who names something that is not there, by the parameter that is wrong. */
+function notFoundCode(route: string, parameter: string): RefusalCode {
+  const ofShare = route.includes(':share')
+  if (parameter === 'record' && ofShare) return 'record-not-found'
+  return `${parameter}-not-found` as RefusalCode
+}
+
+const withParameters = Object.keys(table).filter(route => route.includes(':'))
+
+/** Ids that exist, of every kind but the wanted one. */
+function otherKinds(exchange: TestExchange, scene: Scene, wanted: string): [string, string][] {
+  const { accountId, organisationId, key } = exchange.people.clinician
+  const all = {
+    ...parametersOf(scene),
+    account: accountId,
+    organisation: organisationId,
+    client: key.client_id,
+    nothing: uuidv7(),
+    'the nil UUID': '00000000-0000-0000-0000-000000000000'
+  }
+  return Object.entries(all).filter(([kind]) => kind !== wanted)
+}
+
+async function tryId(
+  t: Test,
+  exchange: TestExchange,
+  scene: Scene,
+  asked: { route: string; parameter: string; value: string; code: RefusalCode; label: string }
+) {
+  const { route, parameter, value, code, label } = asked
+  const [method = '', url = ''] = route.split(' ')
+  const path = pathOf(url, { ...parametersOf(scene), [parameter]: value })
+  const body = bodyOf(route, scene, exchange.people.specialistGb.accountId)
+  const { result, events } = await exchange.eventsOf(() =>
+    exchange.client(rightCaller(route)).send(method, path, body)
+  )
+  t.equal(result.status, publicFace(code).status, label)
+  if (method !== 'HEAD') t.equal(told(result), code, label)
+  t.same(
+    events.map(({ action, outcome, code }) => ({ action, outcome, code })),
+    [{ action: table[route]?.action, outcome: 'refused', code }],
+    `${label}: one event`
+  )
+}
+
+t.test('an id of the wrong kind, or of nothing, is not found', async t => {
+  const exchange = await startExchange(t)
+  const scene = await setScene(exchange)
+  for (const route of withParameters) {
+    for (const [, parameter = ''] of route.matchAll(/:(\w+)/g)) {
+      for (const [kind, value] of otherKinds(exchange, scene, parameter)) {
+        const label = `${route} with the id of ${kind} as ${parameter}`
+        const code = notFoundCode(route, parameter)
+        await tryId(t, exchange, scene, { route, parameter, value, code, label })
+      }
+    }
+  }
+})
+
+const malformed = [
+  'x',
+  '1',
+  'null',
+  '*',
+  '%00',
+  '%2e%2e%2f%2e%2e',
+  "'%20OR%20'1'='1",
+  '0190a5b0-0000-7000-8000-00000000000',
+  '0190a5b0-0000-7000-8000-00000000000g',
+  '%F0%9F%A9%BA',
+  'a'.repeat(90)
+]
+
+t.test('what is no id at all is refused before anything is looked up', async t => {
+  const exchange = await startExchange(t)
+  const scene = await setScene(exchange)
+  for (const route of withParameters) {
+    for (const [, parameter = ''] of route.matchAll(/:(\w+)/g)) {
+      for (const value of malformed) {
+        const label = `${route} with ${value} as ${parameter}`
+        const code = 'request-invalid'
+        await tryId(t, exchange, scene, { route, parameter, value, code, label })
+      }
+    }
+  }
+})
+
+t.test('an id spelt in capitals is another id', async t => {
+  const exchange = await startExchange(t)
+  const scene = await setScene(exchange)
+  for (const route of withParameters) {
+    for (const [, parameter = ''] of route.matchAll(/:(\w+)/g)) {
+      const value = String(parametersOf(scene)[parameter]).toUpperCase()
+      const code = notFoundCode(route, parameter)
+      const label = `${route} with ${parameter} in capitals`
+      await tryId(t, exchange, scene, { route, parameter, value, code, label })
+    }
+  }
+})
+
+t.test('a right object of a wrong record, a right record of a wrong share', async t => {
+  const exchange = await startExchange(t)
+  const first = await setScene(exchange)
+  const second = await setScene(exchange)
+  const clinician = exchange.client('clinician')
+  const specialist = exchange.client('specialistGb')
+  const mixed = `/v1/records/${second.recordId}/objects/${first.objectId}/content`
+  t.match(await clinician.send('GET', mixed), { status: 404, json: { code: 'object-not-found' } })
+  const share = `/v1/shares/${second.shares.live.id}`
+  t.match(await specialist.send('GET', `${share}/records/${first.recordId}/content`), {
+    status: 404,
+    json: { code: 'record-not-found' }
+  })
+  const objects = `${share}/records/${second.recordId}/objects/${first.objectId}/content`
+  t.match(await specialist.send('GET', objects), {
+    status: 404,
+    json: { code: 'object-not-found' }
+  })
+})

@@ -1,0 +1,95 @@
+import {
+  type Answer,
+  createCase,
+  NHS_NUMBER,
+  NHS_SYSTEM,
+  numberedText,
+  openShare,
+  PURPOSE,
+  recordForm,
+  type SentBody,
+  type ShareMade,
+  shareRecords,
+  type TestExchange,
+  uploadRecord
+} from '../helpers/exchange.ts'
+import { type ShareState, shareStates } from './table.ts'
+
+const HOUR = 3_600_000
+
+/** One case of City Hospital with one record, shared with `specialistGb` in every state. */
+export interface Scene {
+  caseId: string
+  recordId: string
+  objectId: string
+  shares: Record<ShareState, ShareMade>
+}
+
+/** The clock moves on by 13 hours meanwhile, so that the first opening of each share is over. */
+export async function setScene(exchange: TestExchange): Promise<Scene> {
+  const clinician = exchange.client('clinician')
+  const specialist = exchange.client('specialistGb')
+  const { id: caseId } = await createCase(clinician)
+  const record = await uploadRecord(clinician, caseId, { files: [numberedText(40_000)] })
+  const share = async (change: Parameters<typeof shareRecords>[3] = {}) => {
+    const made = await shareRecords(exchange, caseId, [record.id], change)
+    if (change.notBefore === undefined) await openShare(specialist, made.link)
+    return made
+  }
+  const expired = await share({ lifeHours: 1 })
+  const spent = await share({ openingsMax: 1 })
+  exchange.clock.advance(13 * HOUR)
+  const notBefore = new Date(exchange.clock.now() + 24 * HOUR).toISOString()
+  const notYetValid = await share({ notBefore })
+  const revoked = await share()
+  await clinician.json('DELETE', `/v1/shares/${revoked.id}`)
+  const live = await share()
+  return {
+    caseId,
+    recordId: record.id,
+    objectId: String(record.objects[0]?.id),
+    shares: { live, expired, revoked, notYetValid, spent }
+  }
+}
+
+/** The path of a route, with these values for its parameters. */
+export function pathOf(url: string, values: Record<string, string>): string {
+  return url.replace(/:(\w+)/g, (_, name: string) => values[name] ?? name)
+}
+
+/** The parameters of every route, as they are in the scene. */
+export function parametersOf(scene: Scene, state: ShareState = 'live'): Record<string, string> {
+  const { caseId, recordId, objectId, shares } = scene
+  return { case: caseId, record: recordId, object: objectId, share: shares[state].id }
+}
+
+/** A body that the route accepts. */
+export function bodyOf(
+  route: string,
+  scene: Scene,
+  specialist: string,
+  state: ShareState = 'live'
+): SentBody | undefined {
+  const identifier = { system: NHS_SYSTEM, value: NHS_NUMBER }
+  const patient = { identifier, name: 'Test', birthDate: '1970-01-01' }
+  const bodies: Record<string, SentBody> = {
+    'POST /v1/cases': { patient, question: 'Which course is the better?' },
+    'POST /v1/cases/search': { identifier },
+    'POST /v1/cases/:case/records': recordForm({ files: [numberedText(100)] }),
+    'POST /v1/cases/:case/shares': { specialist, records: [scene.recordId], purpose: PURPOSE },
+    'POST /v1/links/open': { link: scene.shares[state].link },
+    'POST /v1/audit/events/search': {},
+    'POST /v1/audit/events/export': {}
+  }
+  return bodies[route]
+}
+
+export function isShareState(text: string): text is ShareState {
+  return (shareStates as readonly string[]).includes(text)
+}
+
+/** The code of a refusal, or `yes`. HEAD has no body to read it from. */
+export function told(answer: Answer): string {
+  if (answer.status < 300) return 'yes'
+  return String(answer.json.code ?? answer.status)
+}

@@ -1,0 +1,200 @@
+import type { Action } from '../../schemas/audit-event.ts'
+import type { PersonName } from '../helpers/exchange.ts'
+
+/**
+ * What is expected of a caller: `yes` is success, `token` and `role` are refusals before anything
+ * is looked up, `hidden` is the not-found code of the row, anything else is a code by itself.
+ */
+type Expected = 'yes' | 'token' | 'role' | 'hidden'
+
+/** Everybody who tries every route, in the order of the columns below. */
+export const callers: (PersonName | undefined)[] = [
+  undefined,
+  'clinician',
+  'colleague',
+  'otherClinician',
+  'specialistGb',
+  'stranger',
+  'auditor',
+  'otherAuditor',
+  'administrator'
+]
+
+export interface Row {
+  action: Action
+  /** The code for an object that is not the caller's to know of. */
+  hidden?: string
+  /** One word for each of `callers`. */
+  expected: Expected[]
+}
+
+const row = (action: Action, words: string, hidden?: string): Row => ({
+  action,
+  expected: words.trim().split(/\s+/) as Expected[],
+  ...(hidden && { hidden })
+})
+
+/**
+ * Routes × roles. The object asked for belongs to City Hospital, and is shared with `specialistGb`,
+ * who has opened it. Columns: nobody, its clinician, a colleague of hers, a clinician of another
+ * trust; the specialist it is shared with, another one; her auditor, the other trust's auditor; her
+ * administrator.
+ */
+export const table: Record<string, Row> = {
+  'GET /v1/account': row('account.read', 'token  yes yes yes  yes yes  yes yes  yes'),
+  'GET /v1/specialists': row('specialist.list', 'token  yes yes yes  role role  role role  role'),
+
+  'POST /v1/cases': row('case.create', 'token  yes yes yes  role role  role role  role'),
+  'GET /v1/cases': row('case.list', 'token  yes yes yes  role role  role role  role'),
+  'POST /v1/cases/search': row('case.search', 'token  yes yes yes  role role  role role  role'),
+  'GET /v1/cases/:case': row(
+    'case.read',
+    'token  yes yes hidden  role role  role role  role',
+    'case-not-found'
+  ),
+
+  'POST /v1/cases/:case/records': row(
+    'record.create',
+    'token  yes yes hidden  role role  role role  role',
+    'case-not-found'
+  ),
+  'GET /v1/cases/:case/records': row(
+    'record.list',
+    'token  yes yes hidden  role role  role role  role',
+    'case-not-found'
+  ),
+  'GET /v1/records/:record': row(
+    'record.read',
+    'token  yes yes hidden  role role  role role  role',
+    'record-not-found'
+  ),
+  'GET /v1/records/:record/content': row(
+    'content.read',
+    'token  yes yes hidden  role role  role role  role',
+    'record-not-found'
+  ),
+  'HEAD /v1/records/:record/content': row(
+    'content.read',
+    'token  yes yes hidden  role role  role role  role',
+    'record-not-found'
+  ),
+  'GET /v1/records/:record/objects/:object/content': row(
+    'content.read',
+    'token  yes yes hidden  role role  role role  role',
+    'record-not-found'
+  ),
+  'HEAD /v1/records/:record/objects/:object/content': row(
+    'content.read',
+    'token  yes yes hidden  role role  role role  role',
+    'record-not-found'
+  ),
+
+  'POST /v1/cases/:case/shares': row(
+    'share.create',
+    'token  yes yes hidden  role role  role role  role',
+    'case-not-found'
+  ),
+  'GET /v1/shares': row('share.list', 'token  yes yes yes  role role  role role  role'),
+  'DELETE /v1/shares/:share': row(
+    'share.revoke',
+    'token  yes yes hidden  role role  role role  role',
+    'share-not-found'
+  ),
+
+  'POST /v1/links/open': row(
+    'link.open',
+    'token  role role role  yes hidden  role role  role',
+    'share-not-found'
+  ),
+  'GET /v1/shares/:share': row(
+    'share.read',
+    'token  role role role  yes hidden  role role  role',
+    'share-not-found'
+  ),
+  'GET /v1/shares/:share/records/:record/content': row(
+    'content.read',
+    'token  role role role  yes hidden  role role  role',
+    'share-not-found'
+  ),
+  'HEAD /v1/shares/:share/records/:record/content': row(
+    'content.read',
+    'token  role role role  yes hidden  role role  role',
+    'share-not-found'
+  ),
+  'GET /v1/shares/:share/records/:record/objects/:object/content': row(
+    'content.read',
+    'token  role role role  yes hidden  role role  role',
+    'share-not-found'
+  ),
+  'HEAD /v1/shares/:share/records/:record/objects/:object/content': row(
+    'content.read',
+    'token  role role role  yes hidden  role role  role',
+    'share-not-found'
+  ),
+
+  'GET /v1/audit/events': row('audit.query', 'token  role role role  role role  yes yes  role'),
+  'POST /v1/audit/events/search': row(
+    'audit.query',
+    'token  role role role  role role  yes yes  role'
+  ),
+  'GET /v1/audit/events/export': row(
+    'audit.export',
+    'token  role role role  role role  yes yes  role'
+  ),
+  'POST /v1/audit/events/export': row(
+    'audit.export',
+    'token  role role role  role role  yes yes  role'
+  )
+}
+
+export const shareStates = ['live', 'expired', 'revoked', 'notYetValid', 'spent'] as const
+export type ShareState = (typeof shareStates)[number]
+
+/**
+ * What the share's own specialist is told in each state. A spent share was opened for the last time
+ * so long ago that reading would need another opening.
+ */
+const ended: Record<ShareState, string> = {
+  live: 'yes',
+  expired: 'share-expired',
+  revoked: 'share-revoked',
+  notYetValid: 'share-not-yet-valid',
+  spent: 'share-openings-spent'
+}
+
+/** The routes a share's specialist has, by the state of the share. */
+export const shareTable: Record<string, Record<ShareState, string>> = {
+  'POST /v1/links/open': ended,
+  'GET /v1/shares/:share': ended,
+  'GET /v1/shares/:share/records/:record/content': ended,
+  'HEAD /v1/shares/:share/records/:record/content': ended,
+  'GET /v1/shares/:share/records/:record/objects/:object/content': ended,
+  'HEAD /v1/shares/:share/records/:record/objects/:object/content': ended
+}
+
+/**
+ * Routes that disclose nothing about anybody, and so are not on the access log. Whoever adds a line
+ * here says that this is true of the new one.
+ */
+export const unaudited = [
+  'GET /.well-known/jwks.json',
+  'GET /.well-known/oauth-authorization-server/oidc',
+  'GET /docs',
+  'GET /docs/json',
+  'GET /docs/static/*',
+  'GET /docs/static/index.html',
+  'GET /docs/static/swagger-initializer.js',
+  'GET /docs/yaml',
+  'GET /healthz',
+  'GET /metrics',
+  'GET /oidc/.well-known/openid-configuration',
+  'GET /oidc/jwks',
+  'GET /openapi.json',
+  'GET /readyz',
+  'GET /s',
+  'HEAD /docs/static/*',
+  'HEAD /s'
+]
+
+/** Tried by itself: callers prove who they are in the body. */
+export const tokenRoute = 'POST /oidc/token'
