@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { Patient } from './case.ts'
 import { Id, Next, Timestamp } from './common.ts'
-import { RecordView } from './record.ts'
+import { RecordSummary, RecordView } from './record.ts'
 
 export const safeguardTypes = [
   'adequacy-condition',
@@ -85,24 +85,32 @@ export const LinkOpen = Type.Object(
   { additionalProperties: false }
 )
 
-/** A share as its specialist sees it. */
+const asSpecialistSees = {
+  id: Id,
+  case: Id,
+  patient: Patient,
+  question: Type.String(),
+  purpose: Type.String(),
+  from: Type.Object({ organisation: Type.String(), clinician: Type.String() }),
+  expiresAt: Timestamp,
+  openUntil: Type.String({
+    format: 'date-time',
+    description: 'Until then content can be read; after it, open the link again.'
+  }),
+  openings: Type.Integer(),
+  openingsMax: Type.Optional(Type.Integer())
+}
+
+/** A share as its specialist sees it on opening: what is in it, in short. */
 export const OpenedShare = Type.Object(
-  {
-    id: Id,
-    case: Id,
-    patient: Patient,
-    question: Type.String(),
-    purpose: Type.String(),
-    from: Type.Object({ organisation: Type.String(), clinician: Type.String() }),
-    expiresAt: Timestamp,
-    openUntil: Type.String({
-      format: 'date-time',
-      description: 'Until then content can be read; after it, open the link again.'
-    }),
-    openings: Type.Integer(),
-    openingsMax: Type.Optional(Type.Integer()),
-    records: Type.Array(RecordView)
-  },
+  { ...asSpecialistSees, records: Type.Array(RecordSummary) },
   { $id: 'OpenedShare' }
 )
 export type OpenedShare = Static<typeof OpenedShare>
+
+/** The same with every file: a study may have thousands. */
+export const ShareManifest = Type.Object(
+  { ...asSpecialistSees, records: Type.Array(RecordView) },
+  { $id: 'ShareManifest' }
+)
+export type ShareManifest = Static<typeof ShareManifest>

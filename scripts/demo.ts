@@ -92,7 +92,8 @@ async function exchange(service: DemoService): Promise<void> {
   check(`a clinician of another hospital: ${otherTrust.status}`, otherTrust.status === 404)
 
   console.log('\n4. The specialist opens the link and downloads everything')
-  const opened = await specialist.json<Shown>('POST', '/v1/links/open', { link })
+  await specialist.json('POST', '/v1/links/open', { link })
+  const opened = await specialist.json<Shown>('GET', `/v1/shares/${shareId}`)
   const originals = new Map([scan, report, letter].map(record => [record.id, record]))
   const sources = [...brainSeries(), pathologyReport, referralLetter].map(file =>
     readFileSync(file)

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { open } from 'node:fs/promises'
+import { open, rm } from 'node:fs/promises'
 import { openKeyringFile } from '../src/sealing/keyrings/file.ts'
 import { objectContext, recordKeyContext, unwrapKey } from '../src/sealing/keys.ts'
 import {
@@ -46,16 +46,23 @@ await runCommand(usage, { required, optional: [] }, async values => {
   const hash = createHash('sha256')
   const sealed = Buffer.alloc(SEALED_READ_BYTES)
   const plain = Buffer.alloc(PLAIN_READ_BYTES)
-  for (let position = HEADER_BYTES; position < size; ) {
-    const { bytesRead } = await source.read(sealed, 0, sealed.length, position)
-    const chunk = (position - HEADER_BYTES) / SEALED_CHUNK_BYTES
-    const opened = opener.openChunks(sealed.subarray(0, bytesRead), chunk, plain)
-    hash.update(plain.subarray(0, opened))
-    await target.writeFile(plain.subarray(0, opened))
-    position += bytesRead
+  try {
+    for (let position = HEADER_BYTES; position < size; ) {
+      const { bytesRead } = await source.read(sealed, 0, sealed.length, position)
+      const chunk = (position - HEADER_BYTES) / SEALED_CHUNK_BYTES
+      const opened = opener.openChunks(sealed.subarray(0, bytesRead), chunk, plain)
+      hash.update(plain.subarray(0, opened))
+      await target.writeFile(plain.subarray(0, opened))
+      position += bytesRead
+    }
+    await target.sync()
+  } catch (err) {
+    // The part before the damage could be taken for the whole.
+    await rm(out, { force: true })
+    throw err
+  } finally {
+    await target.close()
+    await source.close()
   }
-  await target.sync()
-  await target.close()
-  await source.close()
   console.log(`${hash.digest('hex')}  ${out}`)
 })

@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
-import swagger from '@fastify/swagger'
-import swaggerUi from '@fastify/swagger-ui'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { openDisclosures } from './audit/disclosures.ts'
 import { auditRoutes } from './audit/routes.ts'
 import type { Blobs } from './blobs/blobs.ts'
@@ -12,10 +11,11 @@ import { caseRoutes } from './cases/routes.ts'
 import type { Config } from './config.ts'
 import type { Exchange } from './exchange.ts'
 import { guardedBy, open, type RuledRoute, requireRules } from './http/area.ts'
+import { DOCS, describeApi } from './http/describe-api.ts'
 import { addSecurityHeaders, requireProxy } from './http/headers.ts'
 import { linkPage } from './http/link-page.ts'
-import { operationRoutes } from './http/operations.ts'
-import { answerProblems } from './http/problems.ts'
+import { operationRoutes, refuseWhenStopping } from './http/operations.ts'
+import { answerBadAddress, answerProblems, answerUnreadable } from './http/problems.ts'
 import { refusalCounter } from './http/refusal-counter.ts'
 import { createStreams } from './http/streams.ts'
 import { createAuthenticator } from './identity/authenticate.ts'
@@ -27,7 +27,8 @@ import { createSealPool } from './sealing/seal-pool.ts'
 import { openLinkKeys } from './shares/link.ts'
 import { reviewRoutes, shareRoutes } from './shares/routes.ts'
 
-const DOCS = '/docs'
+/** How long a stop waits for streams that it has cut. What takes longer the next start finds. */
+const CUT_MILLISECONDS = 5000
 
 export interface App {
   fastify: FastifyInstance
@@ -57,8 +58,9 @@ export async function buildApp(
 
   addSecurityHeaders(fastify, config.tls !== undefined || config.publicUrl.startsWith('https:'))
   requireProxy(fastify, config)
+  refuseWhenStopping(fastify, state)
   answerProblems(fastify, exchange)
-  await describeApi(fastify)
+  await describeApi(fastify, config.limits)
   operationRoutes(fastify, exchange, config, state)
   await mountAreas(fastify, exchange, config)
   await fastify.ready()
@@ -83,7 +85,8 @@ async function openExchange(
     links: await openLinkKeys(links, config.publicUrl, clock),
     disclosures: openDisclosures(data.database, data.audit, clock),
     refusals: refusalCounter(config.limits.refusalsPerMinuteMax, clock),
-    streams: createStreams(config.limits.streamsPerAccountMax),
+    streams: createStreams(config.limits.streamsPerAccountMax, 'too-many-streams'),
+    uploads: createStreams(config.limits.uploadsPerAccountMax, 'too-many-uploads'),
     log,
     publicUrl: config.publicUrl
   }
@@ -93,9 +96,9 @@ function createFastify(config: Config, log: FastifyBaseLogger): FastifyInstance 
   const { limits, tls, trustedProxies } = config
   const options = {
     loggerInstance: log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     // Never taken from the client: it would end up in the access log.
-    genReqId: () => randomBytes(9).toString('base64url'),
+    genReqId: requestIds(),
     trustProxy: trustedProxies.length > 0 ? trustedProxies : false,
     bodyLimit: limits.bodyBytesMax,
     // Uploads and downloads may take hours; only those that stand still are ended.
@@ -104,7 +107,18 @@ function createFastify(config: Config, log: FastifyBaseLogger): FastifyInstance 
     // HEAD must not run the GET handler unseen; each route says whether it answers HEAD.
     exposeHeadRoutes: false,
     forceCloseConnections: 'idle' as const,
-    ajv: { customOptions: { removeAdditional: false as const, allErrors: true } }
+    // A hook of ours refuses instead, in the form of all problems.
+    return503OnClosing: false,
+    clientErrorHandler: answerUnreadable,
+    frameworkErrors: answerBadAddress,
+    // Text is taken for a number where one is wanted, which query strings need; nothing else is bent.
+    ajv: {
+      customOptions: {
+        removeAdditional: false as const,
+        allErrors: true,
+        coerceTypes: true as const
+      }
+    }
   }
   const fastify = tls
     ? (Fastify({
@@ -130,30 +144,14 @@ function createFastify(config: Config, log: FastifyBaseLogger): FastifyInstance 
   return fastify
 }
 
-/** OpenAPI 3.1 from the schemas of the routes, at /openapi.json, readable at /docs. */
-async function describeApi(fastify: FastifyInstance): Promise<void> {
-  await fastify.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: {
-        title: 'Consilium',
-        description: 'Secure exchange of medical records for second opinions.',
-        version: '1',
-        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' }
-      },
-      components: {
-        securitySchemes: {
-          token: {
-            type: 'oauth2',
-            flows: { clientCredentials: { tokenUrl: '/oidc/token', scopes: {} } }
-          }
-        }
-      },
-      security: [{ token: [] }]
-    }
-  })
-  await fastify.register(swaggerUi, { routePrefix: DOCS, staticCSP: true })
-  fastify.get('/openapi.json', { ...open, schema: { hide: true } }, async () => fastify.swagger())
+/** Ids that no two requests share: a random part for this run, and a count. */
+function requestIds(): () => string {
+  const run = randomBytes(6).toString('base64url')
+  let count = 0
+  return () => {
+    count += 1
+    return `${run}-${count.toString(36)}`
+  }
 }
 
 async function mountAreas(fastify: FastifyInstance, exchange: Exchange, config: Config) {
@@ -177,8 +175,8 @@ async function mountAreas(fastify: FastifyInstance, exchange: Exchange, config: 
 }
 
 /**
- * Stops taking requests, lets running streams end within the limit, cuts and records the rest, and
- * closes the stores. If the process is killed half-way, the next start finds what was cut.
+ * Stops taking requests, lets those under way end within the limit, cuts the rest, records which
+ * downloads were cut, and closes the stores. If the process is killed half-way, the next start finds what was cut.
  */
 async function stopOnce(
   fastify: FastifyInstance,
@@ -188,9 +186,21 @@ async function stopOnce(
   if (state.stopping) return
   state.stopping = true
   const closed = fastify.close()
-  await exchange.streams.settled(exchange.limits.drainSecondsMax * 1000)
+  // A client that keeps its connection for a next request would hold the stop up.
+  const hangUp = setInterval(() => fastify.server.closeIdleConnections(), 100)
+  const limit = sleep(exchange.limits.drainSecondsMax * 1000, undefined, { ref: false })
+  await Promise.race([closed, limit])
+  clearInterval(hangUp)
   exchange.streams.cutAll('stopped')
+  exchange.uploads.cutAll('stopped')
+  fastify.server.closeAllConnections()
   await closed
+  // The connections are gone; what was cut still has its last event to write.
+  const endings = [exchange.streams, exchange.uploads].map(streams =>
+    streams.settled(CUT_MILLISECONDS)
+  )
+  await Promise.all(endings)
+  await new Promise(setImmediate)
   await exchange.disclosures.close()
   await exchange.sealPool.close()
   await exchange.blobs.close()

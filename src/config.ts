@@ -1,5 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { resolve } from 'node:path'
+import { createSecureContext } from 'node:tls'
 
 const KIB = 1024
 const GIB = 1024 ** 3
@@ -79,7 +81,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     const text = env[name]
     if (text === undefined || text === '') return fallback
     const value = Number(text)
-    if (Number.isSafeInteger(value) && value >= min && value <= max) return value
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value
     problems.push(`${name} must be a whole number from ${min} to ${max}.`)
     return fallback
   }
@@ -90,7 +92,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   const trustedProxies = list(env['CONSILIUM_TRUSTED_PROXIES'])
   const metricsReaders = list(env['CONSILIUM_METRICS_READERS'] || '127.0.0.1,::1')
   for (const range of [...trustedProxies, ...metricsReaders]) {
-    if (!/^[0-9a-fA-F:.]+(\/\d{1,3})?$/.test(range)) {
+    if (!isRange(range)) {
       problems.push(
         `${range} is not an IP address or CIDR range (trusted proxies, metrics readers).`
       )
@@ -103,6 +105,9 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     problems.push(
       `CONSILIUM_HOST=${host} is reachable from other machines, so it needs TLS (CONSILIUM_TLS_CERT and CONSILIUM_TLS_KEY) or a TLS proxy named in CONSILIUM_TRUSTED_PROXIES.`
     )
+  }
+  if (!LOOPBACK.has(host) && !env['CONSILIUM_URL']) {
+    problems.push('CONSILIUM_URL must say how other machines reach the service: links carry it.')
   }
   const publicUrl = readPublicUrl(env['CONSILIUM_URL'], tls !== undefined, port, problems)
   const logLevel = env['CONSILIUM_LOG_LEVEL'] || 'info'
@@ -159,10 +164,12 @@ function readTls(env: Record<string, string | undefined>, problems: string[]): C
     if ((statSync(key).mode & 0o077) !== 0) {
       problems.push('The file of CONSILIUM_TLS_KEY can be read by others: chmod 600 it.')
     }
-    return { cert: readFileSync(cert), key: readFileSync(key) }
+    const tls = { cert: readFileSync(cert), key: readFileSync(key) }
+    createSecureContext(tls)
+    return tls
   } catch (err) {
     const code = err instanceof Error && 'code' in err ? String(err.code) : 'unknown'
-    problems.push(`The TLS certificate or key cannot be read (${code}).`)
+    problems.push(`The TLS certificate or key cannot be read or used (${code}).`)
     return undefined
   }
 }
@@ -189,6 +196,13 @@ function readPublicUrl(
     problems.push('CONSILIUM_URL must be an origin: no path, query or user.')
   }
   return url.origin
+}
+
+/** An address, alone or with the length of a network prefix (RFC 4632, section 3.1). */
+function isRange(text: string): boolean {
+  const [, address = '', bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
+  const family = isIP(address)
+  return family !== 0 && Number(bits ?? 0) <= (family === 4 ? 32 : 128)
 }
 
 function list(text: string | undefined): string[] {

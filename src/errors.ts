@@ -18,7 +18,6 @@ const table = {
 
   // What is asked for. Objects of other organisations answer as if they did not exist.
   'route-not-found': [404, 'No such page', 'Read the API description at /openapi.json.'],
-  'method-not-allowed': [405, 'Method not allowed', 'Use one of the methods in the Allow header.'],
   'case-not-found': [404, 'No such case', 'Check the case id.'],
   'record-not-found': [404, 'No such record', 'Check the record id.'],
   'object-not-found': [404, 'No such object', 'Check the object id.'],

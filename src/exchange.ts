@@ -34,7 +34,10 @@ export interface Exchange {
   links: LinkKeys
   audit: AuditLog
   disclosures: Disclosures
+  /** Downloads under way. */
   streams: Streams
+  /** Uploads under way. */
+  uploads: Streams
   /** Counts refused requests, so that they cannot fill the log. */
   refusals: RefusalCounter
   clock: Clock

@@ -12,6 +12,8 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
+    // At level trace the multipart parser logs what it was given: all headers, the token among them.
+    redact: { paths: ['busboyOptions', 'headers'], remove: true },
     serializers: {
       err: describeError,
       // A URL may carry what a caller should not have put there; the route says enough.

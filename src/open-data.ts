@@ -4,12 +4,14 @@ import { join } from 'node:path'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import { v7 as uuidv7 } from 'uuid'
 import { type AuditLog, openAuditLog } from './audit/log.ts'
+import { openDiskBlobs } from './blobs/disk.ts'
 import { type Config, ConfigError } from './config.ts'
 import type { Database } from './database/database.ts'
 import { lockForService, openSqlite } from './database/sqlite.ts'
 import type { Clock, ServiceKeys } from './exchange.ts'
 import { createKeyringFile, openKeyringFile } from './sealing/keyrings/file.ts'
 import type { Keyring } from './sealing/keyrings/keyring.ts'
+import { rememberingKeyring } from './sealing/keyrings/remember.ts'
 import { createPrivateFile, readPrivateFile } from './sealing/private-file.ts'
 import { SealError } from './sealing/seal-error.ts'
 import { openServiceKeys } from './service-keys.ts'
@@ -47,10 +49,9 @@ export async function openData(
   clock: Clock = Date.now
 ): Promise<OpenData> {
   const paths = dataPaths(config.dataDirectory)
-  if (!existsSync(paths.database)) {
-    throw new ConfigError(['There is no data yet. Start the service once with npm start.'])
-  }
-  const keyring = await checkedKey('keyring.json', () => openKeyringFile(paths.keyring))
+  requireData(config)
+  const file = await checkedKey('keyring.json', () => openKeyringFile(paths.keyring))
+  const keyring = rememberingKeyring(file, clock)
   const database = openSqlite(paths.database, config.limits.commitGroupMax)
   const serviceKeys = await checkedKey('keyring.json', () =>
     openServiceKeys(database, keyring, clock)
@@ -66,6 +67,22 @@ export async function openData(
   }
 }
 
+/** Throws ConfigError unless the service has made its data here. */
+export function requireData(config: Pick<Config, 'dataDirectory'>): void {
+  if (existsSync(dataPaths(config.dataDirectory).database)) return
+  throw new ConfigError(['There is no data yet. Start the service once with npm start.'])
+}
+
+/** Takes the lock on the data that keeps a second service away; ConfigError when there is one. */
+export function lockData(config: Pick<Config, 'dataDirectory'>): { release(): void } {
+  const paths = dataPaths(config.dataDirectory)
+  const lock = lockForService(paths.lock)
+  if (lock !== undefined) return lock
+  throw new ConfigError([
+    `Another Consilium is running on ${paths.directory}. SQLite data belong to one service: stop the other, or use another CONSILIUM_DATA.`
+  ])
+}
+
 /**
  * Makes what is missing in the data directory and takes the lock that keeps a second service away.
  * A key file is only ever made together with a new database: one that is lost later is an error,
@@ -74,14 +91,15 @@ export async function openData(
 export async function prepareData(config: Config): Promise<{ release(): void; isNew: boolean }> {
   const paths = dataPaths(config.dataDirectory)
   await mkdir(paths.directory, { recursive: true, mode: 0o700 })
-  const lock = lockForService(paths.lock)
-  if (lock === undefined) {
-    throw new ConfigError([
-      `Another Consilium is running on ${paths.directory}. SQLite data belong to one service: stop the other, or use another CONSILIUM_DATA.`
-    ])
-  }
+  const lock = lockData(config)
   const isNew = !existsSync(paths.database)
   if (isNew) {
+    if (await holdsObjects(paths.blobs)) {
+      lock.release()
+      throw new ConfigError([
+        'consilium.db is missing, yet there are sealed objects, which a new database would not know. Put it back from your backup.'
+      ])
+    }
     // The database comes last: if it stops here, the next start makes what is still missing.
     await unlessThere(() => createKeyringFile(paths.keyring))
     await unlessThere(() => createSigningKeys(paths.issuerKeys, 'ES256'))
@@ -89,6 +107,16 @@ export async function prepareData(config: Config): Promise<{ release(): void; is
     await openSqlite(paths.database).close()
   }
   return { ...lock, isNew }
+}
+
+async function holdsObjects(root: string): Promise<boolean> {
+  const blobs = await openDiskBlobs(root)
+  try {
+    for await (const _ of blobs.list()) return true
+    return false
+  } finally {
+    await blobs.close()
+  }
 }
 
 /** Signing keys of the issuer and of links, as private JWK sets (RFC 7517, section 5). */

@@ -5,6 +5,10 @@ import { type PersonName, startExchange, type TestExchange } from './helpers/exc
 import { bodyOf, parametersOf, pathOf, type Scene, setScene, told } from './routes/scene.ts'
 import { table } from './routes/table.ts'
 
+/** One service for all tests of this file: none changes what another looks at. */
+const exchange = await startExchange(t)
+const scene = await setScene(exchange)
+
 /** The caller each route is for, who would be let in if the ids were right. */
 function rightCaller(route: string): PersonName {
   const word = table[route]?.expected.indexOf('yes') ?? 0
@@ -57,8 +61,6 @@ async function tryId(
 }
 
 t.test('an id of the wrong kind, or of nothing, is not found', async t => {
-  const exchange = await startExchange(t)
-  const scene = await setScene(exchange)
   for (const route of withParameters) {
     for (const [, parameter = ''] of route.matchAll(/:(\w+)/g)) {
       for (const [kind, value] of otherKinds(exchange, scene, parameter)) {
@@ -85,8 +87,6 @@ const malformed = [
 ]
 
 t.test('what is no id at all is refused before anything is looked up', async t => {
-  const exchange = await startExchange(t)
-  const scene = await setScene(exchange)
   for (const route of withParameters) {
     for (const [, parameter = ''] of route.matchAll(/:(\w+)/g)) {
       for (const value of malformed) {
@@ -99,8 +99,6 @@ t.test('what is no id at all is refused before anything is looked up', async t =
 })
 
 t.test('an id spelt in capitals is another id', async t => {
-  const exchange = await startExchange(t)
-  const scene = await setScene(exchange)
   for (const route of withParameters) {
     for (const [, parameter = ''] of route.matchAll(/:(\w+)/g)) {
       const value = String(parametersOf(scene)[parameter]).toUpperCase()
@@ -112,7 +110,6 @@ t.test('an id spelt in capitals is another id', async t => {
 })
 
 t.test('a right object of a wrong record, a right record of a wrong share', async t => {
-  const exchange = await startExchange(t)
   const first = await setScene(exchange)
   const second = await setScene(exchange)
   const clinician = exchange.client('clinician')

@@ -8,7 +8,7 @@ import { pageOf } from '../http/page.ts'
 import { namesOf } from '../identity/people.ts'
 import type { Caller } from '../identity/principal.ts'
 import { actedBy } from './acted-by.ts'
-import { type EventFilter, type EventRow, pageOfEvents } from './queries.ts'
+import { type EventFilter, type EventRow, pageOfEvents, wasHidden } from './queries.ts'
 
 /**
  * One page of the access log of the auditor's organisation, newest first. The question itself is
@@ -23,7 +23,7 @@ export async function askLog(
   const { rows, next } = await pageOf(asked, exchange.limits, (before, limit) =>
     pageOfEvents(exchange.database.read, filter, before, limit)
   )
-  const events = await viewEvents(exchange, rows)
+  const events = await viewEvents(exchange, rows, caller.organisationId)
   await recordQuestion(exchange, caller, 'audit.query', asked, filter)
   return { events, ...(next && { next }) }
 }
@@ -75,18 +75,24 @@ export async function recordQuestion(
   )
 }
 
-/** Events as an auditor reads them, with the names of the people in them. */
-export async function viewEvents(exchange: Exchange, rows: EventRow[]): Promise<AuditEventView[]> {
+/** Events as an auditor of this organisation reads them, with the names of the people in them. */
+export async function viewEvents(
+  exchange: Exchange,
+  rows: EventRow[],
+  organisationId: string
+): Promise<AuditEventView[]> {
   const actors = new Set(rows.flatMap(row => row.actorId ?? []))
   const names = await namesOf(exchange.database.read, exchange.serviceKeys, [...actors])
   return rows.map(row => {
     const optional = {
       code: row.code,
-      case: row.caseId,
-      record: row.recordId,
-      object: row.objectId,
-      share: row.shareId,
-      recipientCountry: row.recipientCountry,
+      ...(!wasHidden(row, organisationId) && {
+        case: row.caseId,
+        record: row.recordId,
+        object: row.objectId,
+        share: row.shareId,
+        recipientCountry: row.recipientCountry
+      }),
       grant: row.grantId,
       bytesHandedOver: row.bytesHandedOver
     }

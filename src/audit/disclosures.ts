@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { eq } from 'drizzle-orm'
 import type { Outcome } from '../../schemas/audit-event.ts'
 import type { Database, Queries } from '../database/database.ts'
@@ -7,6 +8,9 @@ import { issueReceipt, type Receipt } from './receipt.ts'
 
 /** How soon a completion that could not be written is tried again. */
 const RETRY_MILLISECONDS = 1000
+
+/** How long a stop waits for completions. What is open then is found at the next start. */
+const CLOSE_MILLISECONDS = 5000
 
 /** How a disclosure ended, for its second event. */
 export type Ending = Exclude<Outcome, 'success' | 'granted' | 'refused'>
@@ -26,12 +30,12 @@ export interface Disclosures {
    * earlier completion is still unwritten: a log that cannot be finished must not be added to.
    */
   grant(work: (tx: Queries) => Promise<AuditEvent>): Promise<Disclosure>
-  /** Completions not yet on the disk. */
+  /** Completions that could not be written so far. While there is one, nothing is granted. */
   unwritten(): number
   /** Marks what an ended process left open as interrupted. Call before serving. */
   recover(): Promise<number>
-  /** Stops trying. */
-  close(): void
+  /** Waits a moment for the disclosures under way to be completed, then stops trying. */
+  close(): Promise<void>
 }
 
 interface Completion {
@@ -44,6 +48,46 @@ export function openDisclosures(
   audit: AuditLog,
   clock: () => number
 ): Disclosures {
+  const completions = completionWriter(database, audit)
+  const underWay = new Set<Promise<void>>()
+
+  return {
+    async grant(work) {
+      if (completions.unwritten() > 0) {
+        throw new Refusal('audit-unavailable', 'completions are waiting')
+      }
+      const { id, event } = await database.write(async tx => {
+        const event = await work(tx)
+        const id = await audit.append(tx, { ...event, outcome: 'granted' })
+        await tx.insert(tx.tables.openDisclosures).values({ grantId: id, at: clock() })
+        return { id, event }
+      })
+      const { promise: completed, resolve } = Promise.withResolvers<void>()
+      underWay.add(completed)
+      return {
+        receipt: issueReceipt(id),
+        async complete(outcome, bytesHandedOver) {
+          const completion = { ...event, outcome, bytesHandedOver, grantId: id }
+          await completions.writeOrKeep({ event: completion, grantId: id })
+          underWay.delete(completed)
+          resolve()
+        }
+      }
+    },
+    unwritten: completions.unwritten,
+    recover: () => markInterrupted(database, audit, completions.write),
+    async close() {
+      const waiting = new AbortController()
+      const limit = sleep(CLOSE_MILLISECONDS, undefined, waiting).catch(() => {})
+      await Promise.race([Promise.all(underWay), limit])
+      waiting.abort()
+      completions.stop()
+    }
+  }
+}
+
+/** Writes second events, and keeps those that could not be written to try them again. */
+function completionWriter(database: Database, audit: AuditLog) {
   const unwritten = new Set<Completion>()
   let retry: NodeJS.Timeout | undefined
 
@@ -57,65 +101,62 @@ export function openDisclosures(
       // A commit that failed after it was stored: the event is there already.
       if (open !== undefined) await audit.append(tx, completion.event)
     })
-    unwritten.delete(completion)
+  }
+
+  async function tryToWrite(completion: Completion): Promise<void> {
+    try {
+      await write(completion)
+      unwritten.delete(completion)
+    } catch {
+      unwritten.add(completion)
+    }
   }
 
   function retryLater(): void {
-    if (retry !== undefined) return
+    if (retry !== undefined || unwritten.size === 0) return
     retry = setTimeout(async () => {
+      for (const completion of unwritten) await tryToWrite(completion)
       retry = undefined
-      for (const completion of unwritten) await write(completion).catch(() => {})
-      if (unwritten.size > 0) retryLater()
+      retryLater()
     }, RETRY_MILLISECONDS)
     retry.unref()
   }
 
-  async function complete(event: AuditEvent, grantId: string): Promise<void> {
-    const completion = { event, grantId }
-    unwritten.add(completion)
-    await write(completion).catch(retryLater)
-  }
-
   return {
-    async grant(work) {
-      if (retry !== undefined) throw new Refusal('audit-unavailable', 'completions are waiting')
-      const { id, event } = await database.write(async tx => {
-        const event = await work(tx)
-        const id = await audit.append(tx, { ...event, outcome: 'granted' })
-        await tx.insert(tx.tables.openDisclosures).values({ grantId: id, at: clock() })
-        return { id, event }
-      })
-      return {
-        receipt: issueReceipt(id),
-        complete: (outcome, bytesHandedOver) =>
-          complete({ ...event, outcome, bytesHandedOver, grantId: id }, id)
-      }
+    write,
+    async writeOrKeep(completion: Completion): Promise<void> {
+      await tryToWrite(completion)
+      retryLater()
     },
     unwritten: () => unwritten.size,
-    async recover() {
-      const { openDisclosures, auditEvents } = database.read.tables
-      const left = await database.read
-        .select()
-        .from(openDisclosures)
-        .innerJoin(auditEvents, eq(auditEvents.id, openDisclosures.grantId))
-      for (const { audit_events: granted } of left) {
-        const { id, at, detailsSealed, outcome, code, bytesHandedOver, ...rest } = granted
-        const known = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null))
-        await write({
-          grantId: id,
-          event: {
-            ...known,
-            action: 'content.read',
-            outcome: 'interrupted',
-            grantId: id,
-            details: { ...audit.openDetails(id, detailsSealed), bytes: 'unknown' }
-          }
-        })
-      }
-      return left.length
-    },
-    close() {
-      if (retry !== undefined) clearTimeout(retry)
-    }
+    stop: () => clearTimeout(retry)
   }
+}
+
+/** Completes what an ended process left open. How much of it had left is not known. */
+async function markInterrupted(
+  database: Database,
+  audit: AuditLog,
+  write: (completion: Completion) => Promise<void>
+): Promise<number> {
+  const { openDisclosures, auditEvents } = database.read.tables
+  const left = await database.read
+    .select()
+    .from(openDisclosures)
+    .innerJoin(auditEvents, eq(auditEvents.id, openDisclosures.grantId))
+  for (const { audit_events: granted } of left) {
+    const { id, at, detailsSealed, outcome, code, bytesHandedOver, ...rest } = granted
+    const known = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null))
+    await write({
+      grantId: id,
+      event: {
+        ...known,
+        action: 'content.read',
+        outcome: 'interrupted',
+        grantId: id,
+        details: { ...audit.openDetails(id, detailsSealed), bytes: 'unknown' }
+      }
+    })
+  }
+  return left.length
 }

@@ -27,7 +27,7 @@ export async function exportLog(
     let before: string | undefined
     for (;;) {
       const rows = await pageOfEvents(exchange.database.read, filter, before, PAGE_EVENTS)
-      const events = await viewEvents(exchange, rows)
+      const events = await viewEvents(exchange, rows, filter.organisationId)
       if (events.length > 0) yield events.map(write).join('')
       if (rows.length < PAGE_EVENTS) return
       before = rows.at(-1)?.id
@@ -65,12 +65,15 @@ function csvLine(event: AuditEventView): string {
   return `${columns.map(([, value]) => csvField(value(event))).join(',')}\r\n`
 }
 
+/** Also in the wide forms that East Asian keyboards write, and behind blanks and controls. */
+const FORMULA = /^\p{Cc}|^[\s\p{Cc}]*[=+\-@|%＝＋－＠]/u
+
 /**
  * A field as RFC 4180 quotes it. Text that a spreadsheet would run as a formula gets an apostrophe
- * before it (OWASP ASVS 5.0, 1.2.10); a tab or a line break may hide such a beginning.
+ * before it (OWASP ASVS 5.0, 1.2.10); a control such as a tab may hide such a beginning.
  */
 export function csvField(value: unknown): string {
   const text = value === undefined || value === null ? '' : String(value)
-  const safe = /^[\s]*[=+\-@|%]/.test(text) || /^[\t\r\n]/.test(text) ? `'${text}` : text
+  const safe = FORMULA.test(text) ? `'${text}` : text
   return /[",\r\n\t;']/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }

@@ -1,4 +1,4 @@
-import { and, desc, eq, gte, isNull, lt, or } from 'drizzle-orm'
+import { and, desc, eq, gte, isNull, lt, notLike, or } from 'drizzle-orm'
 import type { Queries } from '../database/database.ts'
 
 /** Filters as the database knows them. All must hold. */
@@ -35,7 +35,12 @@ export function pageOfEvents(
       and(
         or(
           eq(events.organisationId, filter.organisationId),
-          eq(events.actorOrganisationId, filter.organisationId),
+          and(
+            eq(events.actorOrganisationId, filter.organisationId),
+            asksForObject(filter)
+              ? or(isNull(events.code), notLike(events.code, `%${NOT_FOUND}`))
+              : undefined
+          ),
           and(isNull(events.organisationId), isNull(events.actorOrganisationId))
         ),
         filter.from === undefined ? undefined : gte(events.id, firstIdAt(filter.from)),
@@ -55,6 +60,23 @@ export function pageOfEvents(
     .limit(limit)
 }
 export type EventRow = Awaited<ReturnType<typeof pageOfEvents>>[number]
+
+const NOT_FOUND = '-not-found'
+
+/**
+ * Whether somebody of this organisation was told that an object of another does not exist. Its
+ * owner's log says what it was; theirs must not, nor find the event by it.
+ */
+export function wasHidden(row: EventRow, organisationId: string): boolean {
+  return row.organisationId !== organisationId && (row.code?.endsWith(NOT_FOUND) ?? false)
+}
+
+function asksForObject(filter: EventFilter): boolean {
+  const { caseId, recordId, shareId, recipientCountry, patientRef } = filter
+  return [caseId, recordId, shareId, recipientCountry, patientRef].some(
+    value => value !== undefined
+  )
+}
 
 /**
  * The smallest id of a millisecond: a UUIDv7 begins with its time (RFC 9562, section 5.7), so every

@@ -9,8 +9,13 @@ export type Queries = Pick<
 
 /** The one store of rows. Blobs live elsewhere (`blobs/`). */
 export interface Database {
-  /** Reads outside a transaction. Never sees rows that are not yet committed. */
+  /**
+   * Reads outside a transaction: sees every write this process has acknowledged, and none that is
+   * not committed. Take it anew for each query, do not keep it.
+   */
   readonly read: Queries
+  /** Stands for what `read` sees at this moment: while it is the same object, so are all answers. */
+  readonly snapshot: object
   /**
    * Runs `work` as one transaction and resolves once it is on the disk. If `work` throws, nothing
    * of it stays and the error is passed on. `work` must await only `tx`: never the network, a file

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import type Sqlite from 'better-sqlite3'
+import { ConfigError } from '../config.ts'
 
 const FOLDER = new URL('../../schemas/migrations/sqlite/', import.meta.url)
 
 /**
  * Applies the migrations this database has not seen, in the order of their names, all in one
- * transaction: a crash leaves the old tables or the new ones. Throws when the database was written
- * by a newer release, or when a migration it has seen was edited since.
+ * transaction: a crash leaves the old tables or the new ones. Throws ConfigError when the database
+ * was written by a newer release, or when a migration it has seen was edited since.
  */
 export function migrateSqlite(connection: Sqlite.Database): void {
   const wanted = readdirSync(FOLDER)
@@ -30,16 +31,17 @@ export function migrateSqlite(connection: Sqlite.Database): void {
       )
       for (const name of seen.keys()) {
         if (!wanted.some(migration => migration.name === name)) {
-          throw new Error(
+          throw new ConfigError([
             `The database was written by a newer release: it knows migration ${name}.`
-          )
+          ])
         }
       }
       for (const { name, text, sha256 } of wanted) {
         const applied = seen.get(name)
         if (applied === sha256) continue
-        if (applied !== undefined)
-          throw new Error(`Migration ${name} was changed after it was applied.`)
+        if (applied !== undefined) {
+          throw new ConfigError([`Migration ${name} was changed after it was applied.`])
+        }
         connection.exec(text)
         connection
           .prepare('INSERT INTO migrations (name, sha256, applied_at) VALUES (?, ?, ?)')

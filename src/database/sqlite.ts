@@ -22,16 +22,52 @@ export function openSqlite(file: string, commitGroupMax = COMMIT_GROUP_MAX): Dat
   }
   migrateSqlite(writer)
   const reader = new Sqlite(file, { readonly: true, timeout: BUSY_MILLISECONDS })
-  const write = groupedWriter(writer, commitGroupMax)
+  const snapshot = sharedSnapshot(reader)
+  const write = groupedWriter(writer, commitGroupMax, snapshot.end)
+  const read = queriesOn(reader)
   return {
-    read: queriesOn(reader),
+    get read() {
+      snapshot.begin()
+      return read
+    },
+    get snapshot() {
+      return snapshot.begin()
+    },
     write,
     check: () => write(async () => {}),
     async close() {
       await write(async () => {}).catch(() => {})
+      snapshot.end()
       reader.close()
       writer.close()
     }
+  }
+}
+
+/**
+ * Lets all reads of one turn of the event loop share one snapshot. A read by itself takes locks and,
+ * after every commit, reads its pages again, which costs more than the query. The snapshot ends with
+ * the turn, and at once when this process commits, so no read misses what was acknowledged before it.
+ */
+function sharedSnapshot(connection: Sqlite.Database): { begin(): object; end(): void } {
+  const begin = connection.prepare('BEGIN')
+  const commit = connection.prepare('COMMIT')
+  let open: object | undefined
+  function end(): void {
+    if (open === undefined) return
+    open = undefined
+    commit.run()
+  }
+  return {
+    begin() {
+      if (open === undefined) {
+        begin.run()
+        open = {}
+        setImmediate(end)
+      }
+      return open
+    },
+    end
   }
 }
 
@@ -68,7 +104,11 @@ interface Waiting {
  * commit has reached the disk. If the process stops before that, none of the group is stored and
  * none was acknowledged.
  */
-function groupedWriter(connection: Sqlite.Database, groupMax: number): Database['write'] {
+function groupedWriter(
+  connection: Sqlite.Database,
+  groupMax: number,
+  onCommit: () => void
+): Database['write'] {
   const tx = queriesOn(connection)
   const begin = connection.prepare('BEGIN IMMEDIATE')
   const commit = connection.prepare('COMMIT')
@@ -85,6 +125,7 @@ function groupedWriter(connection: Sqlite.Database, groupMax: number): Database[
       begin.run()
       for (const work of group) await work.run()
       commit.run()
+      onCommit()
     } catch (err) {
       // The system may have dropped the pages that it could not write, so nobody knows what is on
       // the disk. The next start reads it; until then nothing more is written on top.

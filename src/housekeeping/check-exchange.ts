@@ -106,6 +106,8 @@ async function checkRecord(
   const { record } = found
   const objects = await findObjects(exchange.database.read, { recordId: record.id })
   const bytes = objects.reduce((total, object) => total + object.bytes, 0)
+  // Also when the record does not open: its blobs are still its own, and must not look like orphans.
+  for (const object of objects) blobs.add(object.blob)
   if (objects.length !== record.objectCount || bytes !== record.bytes) {
     faults.push(`Record ${record.id} has not the objects or bytes its row says.`)
   }
@@ -113,7 +115,6 @@ async function checkRecord(
     const key = await openRecordKey(exchange.keyring, found)
     viewRecord(record, objects, key)
     for (const object of objects) {
-      blobs.add(object.blob)
       await look(faults, `Object ${object.id}`, async () => {
         const source = { organisationId: found.case.organisationId, recordKey: key, object }
         const digest = await digestOf(exchange, receipt, source)

@@ -37,8 +37,9 @@ export async function deliver(
     ending ??= why
     raw.destroy()
   }
+  let place: { leave(): void } | undefined
   try {
-    const place = exchange.streams.enter(delivery.accountId, cut)
+    place = exchange.streams.enter(delivery.accountId, cut)
     const watch = watchOver(delivery, exchange.limits.cutMillisecondsMax, cut)
     try {
       let piece = await delivery.pull()
@@ -58,7 +59,6 @@ export async function deliver(
       ending ??= raw.writableFinished ? 'complete' : 'aborted'
     } finally {
       clearInterval(watch)
-      place.leave()
     }
   } catch (err) {
     ending ??= 'failed'
@@ -67,6 +67,9 @@ export async function deliver(
     reply.log.error({ err }, 'content stream failed')
     raw.destroy()
   } finally {
+    // At once: the client has the last byte and may ask for the next file. A service that stops
+    // waits for the event below all the same, because the disclosures themselves do.
+    place?.leave()
     await delivery.close().catch(() => {})
     await disclosure.complete(ending ?? 'failed', bytes)
   }

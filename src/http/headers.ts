@@ -35,7 +35,10 @@ export function addSecurityHeaders(app: FastifyInstance, overTls: boolean): void
 export function requireProxy(app: FastifyInstance, config: Pick<Config, 'tls' | 'trustedProxies'>) {
   if (config.tls !== undefined) return
   const allowed = addressList(['127.0.0.0/8', '::1', ...config.trustedProxies])
-  app.addHook('onRequest', async request => {
-    if (!allowed(request.socket.remoteAddress)) throw new Refusal('https-required')
+  const known = new WeakSet<object>()
+  app.addHook('onRequest', async ({ socket }) => {
+    if (known.has(socket)) return
+    if (!allowed(socket.remoteAddress)) throw new Refusal('https-required')
+    known.add(socket)
   })
 }

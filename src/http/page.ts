@@ -9,6 +9,9 @@ export interface Page {
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
+/** Whether a text has the form of an id made here. */
+export const isId = (text: string): boolean => UUID.test(text)
+
 /**
  * One page of rows whose ids fall from page to page, and the cursor of the next while there is one.
  * The cursor is the last id shown: rows that come or go between pages neither repeat nor hide others.
@@ -18,7 +21,7 @@ export async function pageOf<Row extends { id: string }>(
   limits: Pick<Limits, 'pageSizeDefault' | 'pageSizeMax'>,
   fetch: (before: string | undefined, limit: number) => Promise<Row[]>
 ): Promise<{ rows: Row[]; next: string | undefined }> {
-  if (page.cursor !== undefined && !UUID.test(page.cursor)) throw new Refusal('cursor-invalid')
+  if (page.cursor !== undefined && !isId(page.cursor)) throw new Refusal('cursor-invalid')
   const limit = Math.min(page.limit ?? limits.pageSizeDefault, limits.pageSizeMax)
   const rows = await fetch(page.cursor, limit + 1)
   const shown = rows.slice(0, limit)

@@ -1,3 +1,5 @@
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Problem } from '../../schemas/problem.ts'
 import { BlobError } from '../blobs/blobs.ts'
@@ -5,6 +7,7 @@ import { publicFace, Refusal, type RefusalCode } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { SealError } from '../sealing/seal-error.ts'
 import { knownCaller, type Rule, ruleOf, traceOf } from './area.ts'
+import { isId } from './page.ts'
 
 /** How long an upload that was refused half-way is still read, so that its client sees the answer. */
 const DRAIN_MILLISECONDS = 2000
@@ -43,6 +46,12 @@ export function answerProblems(app: FastifyInstance, exchange: Exchange): void {
   )
 }
 
+/** Answers what fails before there is a route or a hook, such as an address that is no address. */
+export function answerBadAddress(_err: Error, request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff')
+  sendProblem(request, reply, new Refusal('request-invalid', 'address'))
+}
+
 /** One event: who was refused what, as far as both are known. */
 async function recordRefusal(
   exchange: Exchange,
@@ -63,35 +72,64 @@ async function recordRefusal(
       ...about,
       details: {
         ...(caller?.trace ?? traceOf(request)),
-        asked: request.params ?? {},
+        asked: idsIn(request.params),
         ...(extra.filePosition === undefined ? {} : { filePosition: extra.filePosition })
       }
     })
   )
 }
 
-function sendProblem(request: FastifyRequest, reply: FastifyReply, refusal: Refusal): FastifyReply {
-  const { status, title, next } = publicFace(refusal.code)
-  const { problems, filePosition, headers } = refusal.extra
-  const problem: Problem = {
-    type: `urn:consilium:problem:${refusal.code}`,
-    title,
-    status,
-    detail: next,
-    code: refusal.code,
-    requestId: request.id,
-    ...(problems === undefined ? {} : { problems }),
-    ...(filePosition === undefined ? {} : { filePosition })
+/** The ids in a path. Whatever else a client puts there may be a name, a number or a token. */
+function idsIn(params: unknown): Record<string, string> {
+  const entries = Object.entries({ ...Object(params) }).map(([name, value]) => [
+    name,
+    typeof value === 'string' && isId(value) ? value : 'not an id'
+  ])
+  return Object.fromEntries(entries)
+}
+
+/**
+ * Answers what is not even a request, where that can be told apart: never into an answer under way,
+ * whose reader would take these bytes for content.
+ */
+export function answerUnreadable(err: NodeJS.ErrnoException, socket: Socket): void {
+  if (socket.writable && socket.bytesWritten === 0 && err.code !== 'ECONNRESET') {
+    const code = err.code === 'HPE_HEADER_OVERFLOW' ? 'request-too-large' : 'request-invalid'
+    const { status } = publicFace(code)
+    const body = JSON.stringify(problemOf(new Refusal(code), 'none'))
+    socket.write(
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/problem+json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`
+    )
   }
+  socket.destroy(err)
+}
+
+function sendProblem(request: FastifyRequest, reply: FastifyReply, refusal: Refusal): FastifyReply {
+  const { status } = refusal
+  const { headers } = refusal.extra
   if (headers !== undefined) reply.headers(headers)
-  if (status === 401) reply.header('www-authenticate', `Bearer error="${refusal.code}"`)
   if (!request.raw.complete) discardBody(request, reply)
   return reply
     .code(status)
     .header('cache-control', 'no-store')
     .type('application/problem+json')
     .serializer(JSON.stringify)
-    .send(problem)
+    .send(problemOf(refusal, request.id))
+}
+
+function problemOf(refusal: Refusal, requestId: string): Problem {
+  const { status, title, next } = publicFace(refusal.code)
+  const { problems, filePosition } = refusal.extra
+  return {
+    type: `urn:consilium:problem:${refusal.code}`,
+    title,
+    status,
+    detail: next,
+    code: refusal.code,
+    requestId,
+    ...(problems === undefined ? {} : { problems }),
+    ...(filePosition === undefined ? {} : { filePosition })
+  }
 }
 
 /**

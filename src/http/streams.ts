@@ -2,25 +2,34 @@ import type { Ending } from '../audit/disclosures.ts'
 import { Refusal } from '../errors.ts'
 import { createPlaces } from './places.ts'
 
-/** Content streams under way in this process. */
+/** Uploads or downloads under way in this process. */
 export interface Streams {
-  /** Takes a place for one stream; Refusal `too-many-streams` when the account has none left. */
+  /**
+   * Takes a place for one stream. Refusal `too-many-…` when the account has none left, and
+   * `service-stopping` once all were cut. `leave` when nothing of the stream is left to be done.
+   */
   enter(accountId: string, cut: (ending: Ending) => void): { leave(): void }
   count(): number
+  /** Cuts all, and lets no more begin. */
   cutAll(ending: Ending): void
   /** Resolves when no stream is left, or after `milliseconds`. */
   settled(milliseconds: number): Promise<void>
 }
 
-export function createStreams(perAccountMax: number): Streams {
+export function createStreams(
+  perAccountMax: number,
+  tooMany: 'too-many-streams' | 'too-many-uploads'
+): Streams {
   const places = createPlaces(perAccountMax)
   const running = new Set<(ending: Ending) => void>()
   const waiting = new Set<() => void>()
+  let stopped = false
 
   return {
     enter(accountId, cut) {
+      if (stopped) throw new Refusal('service-stopping')
       const giveBack = places.take(accountId)
-      if (giveBack === undefined) throw new Refusal('too-many-streams')
+      if (giveBack === undefined) throw new Refusal(tooMany)
       // A function of its own for each stream, even if two were to share theirs.
       const stream = (ending: Ending) => cut(ending)
       running.add(stream)
@@ -34,6 +43,7 @@ export function createStreams(perAccountMax: number): Streams {
     },
     count: () => running.size,
     cutAll(ending) {
+      stopped = true
       for (const cut of running) cut(ending)
     },
     settled(milliseconds) {

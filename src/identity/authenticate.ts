@@ -63,6 +63,7 @@ export function createAuthenticator(
 ): Authenticate {
   const verify = tokenVerifier(issuers, exchange.clock)
   const remembered = new Map<string, VerifiedToken>()
+  const accountOf = accountReader(exchange)
 
   async function rememberedOrVerified(token: string): Promise<VerifiedToken> {
     // Keyed by digest, so that no memory dump holds a token that could be used.
@@ -82,7 +83,7 @@ export function createAuthenticator(
     if (Math.floor(exchange.clock() / 1000) >= token.expiresAt + CLOCK_SKEW_SECONDS) {
       throw tokenRefusal('token-expired', 'remembered')
     }
-    const account = await accountOf(exchange, token)
+    const account = await accountOf(token)
     return {
       ...account,
       issuer: token.identityIssuer,
@@ -165,10 +166,32 @@ function readClaims(claims: JWTPayload, identityIssuer: string): VerifiedToken {
   return { identityIssuer, subject: sub, clientId, scope, expiresAt: exp }
 }
 
-async function accountOf(
+type AccountPart = Pick<Principal, 'accountId' | 'organisationId' | 'role' | 'country'>
+
+/** Reads the account behind a token; once for all requests that see the same snapshot. */
+function accountReader(
+  exchange: Pick<Exchange, 'database'>
+): (token: VerifiedToken) => Promise<AccountPart> {
+  let snapshot: object | undefined
+  const seen = new Map<VerifiedToken, Promise<AccountPart>>()
+  return token => {
+    if (snapshot !== exchange.database.snapshot) {
+      snapshot = exchange.database.snapshot
+      seen.clear()
+    }
+    let account = seen.get(token)
+    if (account === undefined) {
+      account = readAccount(exchange, token)
+      seen.set(token, account)
+    }
+    return account
+  }
+}
+
+async function readAccount(
   exchange: Pick<Exchange, 'database'>,
   token: VerifiedToken
-): Promise<Pick<Principal, 'accountId' | 'organisationId' | 'role' | 'country'>> {
+): Promise<AccountPart> {
   const [account] = await findAccount(exchange.database.read, {
     issuer: token.identityIssuer,
     subject: token.subject

@@ -17,6 +17,7 @@ export async function* partsOf(request: FastifyRequest): AsyncGenerator<UploadPa
 }
 
 function refusalOf(request: FastifyRequest, err: unknown): unknown {
+  if (err instanceof Refusal) return err
   const { code, statusCode, message = '' } = err as Partial<FastifyError>
   const isCut =
     code === 'FST_MP_PREMATURE_CLOSE' || /unexpected end|terminated early/i.test(message)

@@ -6,7 +6,6 @@ import { RecordList, RecordView } from '../../schemas/record.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { callerOf, type Guarded } from '../http/area.ts'
-import { createPlaces } from '../http/places.ts'
 import { partsOf } from './parts.ts'
 import { accessByOwner, listRecords, readRecord } from './read.ts'
 import { serveObject, serveRecord } from './serve.ts'
@@ -17,7 +16,6 @@ const FORM_FIELDS_MAX = 20
 
 export function recordRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
   const { limits } = exchange
-  const places = createPlaces(limits.uploadsPerAccountMax)
   return async app => {
     await app.register(multipart, {
       throwFileSizeLimit: false,
@@ -50,12 +48,12 @@ export function recordRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugi
       async (request, reply) => {
         if (!request.isMultipart()) throw new Refusal('media-type-refused')
         const caller = callerOf(request)
-        const giveBack = places.take(caller.accountId)
-        if (giveBack === undefined) throw new Refusal('too-many-uploads')
-        const { case: caseId } = request.params
-        const view = await uploadRecord(exchange, caller, caseId, partsOf(request)).finally(
-          giveBack
+        const place = exchange.uploads.enter(caller.accountId, () =>
+          request.raw.destroy(new Refusal('service-stopping'))
         )
+        const { case: caseId } = request.params
+        const parts = partsOf(request)
+        const view = await uploadRecord(exchange, caller, caseId, parts).finally(place.leave)
         return reply.code(201).header('location', `/v1/records/${view.id}`).send(view)
       }
     )

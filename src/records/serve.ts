@@ -51,11 +51,16 @@ export async function serveRecord(
   }
 
   const recordKey = await openRecordKey(exchange.keyring, found)
-  const disclosure = await grant(exchange, access, { archive: objects.length })
   const { organisationId } = found.case
+  // Whatever may fail comes before the grant, which is on record from then on.
+  const named = objects.map(object => ({
+    object,
+    name: entryName(object.position, objects.length, openFileName(recordKey, object))
+  }))
+  const disclosure = await grant(exchange, access, { archive: objects.length })
   const zip = await zipOf(
-    objects.map(object => ({
-      name: entryName(object.position, objects.length, openFileName(recordKey, object)),
+    named.map(({ object, name }) => ({
+      name,
       bytes: object.bytes,
       modifiedAt: found.record.createdAt,
       open: () =>

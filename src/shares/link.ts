@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import {
   type CryptoKey,
   createLocalJWKSet,
@@ -15,6 +16,9 @@ const TYPE = 'consilium-share+jwt'
 const AUDIENCE_PATH = '/s'
 const CLOCK_TOLERANCE_SECONDS = 5
 const TOKEN_CHARACTERS_MAX = 2048
+
+/** Verified links kept in mind: checking a signature takes longer than all else about an opening. */
+const LINKS_REMEMBERED_MAX = 10_000
 
 /** A compact JWS (RFC 7515, section 7.1): three base64url parts. */
 const COMPACT_JWS = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/
@@ -54,6 +58,8 @@ export async function openLinkKeys(
   const verificationKeys = createLocalJWKSet({ keys: publicKeys })
   const audience = publicUrl + AUDIENCE_PATH
 
+  const remembered = new Map<string, string>()
+
   async function verified(token: string): Promise<JWTPayload> {
     try {
       const { payload } = await jwtVerify(token, verificationKeys, {
@@ -69,7 +75,7 @@ export async function openLinkKeys(
     } catch (err) {
       // Times are checked last, so here everything else about the token is right.
       if (err instanceof errors.JWTExpired) return err.payload
-      if (err instanceof errors.JWTClaimValidationFailed && err.claim === 'nbf') return err.payload
+      if (isTooEarly(err)) return err.payload
       throw new Refusal(
         'share-not-found',
         err instanceof errors.JOSEError ? err.code : 'unreadable'
@@ -95,12 +101,30 @@ export async function openLinkKeys(
       if (!COMPACT_JWS.test(token) || token.length > TOKEN_CHARACTERS_MAX) {
         throw new Refusal('link-incomplete')
       }
+      // Only that this text was verified is remembered, never what may be done with it. Its digest
+      // names it, so that no memory dump holds a link.
+      const name = hash('sha256', token, 'base64url')
+      const known = remembered.get(name)
+      if (known !== undefined) return known
       const { jti } = await verified(token)
       // The id, never the text of the token: one token has several spellings that all verify.
-      return String(jti)
+      const shareId = String(jti)
+      const [oldest] = remembered.keys()
+      if (oldest !== undefined && remembered.size >= LINKS_REMEMBERED_MAX) remembered.delete(oldest)
+      remembered.set(name, shareId)
+      return shareId
     },
     jwks: () => ({ keys: publicKeys })
   }
+}
+
+/** A beginning yet to come. One that is missing or is no number is another failure. */
+function isTooEarly(err: unknown): err is errors.JWTClaimValidationFailed {
+  return (
+    err instanceof errors.JWTClaimValidationFailed &&
+    err.claim === 'nbf' &&
+    err.reason === 'check_failed'
+  )
 }
 
 const seconds = (milliseconds: number): number => Math.floor(milliseconds / 1000)

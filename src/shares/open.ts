@@ -1,5 +1,5 @@
 import { timestamp } from '../../schemas/common.ts'
-import type { OpenedShare } from '../../schemas/share.ts'
+import type { OpenedShare, ShareManifest } from '../../schemas/share.ts'
 import { actedBy } from '../audit/acted-by.ts'
 import type { Ending } from '../audit/disclosures.ts'
 import { type CaseRow, knownCase, openCaseDetails, openCaseKey } from '../cases/case.ts'
@@ -8,7 +8,13 @@ import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { describeSender } from '../identity/accounts.ts'
 import type { Caller } from '../identity/principal.ts'
-import { findObjects, openRecordKey, recordsById, viewRecord } from '../records/record.ts'
+import {
+  findObjects,
+  openRecordKey,
+  recordsById,
+  viewRecord,
+  viewSummary
+} from '../records/record.ts'
 import type { Access } from '../records/serve.ts'
 import { countOpening, findShare, findShareRecords } from './queries.ts'
 import { aboutShare, openTerms, type ShareRow, stateOf } from './share.ts'
@@ -52,7 +58,11 @@ export async function openLink(
     })
     return counted
   })
-  return viewOpened(exchange, share, opened, found)
+  const records = await sharedRecords(exchange, opened, found)
+  return {
+    ...(await viewOpened(exchange, opened, found)),
+    records: records.map(({ record, key }) => viewSummary(record, key))
+  }
 }
 
 /**
@@ -85,15 +95,21 @@ export async function accessByShare(
   }
 }
 
-/** What the specialist was shown when they opened the link; shown again without another opening. */
-export async function readOpened(
+/** Everything in a share that its specialist has opened, down to each file and its digest. */
+export async function readManifest(
   exchange: Exchange,
   caller: Caller,
   shareId: string
-): Promise<OpenedShare> {
+): Promise<ShareManifest> {
   const { database, clock } = exchange
   const { share, found } = await ownShare(database.read, caller, shareId)
-  const view = await viewOpened(exchange, share, share, found)
+  requireOpen(share, found, caller, clock())
+  const records = []
+  for (const { record, key } of await sharedRecords(exchange, share, found)) {
+    const objects = await findObjects(database.read, { recordId: record.id })
+    records.push(viewRecord(record, objects, key))
+  }
+  const view = await viewOpened(exchange, share, found)
   await database.write(async tx => {
     requireOpen(await reread(tx, shareId), found, caller, clock())
     await exchange.audit.append(tx, {
@@ -103,7 +119,7 @@ export async function readOpened(
       ...aboutShare(share, found)
     })
   })
-  return view
+  return { ...view, records }
 }
 
 /** The share, if the caller is its specialist. To everybody else it does not exist. */
@@ -164,36 +180,37 @@ function endingOf(share: ShareRow, caller: Caller, now: number): Ending | undefi
   return undefined
 }
 
+/** The records of a share in its order, each with its key. */
+async function sharedRecords(exchange: Exchange, share: ShareRow, found: CaseRow) {
+  const { database, keyring } = exchange
+  const named = await findShareRecords(database.read, { shareId: share.id })
+  const ids = named.map(row => row.recordId)
+  const rows = new Map((await recordsById(database.read, ids)).map(row => [row.id, row]))
+  const records = []
+  for (const id of ids) {
+    const record = rows.get(id)
+    if (record === undefined) throw new Error('A share names a record that is not there.')
+    records.push({ record, key: await openRecordKey(keyring, { record, case: found }) })
+  }
+  return records
+}
+
 async function viewOpened(
   exchange: Exchange,
   share: ShareRow,
-  opened: ShareRow,
   found: CaseRow
-): Promise<OpenedShare> {
-  const { database, keyring } = exchange
+): Promise<Omit<OpenedShare, 'records'>> {
+  const { database, keyring, serviceKeys } = exchange
   const caseKey = await openCaseKey(keyring, found)
-  const ids = (await findShareRecords(database.read, { shareId: share.id })).map(
-    row => row.recordId
-  )
-  const records = new Map((await recordsById(database.read, ids)).map(row => [row.id, row]))
-  const views = []
-  for (const id of ids) {
-    const record = records.get(id)
-    if (record === undefined) continue
-    const key = await openRecordKey(keyring, { record, case: found })
-    views.push(viewRecord(record, await findObjects(database.read, { recordId: id }), key))
-  }
-  const sender = await describeSender(database.read, exchange.serviceKeys, share.createdBy)
   return {
     id: share.id,
     case: share.caseId,
     ...openCaseDetails(caseKey, found),
     purpose: openTerms(caseKey, share).purpose,
-    from: sender,
+    from: await describeSender(database.read, serviceKeys, share.createdBy),
     expiresAt: timestamp(share.expiresAt),
-    openUntil: timestamp(opened.openUntil ?? opened.expiresAt),
-    openings: opened.openings,
-    ...(opened.openingsMax !== null && { openingsMax: opened.openingsMax }),
-    records: views
+    openUntil: timestamp(share.openUntil ?? share.expiresAt),
+    openings: share.openings,
+    ...(share.openingsMax !== null && { openingsMax: share.openingsMax })
   }
 }

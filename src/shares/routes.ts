@@ -7,6 +7,7 @@ import {
   ShareCreate,
   ShareCreated,
   ShareList,
+  ShareManifest,
   ShareView
 } from '../../schemas/share.ts'
 import type { Exchange } from '../exchange.ts'
@@ -14,7 +15,7 @@ import { callerOf, type Guarded } from '../http/area.ts'
 import { serveObject, serveRecord } from '../records/serve.ts'
 import { createShare } from './create.ts'
 import { listShares, revokeShare } from './manage.ts'
-import { accessByShare, openLink, readOpened } from './open.ts'
+import { accessByShare, openLink, readManifest } from './open.ts'
 
 /** What the sender does with a share. */
 export function shareRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
@@ -91,12 +92,12 @@ export function reviewRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugi
         ...guarded('share.read', 'specialist'),
         schema: {
           tags: ['review'],
-          summary: 'What is shared, once more, without another opening',
+          summary: 'Everything in an opened share, with every file and its digest',
           params: Type.Object({ share: Id }),
-          response: { 200: OpenedShare }
+          response: { 200: ShareManifest }
         }
       },
-      request => readOpened(exchange, callerOf(request), request.params.share)
+      request => readManifest(exchange, callerOf(request), request.params.share)
     )
     app.route({
       method: ['GET', 'HEAD'],

@@ -16,53 +16,57 @@ export interface RawCall {
   abort(): void
 }
 
-/** Sends `head` lines and `body` as they are. The connection closes after the answer. */
+/** Sends the request as it is. The connection closes after the answer. */
 export function rawCall(
   url: string,
   requestLine: string,
   headers: Record<string, string> = {},
-  body: string | Buffer = ''
+  content: string | Buffer = ''
 ): RawCall {
   const { hostname, port, host } = new URL(url)
   const socket = connect({ host: hostname, port: Number(port) })
   const all = { host, connection: 'close', ...headers }
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.write(`${requestLine} HTTP/1.1\r\n${lines.join('')}\r\n`)
-  if (body.length > 0) socket.write(body)
-  let buffer = Buffer.alloc(0)
-  let bodyStart = -1
+  if (content.length > 0) socket.write(content)
+  let headBytes = Buffer.alloc(0)
+  let headEnd = -1
+  const body: Buffer[] = []
+  let bodyBytes = 0
   let ended = false
   socket.on('error', () => {})
   socket.on('close', () => {
     ended = true
   })
 
+  function take(chunk: Buffer): void {
+    if (headEnd >= 0) {
+      body.push(chunk)
+      bodyBytes += chunk.length
+      return
+    }
+    headBytes = Buffer.concat([headBytes, chunk])
+    const end = headBytes.indexOf('\r\n\r\n')
+    if (end < 0) return
+    headEnd = end + 4
+    take(headBytes.subarray(headEnd))
+  }
+
   async function readUntil(enough: () => boolean): Promise<void> {
     while (!enough() && !ended) {
       const chunk = socket.read() as Buffer | null
-      if (chunk === null) {
-        const heard = new AbortController()
-        const events = ['readable', 'close'].map(name => once(socket, name, heard))
-        await Promise.race(events).catch(() => {})
-        heard.abort()
-        for (const event of events) event.catch(() => {})
-        continue
-      }
-      buffer = Buffer.concat([buffer, chunk])
-      const end = buffer.indexOf('\r\n\r\n')
-      if (bodyStart < 0 && end >= 0) bodyStart = end + 4
+      if (chunk === null) await nextEvent(socket)
+      else take(chunk)
     }
   }
 
-  const received = () => (bodyStart < 0 ? 0 : buffer.length - bodyStart)
-  const bodySoFar = () => (bodyStart < 0 ? Buffer.alloc(0) : buffer.subarray(bodyStart))
   return {
     socket,
-    received,
+    received: () => bodyBytes,
     async head() {
-      await readUntil(() => bodyStart >= 0)
-      const [first = '', ...rest] = buffer
-        .subarray(0, Math.max(0, bodyStart))
+      await readUntil(() => headEnd >= 0)
+      const [first = '', ...rest] = headBytes
+        .subarray(0, Math.max(0, headEnd))
         .toString('latin1')
         .split('\r\n')
       const pairs = rest.filter(Boolean).map(line => {
@@ -72,13 +76,22 @@ export function rawCall(
       return { status: Number(first.split(' ')[1] ?? 0), headers: Object.fromEntries(pairs) }
     },
     async take(bytes) {
-      await readUntil(() => bodyStart >= 0 && received() >= bytes)
-      return bodySoFar()
+      await readUntil(() => headEnd >= 0 && bodyBytes >= bytes)
+      return Buffer.concat(body)
     },
     async rest() {
       await readUntil(() => false)
-      return bodySoFar()
+      return Buffer.concat(body)
     },
     abort: () => void socket.destroy()
   }
+}
+
+/** Waits until there is something to read, or never will be. */
+async function nextEvent(socket: Socket): Promise<void> {
+  const heard = new AbortController()
+  const events = ['readable', 'close'].map(name => once(socket, name, heard))
+  await Promise.race(events).catch(() => {})
+  heard.abort()
+  await Promise.allSettled(events)
 }

@@ -131,7 +131,11 @@ BEGIN SELECT RAISE (ABORT, 'a share cannot be changed'); END;
 CREATE TRIGGER shares_revoked_once BEFORE UPDATE OF revoked_at, revoked_by ON shares
 WHEN OLD.revoked_at IS NOT NULL
 BEGIN SELECT RAISE (ABORT, 'a revoked share stays revoked'); END;
+CREATE TRIGGER shares_kept BEFORE DELETE ON shares
+BEGIN SELECT RAISE (ABORT, 'a share cannot be removed'); END;
 CREATE TRIGGER share_records_frozen BEFORE UPDATE ON share_records
+BEGIN SELECT RAISE (ABORT, 'a share cannot be changed'); END;
+CREATE TRIGGER share_records_kept BEFORE DELETE ON share_records
 BEGIN SELECT RAISE (ABORT, 'a share cannot be changed'); END;
 
 -- The access log. Few indexes, because each costs every append; ids grow with time.
@@ -163,6 +167,15 @@ CREATE TRIGGER audit_events_no_update BEFORE UPDATE ON audit_events
 BEGIN SELECT RAISE (ABORT, 'the access log cannot be changed'); END;
 CREATE TRIGGER audit_events_no_delete BEFORE DELETE ON audit_events
 BEGIN SELECT RAISE (ABORT, 'the access log cannot be changed'); END;
+-- INSERT OR REPLACE deletes without the trigger above.
+CREATE TRIGGER audit_events_no_replace BEFORE INSERT ON audit_events
+WHEN EXISTS (SELECT 1 FROM audit_events WHERE id = NEW.id)
+BEGIN SELECT RAISE (ABORT, 'the access log cannot be changed'); END;
+
+-- A share is whole once its making is on the log, which is in the transaction that makes it.
+CREATE TRIGGER share_records_whole BEFORE INSERT ON share_records
+WHEN EXISTS (SELECT 1 FROM audit_events WHERE share_id = NEW.share_id)
+BEGIN SELECT RAISE (ABORT, 'a share cannot be changed'); END;
 
 CREATE TABLE open_disclosures (
   grant_id TEXT PRIMARY KEY NOT NULL,

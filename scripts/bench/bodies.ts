@@ -1,0 +1,95 @@
+import { createCipheriv, createHash } from 'node:crypto'
+
+// What the client sends: made from one prepared block, so that making it costs nothing while the
+// clock runs. Client and bench make the same bytes, so that digests can be compared.
+
+export const MIB = 1024 ** 2
+const BLOCK_BYTES = MIB
+const BOUNDARY = 'consilium-bench-boundary-7f3a9c'
+
+export const MULTIPART_TYPE = `multipart/form-data; boundary=${BOUNDARY}`
+
+/** What to send: the file as it is, or one or many of it as a form. */
+export interface BodyPlan {
+  form: boolean
+  files: number
+  bytesEach: number
+}
+
+/** A body as pieces to be written in order. Pieces repeat; nobody may change them. */
+export interface Body {
+  bytes: number
+  pieces(): Generator<Buffer>
+}
+
+/** Bytes that no file system or link can compress, and always the same ones. */
+const filler = createCipheriv('aes-256-ctr', Buffer.alloc(32, 1), Buffer.alloc(16)).update(
+  Buffer.alloc(BLOCK_BYTES)
+)
+const firstBlock = Buffer.concat([dicomHead(), filler]).subarray(0, BLOCK_BYTES)
+
+export function bodyOf(plan: BodyPlan): Body {
+  if (!plan.form) return { bytes: plan.bytesEach, pieces: () => fileBlocks(plan.bytesEach) }
+  const fields = Object.entries({ kind: 'scan', title: 'Bench', date: '2026-11-02' }).map(
+    ([name, value]) => partHead(`name="${name}"`) + value
+  )
+  const heads = Array.from({ length: plan.files }, (_, i) =>
+    Buffer.from(
+      (i === 0 ? fields.join('') : '') +
+        partHead(`name="file"; filename="slice-${i + 1}.dcm"`, 'application/dicom')
+    )
+  )
+  const end = Buffer.from(`\r\n--${BOUNDARY}--\r\n`)
+  const headBytes = heads.reduce((total, head) => total + head.byteLength, 0)
+  return {
+    bytes: headBytes + plan.files * plan.bytesEach + end.byteLength,
+    *pieces() {
+      for (const head of heads) {
+        yield head
+        yield* fileBlocks(plan.bytesEach)
+      }
+      yield end
+    }
+  }
+}
+
+/** SHA-256 of one file of a body, in hex. */
+export function digestOfFile(bytesEach: number): string {
+  const hash = createHash('sha256')
+  for (const block of fileBlocks(bytesEach)) hash.update(block)
+  return hash.digest('hex')
+}
+
+function* fileBlocks(bytes: number): Generator<Buffer> {
+  for (let at = 0; at < bytes; at += BLOCK_BYTES) {
+    yield (at === 0 ? firstBlock : filler).subarray(0, bytes - at)
+  }
+}
+
+/** RFC 7578, section 4. The line break before the boundary belongs to it. */
+function partHead(disposition: string, type?: string): string {
+  const typeLine = type === undefined ? '' : `Content-Type: ${type}\r\n`
+  return `\r\n--${BOUNDARY}\r\nContent-Disposition: form-data; ${disposition}\r\n${typeLine}\r\n`
+}
+
+/** Preamble, prefix and file meta information (DICOM PS3.10, section 7.1). */
+function dicomHead(): Buffer {
+  const element = (tag: number, representation: string, value: Buffer) => {
+    const head = Buffer.alloc(8)
+    head.writeUInt16LE(0x0002, 0)
+    head.writeUInt16LE(tag, 2)
+    head.write(representation, 4, 'latin1')
+    head.writeUInt16LE(value.byteLength, 6)
+    return Buffer.concat([head, value])
+  }
+  const explicitLittleEndian = Buffer.from('1.2.840.10008.1.2.1\0', 'latin1')
+  const syntax = element(0x0010, 'UI', explicitLittleEndian)
+  const groupLength = Buffer.alloc(4)
+  groupLength.writeUInt32LE(syntax.byteLength)
+  return Buffer.concat([
+    Buffer.alloc(128),
+    Buffer.from('DICM'),
+    element(0, 'UL', groupLength),
+    syntax
+  ])
+}

@@ -1,0 +1,51 @@
+import type { Keyring } from './keyring.ts'
+
+/** Unwrapped keys kept at once. */
+export const KEYS_REMEMBERED_MAX = 1000
+
+/** How long a key may be used without asking its key ring again. */
+export const KEY_REMEMBERED_MILLISECONDS_MAX = 60_000
+
+interface Remembered {
+  key: Buffer
+  until: number
+}
+
+/**
+ * A key ring that remembers for a minute what it unwrapped, because one case is read many times in
+ * a row and a cloud key service takes milliseconds. A key is found only by the same wrapped bytes
+ * and context, so once they are destroyed nobody can ask for it; what is forgotten is overwritten.
+ */
+export function rememberingKeyring(keyring: Keyring, clock: () => number): Keyring {
+  const remembered = new Map<string, Remembered>()
+
+  function forget(name: string, { key }: Remembered): void {
+    key.fill(0)
+    remembered.delete(name)
+  }
+
+  function remember(name: string, key: Buffer): void {
+    const now = clock()
+    // In the order they came, so those that are due are the first.
+    for (const [oldName, old] of remembered) {
+      if (old.until > now && remembered.size < KEYS_REMEMBERED_MAX) break
+      forget(oldName, old)
+    }
+    remembered.set(name, { key, until: now + KEY_REMEMBERED_MILLISECONDS_MAX })
+  }
+
+  return {
+    currentId: keyring.currentId,
+    wrap: (kekId, context, key) => keyring.wrap(kekId, context, key),
+    async unwrap(kekId, context, wrapped) {
+      // The context holds the id of the KEK (docs/sealed-object.md).
+      const name = Buffer.concat([context, wrapped]).toString('latin1')
+      const known = remembered.get(name)
+      if (known !== undefined && known.until > clock()) return Buffer.from(known.key)
+      if (known !== undefined) forget(name, known)
+      const key = await keyring.unwrap(kekId, context, wrapped)
+      remember(name, Buffer.from(key))
+      return key
+    }
+  }
+}

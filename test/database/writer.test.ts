@@ -1,0 +1,166 @@
+import { join } from 'node:path'
+import Sqlite from 'better-sqlite3'
+import { eq } from 'drizzle-orm'
+import t, { type Test } from 'tap'
+import type { Database, Queries } from '../../src/database/database.ts'
+import { openSqlite } from '../../src/database/sqlite.ts'
+import { Refusal } from '../../src/errors.ts'
+
+function open(t: Test, groupMax?: number) {
+  const file = join(t.testdir(), 'exchange.db')
+  const database = openSqlite(file, groupMax)
+  t.teardown(() => database.close())
+  return { file, database }
+}
+
+function add(tx: Queries, id: string) {
+  const row = { id, name: id, odsCode: null, country: 'GB', createdAt: 1 }
+  return tx.insert(tx.tables.organisations).values(row)
+}
+
+async function ids(database: Database): Promise<string[]> {
+  const { organisations } = database.read.tables
+  const rows = await database.read.select({ id: organisations.id }).from(organisations)
+  return rows.map(row => row.id).sort()
+}
+
+t.test('a work is there once its write has resolved', async t => {
+  const { database } = open(t)
+  const result = await database.write(async tx => {
+    await add(tx, 'a')
+    return 'what the work returned'
+  })
+  t.equal(result, 'what the work returned')
+  t.same(await ids(database), ['a'])
+})
+
+t.test('a work that throws undoes only itself', async t => {
+  const { database } = open(t)
+  const works = Array.from({ length: 20 }, (_, n) =>
+    database.write(async tx => {
+      await add(tx, `a${n}`)
+      await add(tx, `b${n}`)
+      if (n % 3 === 0) throw new Error(`work ${n}`)
+      return n
+    })
+  )
+  const results = await Promise.allSettled(works)
+  for (const [n, result] of results.entries()) {
+    if (n % 3 === 0) t.match(result, { status: 'rejected', reason: { message: `work ${n}` } })
+    else t.same(result, { status: 'fulfilled', value: n })
+  }
+  const kept = [...Array(20).keys()].filter(n => n % 3 !== 0).flatMap(n => [`a${n}`, `b${n}`])
+  t.same(await ids(database), kept.sort())
+})
+
+t.test('a statement that is refused undoes its work, and its neighbours go on', async t => {
+  const { database } = open(t)
+  await database.write(tx => add(tx, 'there'))
+  const [first, second, third] = await Promise.allSettled([
+    database.write(tx => add(tx, 'x')),
+    database.write(async tx => {
+      await add(tx, 'y')
+      await add(tx, 'there')
+    }),
+    database.write(tx => add(tx, 'z'))
+  ])
+  t.equal(first?.status, 'fulfilled')
+  t.match(second, { status: 'rejected', reason: { code: /^SQLITE_CONSTRAINT/ } })
+  t.equal(third?.status, 'fulfilled')
+  t.same(await ids(database), ['there', 'x', 'z'])
+})
+
+t.test('works run one after the other, in the order they were given', async t => {
+  const { database } = open(t, 7)
+  const order: string[] = []
+  let running = 0
+  await Promise.all(
+    Array.from({ length: 30 }, (_, n) =>
+      database.write(async tx => {
+        running += 1
+        t.equal(running, 1, 'never two at once')
+        order.push(`begin ${n}`)
+        await add(tx, `id${n}`)
+        await tx.select().from(tx.tables.organisations).where(eq(tx.tables.organisations.id, 'x'))
+        order.push(`end ${n}`)
+        running -= 1
+      })
+    )
+  )
+  t.same(order, Array.from({ length: 30 }, (_, n) => [`begin ${n}`, `end ${n}`]).flat())
+})
+
+t.test('each work sees what those before it did, and readers only what is committed', async t => {
+  const { database } = open(t)
+  const seen: number[] = []
+  const outside: Promise<string[]>[] = []
+  await Promise.all(
+    [0, 1, 2].map(n =>
+      database.write(async tx => {
+        seen.push((await tx.select().from(tx.tables.organisations)).length)
+        await add(tx, `id${n}`)
+        outside.push(ids(database))
+      })
+    )
+  )
+  t.same(seen, [0, 1, 2])
+  t.same(await Promise.all(outside), [[], [], []], 'not committed, so not there')
+  t.equal((await ids(database)).length, 3)
+})
+
+t.test('nobody is told of success before the shared commit, and all of its failure', async t => {
+  const { database, file } = open(t)
+  await database.write(tx => add(tx, 'before'))
+  const other = new Sqlite(file)
+  t.teardown(() => other.close())
+  // A deferred constraint is judged at the commit, which then fails for the whole group.
+  other.exec(
+    'CREATE TABLE late (id TEXT REFERENCES organisations (id) DEFERRABLE INITIALLY DEFERRED)'
+  )
+  other.exec(
+    "CREATE TRIGGER spoil AFTER INSERT ON organisations WHEN NEW.id = 'spoil' BEGIN INSERT INTO late VALUES ('nobody'); END"
+  )
+  const results = await Promise.allSettled([
+    database.write(tx => add(tx, 'one')),
+    database.write(tx => add(tx, 'spoil')),
+    database.write(tx => add(tx, 'two'))
+  ])
+  t.same(
+    results.map(result => result.status),
+    ['rejected', 'rejected', 'rejected']
+  )
+  t.same(await ids(database), ['before'], 'and nothing of the group is there')
+  await database.write(tx => add(tx, 'after'))
+  t.same(await ids(database), ['after', 'before'], 'the next group is a new one')
+})
+
+t.test(
+  'a database that another holds too long is a refusal, not a hang',
+  { timeout: 20_000 },
+  async t => {
+    const { database, file } = open(t)
+    const other = new Sqlite(file)
+    t.teardown(() => other.close())
+    other.exec('BEGIN IMMEDIATE')
+    const refused = await database.write(tx => add(tx, 'x')).catch((err: unknown) => err)
+    t.ok(refused instanceof Refusal)
+    t.match(refused, { code: 'storage-unavailable' })
+    other.exec('ROLLBACK')
+    await database.check()
+    await database.write(tx => add(tx, 'y'))
+    t.same(await ids(database), ['y'])
+  }
+)
+
+t.test('close waits for the writes that were begun', async t => {
+  const { database, file } = open(t)
+  const writes = Array.from({ length: 300 }, (_, n) => database.write(tx => add(tx, `id${n}`)))
+  await database.close()
+  t.equal(
+    (await Promise.allSettled(writes)).filter(({ status }) => status === 'fulfilled').length,
+    300
+  )
+  const again = openSqlite(file)
+  t.equal((await ids(again)).length, 300)
+  await again.close()
+})

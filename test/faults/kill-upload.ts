@@ -1,0 +1,76 @@
+import { randomInt } from 'node:crypto'
+import type { RecordView } from '../../schemas/record.ts'
+import { eventually, numberedText, sha256, uploadRecord } from '../helpers/exchange.ts'
+import { type BeginStory, ROUNDS } from './kill-rounds.ts'
+import type { RealService } from './real-service.ts'
+import { blobFiles, unexpectedFiles } from './soundness.ts'
+
+export const UPLOAD_MARKER = 'curlew-in-clear'
+
+function someFiles() {
+  return Array.from({ length: randomInt(1, 5) }, (_, i) => ({
+    name: `${i}.txt`,
+    bytes: Buffer.concat([
+      Buffer.from(`${UPLOAD_MARKER}\n`),
+      numberedText(randomInt(1, 600_000)).bytes
+    ])
+  }))
+}
+
+/** Uploads of a few files: what was acknowledged is there, whole; what was not has left nothing. */
+export const uploads: BeginStory = async (t, service, caseId) => {
+  const clinician = service.client('clinician')
+  let acknowledged: { record: RecordView; digests: string[] }[] = []
+  const all: string[] = []
+
+  async function upload() {
+    const files = someFiles()
+    const record = await uploadRecord(clinician, caseId, { files })
+    acknowledged.push({ record, digests: files.map(file => sha256(file.bytes)) })
+  }
+
+  async function look() {
+    for (const { record, digests } of acknowledged.splice(0)) {
+      const found = await clinician.json<RecordView>('GET', `/v1/records/${record.id}`)
+      const right = found.objects.every((object, i) => object.sha256 === digests[i])
+      if (!right || found.objects.length !== digests.length) t.fail('a record has changed')
+      const object = found.objects[randomInt(found.objects.length)]
+      const path = `/v1/records/${record.id}/objects/${object?.id}/content`
+      const { bytes } = await clinician.send('GET', path)
+      if (sha256(bytes) !== object?.sha256) t.fail('a file has changed')
+      all.push(record.id)
+    }
+    acknowledged = []
+    const strange = unexpectedFiles(service.config.dataDirectory)
+    if (strange.length > 0) t.strictSame(strange, [], 'temporary files are left')
+  }
+
+  async function finish() {
+    t.comment(`${all.length} uploads acknowledged in ${ROUNDS} rounds`)
+    t.ok(all.length > ROUNDS / 2)
+    await untilHouseIsKept(service)
+    const records = await service.look(({ database }) =>
+      database.read.select().from(database.read.tables.records)
+    )
+    const known = new Set(records.map(row => row.id))
+    t.strictSame(
+      all.filter(id => !known.has(id)),
+      [],
+      'no acknowledged upload was lost'
+    )
+    const events = await service.events({ action: 'record.create', outcome: 'success' })
+    t.strictSame(events.map(event => event.recordId).sort(), [...known].sort(), 'one event each')
+  }
+
+  return { workers: [upload, upload], look, finish }
+}
+
+/** Every row's blob is there, and after a while no other. */
+async function untilHouseIsKept(service: RealService): Promise<void> {
+  const named = await service.look(({ database }) =>
+    database.read.select().from(database.read.tables.objects)
+  )
+  await eventually('blobs that no row names are removed', () =>
+    blobFiles(service.config.dataDirectory).length === named.length ? true : undefined
+  )
+}

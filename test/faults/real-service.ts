@@ -1,0 +1,184 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { type Config, readConfig } from '../../src/config.ts'
+import { type OpenData, openData, prepareData } from '../../src/open-data.ts'
+import { type Client, makeClient } from '../helpers/client.ts'
+import { PUBLIC_URL, readEvents } from '../helpers/data.ts'
+import type { AuditRow } from '../helpers/exchange.ts'
+import { enrolPeople, type People, type PersonName } from '../helpers/people.ts'
+import { type RawCall, rawCall } from '../helpers/raw.ts'
+
+const START_MILLISECONDS_MAX = 30_000
+
+/** The service as a process of its own, which can be killed and started again on the same data. */
+export interface RealService {
+  readonly url: string
+  readonly config: Config
+  readonly people: People
+  readonly clock: { now(): number }
+  readonly pid: number
+  client(who?: PersonName): Client
+  raw(
+    who: PersonName | undefined,
+    requestLine: string,
+    headers?: Record<string, string>,
+    body?: string | Buffer
+  ): Promise<RawCall>
+  /** Starts it again after it has ended, and waits until it is ready. */
+  start(): Promise<void>
+  /** Ends it as a power cut would end the process: at once. */
+  kill(): Promise<void>
+  /** Waits until it has ended. Resolves to its exit code, null after a signal. */
+  ended(): Promise<number | null>
+  /** Asks it to stop and waits until it has. */
+  stop(): Promise<number | null>
+  /** What it has told the operator since its last start. */
+  told(): string
+  /** Looks into its data the way a script does, also while it runs. */
+  look<T>(at: (data: OpenData) => Promise<T>): Promise<T>
+  events(match?: Partial<AuditRow>): Promise<AuditRow[]>
+}
+
+/** Makes data with people in a directory of this test, and starts the real service on it. */
+export async function startRealService(
+  t: Test,
+  env: Record<string, string> = {}
+): Promise<RealService> {
+  const port = await quietPort()
+  const url = `http://127.0.0.1:${port}`
+  const settings = {
+    CONSILIUM_DATA: join(t.testdir(), 'data'),
+    CONSILIUM_PORT: String(port),
+    CONSILIUM_URL: PUBLIC_URL,
+    CONSILIUM_FREE_BYTES_MIN: '0',
+    CONSILIUM_REFUSALS_PER_MINUTE_MAX: '10000',
+    // Starts more often than any service: what was compiled once is kept.
+    NODE_COMPILE_CACHE: join(t.testdirName, 'compiled'),
+    ...env
+  }
+  const config = readConfig(settings)
+  const people = await prepare(config)
+  const clients = new Map<PersonName | undefined, Client>()
+  let child: ChildProcess | undefined
+  let told = ''
+
+  const ended = async () => {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    await once(child, 'exit')
+  }
+  const service: RealService = {
+    url,
+    config,
+    people,
+    clock: { now: Date.now },
+    get pid() {
+      if (child?.pid === undefined) throw new Error('The service was never started.')
+      return child.pid
+    },
+    client(who) {
+      const known = clients.get(who) ?? makeClient(() => url, Date.now, who && people[who])
+      clients.set(who, known)
+      return known
+    },
+    async raw(who, requestLine, headers = {}, body) {
+      const token = await service.client(who).token()
+      const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` }
+      const call = rawCall(url, requestLine, { ...authorization, ...headers }, body)
+      t.teardown(() => call.abort())
+      return call
+    },
+    async start() {
+      await ended()
+      told = ''
+      const started = spawnService(settings)
+      child = started
+      started.stderr?.on('data', text => {
+        told += text
+      })
+      started.stdout?.on('data', text => {
+        told += text
+      })
+      await untilReady(url, started, () => told)
+    },
+    async kill() {
+      child?.kill('SIGKILL')
+      await ended()
+    },
+    async ended() {
+      await ended()
+      return child?.exitCode ?? null
+    },
+    stop() {
+      child?.kill('SIGTERM')
+      return service.ended()
+    },
+    told: () => told,
+    async look(at) {
+      const data = await openData(config)
+      try {
+        return await at(data)
+      } finally {
+        await data.close()
+      }
+    },
+    async events(match = {}) {
+      const wanted = Object.entries(match)
+      const events = await service.look(readEvents)
+      return events.filter(event =>
+        wanted.every(([name, value]) => event[name as keyof AuditRow] === value)
+      )
+    }
+  }
+  t.teardown(() => service.kill())
+  await service.start()
+  return service
+}
+
+/** The process alone, as an operator starts it. */
+export function spawnService(env: Record<string, string>): ChildProcess {
+  const main = new URL('../../src/main.ts', import.meta.url).pathname
+  return spawn(process.execPath, [main], {
+    env: { PATH: process.env.PATH, CONSILIUM_LOG_LEVEL: 'warn', ...env },
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
+}
+
+async function prepare(config: Config): Promise<People> {
+  const { release } = await prepareData(config)
+  const data = await openData(config)
+  try {
+    return await enrolPeople(data)
+  } finally {
+    await data.close()
+    release()
+  }
+}
+
+/** A free port outside the range from which the system gives ports to whoever asks for any. */
+async function quietPort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000)
+    const server = createServer()
+    const free = await new Promise<boolean>(resolve => {
+      server.once('error', () => resolve(false))
+      server.listen(port, '127.0.0.1', () => resolve(true))
+    })
+    if (!free) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
+}
+
+async function untilReady(url: string, child: ChildProcess, told: () => string): Promise<void> {
+  const deadline = Date.now() + START_MILLISECONDS_MAX
+  while (Date.now() < deadline && child.exitCode === null && child.signalCode === null) {
+    const answer = await fetch(`${url}/readyz`).catch(() => undefined)
+    if (answer?.ok) return
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+  throw new Error(`The service did not start: ${told()}`)
+}

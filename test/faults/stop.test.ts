@@ -1,0 +1,108 @@
+import { once } from 'node:events'
+import { Agent, get } from 'node:http'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { dataPaths } from '../../src/open-data.ts'
+import { eventually } from '../helpers/exchange.ts'
+import {
+  createCase,
+  numberedText,
+  openShare,
+  sharedPath,
+  shareRecords,
+  uploadRecord
+} from '../helpers/story.ts'
+import { filePart, formBody, formType, goodFields } from './multipart.ts'
+import { startRealService } from './real-service.ts'
+import { assertSoundAtRest, blobFiles, filesBelow } from './soundness.ts'
+
+const MARKER = 'lapwing-in-clear'
+/** More than the sockets between service and client can hold. */
+const huge = {
+  name: 'a.txt',
+  bytes: Buffer.concat([Buffer.from(MARKER), numberedText(24_000_000).bytes])
+}
+
+async function setUp(t: Test, env: Record<string, string>) {
+  const service = await startRealService(t, env)
+  const clinician = service.client('clinician')
+  const { id: caseId } = await createCase(clinician)
+  const record = await uploadRecord(clinician, caseId, { files: [huge] })
+  const share = await shareRecords(service, caseId, [record.id])
+  await openShare(service.client('specialistGb'), share.link)
+  const uploadPath = `POST /v1/cases/${caseId}/records`
+  return { service, clinician, record, path: sharedPath(share.id, record.id), uploadPath }
+}
+
+/** Asks the service to stop and waits until it takes nothing new. */
+async function beginToStop(service: Awaited<ReturnType<typeof startRealService>>) {
+  process.kill(service.pid, 'SIGTERM')
+  await eventually('nothing new is taken', () =>
+    fetch(`${service.url}/healthz`).then(
+      answer => (answer.status === 503 ? true : undefined),
+      () => true
+    )
+  )
+}
+
+t.test('a download under way is finished before the service stops', async t => {
+  const { service, path } = await setUp(t, { CONSILIUM_DRAIN_SECONDS_MAX: '60' })
+  const call = await service.raw('specialistGb', `GET ${path}`)
+  await call.take(1_000_000)
+  await beginToStop(service)
+  t.ok((await call.rest()).equals(huge.bytes), 'whole')
+  t.equal(await service.ended(), 0, 'and only then it ends')
+  const [last] = (await service.events({ action: 'content.read' })).slice(-1)
+  t.match(last, { outcome: 'complete', bytesHandedOver: huge.bytes.length })
+  await assertSoundAtRest(t, service.config, [MARKER])
+})
+
+t.test('a download that takes too long is cut, and the log says so', async t => {
+  const { service, path } = await setUp(t, { CONSILIUM_DRAIN_SECONDS_MAX: '1' })
+  const slow = await service.raw('specialistGb', `GET ${path}`)
+  await slow.take(100_000)
+  t.equal(await service.stop(), 0)
+  const got = await slow.rest()
+  t.ok(got.length < huge.bytes.length && huge.bytes.subarray(0, got.length).equals(got))
+  const [, last] = await service.events({ action: 'content.read' })
+  t.match(last, { outcome: 'stopped' })
+  t.ok(Number(last?.bytesHandedOver) >= got.length)
+  const stops = await service.events({ action: 'service.stop' })
+  t.equal(stops.length, 1)
+  await assertSoundAtRest(t, service.config, [MARKER])
+})
+
+t.test('an upload that takes too long is cut and leaves nothing', async t => {
+  const { service, uploadPath } = await setUp(t, { CONSILIUM_DRAIN_SECONDS_MAX: '1' })
+  const body = formBody([...goodFields, filePart(Buffer.alloc(3_000_000, `${MARKER}\n`))])
+  const headers = { 'content-type': formType, 'content-length': String(body.length) }
+  const call = await service.raw('clinician', uploadPath, headers, body.subarray(0, 2_000_000))
+  await eventually('the upload has begun', () =>
+    filesBelow(join(dataPaths(service.config.dataDirectory).blobs, 'incoming')).length > 0
+      ? true
+      : undefined
+  )
+  // It goes on sending, now and then a byte, as a client on a bad line does.
+  let sent = 2_000_000
+  const trickle = setInterval(() => call.socket.write(body.subarray(sent, ++sent)), 20)
+  t.teardown(() => clearInterval(trickle))
+  t.equal(await service.stop(), 0)
+  t.equal(blobFiles(service.config.dataDirectory).length, 1, 'no blob of it is left')
+  const [last] = (await service.events({ action: 'record.create' })).slice(-1)
+  t.match(last, { outcome: 'refused', code: 'service-stopping' })
+  await assertSoundAtRest(t, service.config, [MARKER])
+})
+
+t.test('connections that only wait do not hold the service up', async t => {
+  const { service } = await setUp(t, { CONSILIUM_DRAIN_SECONDS_MAX: '60' })
+  const agent = new Agent({ keepAlive: true })
+  t.teardown(() => agent.destroy())
+  const [answer] = await once(get(`${service.url}/healthz`, { agent }), 'response')
+  answer.resume()
+  await once(answer, 'end')
+  const silent = await service.raw(undefined, 'GET /healthz HTTP/1.1\r\nx-never: ends')
+  silent.socket.on('error', () => {})
+  process.kill(service.pid, 'SIGINT')
+  t.equal(await service.ended(), 0)
+  await assertSoundAtRest(t, service.config, [MARKER])
+})

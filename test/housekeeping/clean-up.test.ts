@@ -1,0 +1,96 @@
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { BlobError, type Blobs, type BlobWriter } from '../../src/blobs/blobs.ts'
+import { openDiskBlobs } from '../../src/blobs/disk.ts'
+import type { Exchange } from '../../src/exchange.ts'
+import { cleanUp, removeOrphans } from '../../src/housekeeping/clean-up.ts'
+import { openTestData } from '../helpers/data.ts'
+import { eventually, sampleFile, sharedRecord, startExchange } from '../helpers/exchange.ts'
+import { letter } from '../samples/samples.ts'
+
+const SOON = 60_000
+
+async function storeBlob(blobs: Blobs): Promise<BlobWriter> {
+  const writer = await blobs.create()
+  await writer.write(Buffer.from('sealed'))
+  await writer.commit()
+  return writer
+}
+
+async function namesIn(blobs: Blobs): Promise<string[]> {
+  const names = []
+  for await (const { name } of blobs.list()) names.push(name)
+  return names.sort()
+}
+
+/** Data and a blob store, with what housekeeping needs of an exchange. */
+async function setUp(t: Test) {
+  const data = await openTestData(t)
+  const blobs = await openDiskBlobs(join(data.directory, 'objects'))
+  t.teardown(() => blobs.close())
+  return { ...data, blobs } as typeof data & { blobs: Blobs } & Exchange
+}
+
+t.test('a blob that no object names is removed, one that an object names is kept', async t => {
+  const x = await startExchange(t)
+  await sharedRecord(x, [sampleFile(letter)])
+  const { blobs } = x.exchange
+  const kept = await namesIn(blobs)
+  await storeBlob(blobs)
+  t.equal(await removeOrphans(x.exchange, Date.now() + SOON), 1)
+  t.strictSame(await namesIn(blobs), kept)
+  t.equal(await removeOrphans(x.exchange, Date.now() + SOON), 0, 'safe to repeat')
+})
+
+t.test('what was stored since the process began may still be named', async t => {
+  const exchange = await setUp(t)
+  await storeBlob(exchange.blobs)
+  t.equal(await removeOrphans(exchange, Date.now() - SOON), 0)
+  t.equal((await namesIn(exchange.blobs)).length, 1)
+})
+
+t.test('more than one batch, and a stop in between', async t => {
+  const exchange = await setUp(t)
+  const { blobs } = exchange
+  const count = 502
+  for (let i = 0; i < count; i += 1) await storeBlob(blobs)
+  let looks = 0
+  const removed = await removeOrphans(exchange, Date.now() + SOON, () => {
+    looks += 1
+    return looks <= 501
+  })
+  t.equal(removed, 500, 'a whole batch')
+  t.equal((await namesIn(blobs)).length, 2)
+  t.equal(await removeOrphans(exchange, Date.now() + SOON), 2, 'the rest the next time')
+})
+
+t.test('it begins at once, says what it did, and stops when told to', async t => {
+  const exchange = await setUp(t)
+  await storeBlob(exchange.blobs)
+  exchange.advance(SOON)
+  const housekeeping = cleanUp(exchange)
+  await eventually('the orphan is removed', async () =>
+    (await namesIn(exchange.blobs)).length === 0 ? true : undefined
+  )
+  await housekeeping.stop()
+  t.match(exchange.logged(), /"orphans":1/)
+
+  await storeBlob(exchange.blobs)
+  exchange.advance(SOON)
+  await cleanUp(exchange).stop()
+  t.equal((await namesIn(exchange.blobs)).length, 1, 'stopped before it began')
+})
+
+t.test('a store that fails is left for the next time', async t => {
+  const exchange = await setUp(t)
+  await storeBlob(exchange.blobs)
+  exchange.advance(SOON)
+  const remove = () => Promise.reject(new BlobError('blob-store-failed', 'Fault test.'))
+  const housekeeping = cleanUp({ ...exchange, blobs: { ...exchange.blobs, remove } })
+  await eventually('it has failed', () =>
+    /housekeeping failed/.test(exchange.logged()) ? true : undefined
+  )
+  await housekeeping.stop()
+  t.equal((await namesIn(exchange.blobs)).length, 1)
+  t.equal(await removeOrphans(exchange, Date.now() + SOON), 1)
+})

@@ -1,0 +1,228 @@
+import Fastify from 'fastify'
+import t, { type Test } from 'tap'
+import { publicFace, type RefusalCode } from '../src/errors.ts'
+import { publicly, requireRules } from '../src/http/area.ts'
+import {
+  type AuditRow,
+  shareRecords,
+  startExchange,
+  type TestExchange
+} from './helpers/exchange.ts'
+import { bodyOf, parametersOf, pathOf, type Scene, setScene, told } from './routes/scene.ts'
+import {
+  callers,
+  type Row,
+  shareStates,
+  shareTable,
+  table,
+  tokenRoute,
+  unaudited
+} from './routes/table.ts'
+
+/** The fields of an event that this table answers for. */
+type Seen = Pick<
+  AuditRow,
+  'action' | 'outcome' | 'code' | 'actorId' | 'actorOrganisationId' | 'organisationId'
+>
+
+function seenOf(event: AuditRow): Seen {
+  const { action, outcome, code, actorId, actorOrganisationId, organisationId } = event
+  return { action, outcome, code, actorId, actorOrganisationId, organisationId }
+}
+
+/** The events one request leaves behind: two for content that was sent, else one. */
+function expectedEvents(method: string, action: string, code: string | undefined): Partial<Seen>[] {
+  if (code !== undefined) return [{ action, outcome: 'refused', code }]
+  const outcomes =
+    action === 'content.read' && method === 'GET' ? ['granted', 'complete'] : ['success']
+  return outcomes.map(outcome => ({ action, outcome, code: null }))
+}
+
+function codeOf(expected: string, row: Row): string | undefined {
+  const codes: Record<string, string | undefined> = {
+    yes: undefined,
+    token: 'token-missing',
+    role: 'role-refused',
+    hidden: row.hidden
+  }
+  return codes[expected]
+}
+
+t.test('every route has its line in the table', async t => {
+  const { app } = await startExchange(t)
+  const name = ({ method, url }: { method: string; url: string }) => `${method} ${url}`
+  const audited = app.routes.filter(route => route.action !== 'none')
+  t.same(audited.map(name).sort(), [...Object.keys(table), tokenRoute].sort())
+  t.same(
+    app.routes
+      .filter(route => route.action === 'none')
+      .map(name)
+      .sort(),
+    unaudited
+  )
+  for (const route of audited) {
+    if (name(route) === tokenRoute) continue
+    t.equal(route.action, table[name(route)]?.action, `${name(route)} says what it does`)
+    t.not(route.roles, 'public', `${name(route)} asks who is calling`)
+  }
+  for (const route of Object.keys(shareTable)) t.ok(table[route], `${route} is a route`)
+})
+
+t.test(
+  'a route that says neither who may call it nor how it is audited stops the build',
+  async t => {
+    const app = Fastify({ exposeHeadRoutes: false })
+    const routes = requireRules(app, '/docs')
+    app.get('/with', publicly('account.read'), async () => ({}))
+    app.get('/docs/page', async () => ({}))
+    t.throws(() => app.get('/without', async () => ({})), /says neither who may call it/)
+    t.throws(() => app.get('/docsy', async () => ({})), /says neither who may call it/)
+    t.same(
+      routes.map(route => `${route.method} ${route.url} ${route.action}`),
+      ['GET /with account.read', 'GET /docs/page none']
+    )
+  }
+)
+
+t.test('every route, as everybody', async t => {
+  const exchange = await startExchange(t)
+  const scene = await setScene(exchange)
+  for (const who of callers) await exchange.client(who).token()
+  for (const [route, row] of Object.entries(table)) {
+    t.equal(row.expected.length, callers.length, `${route} says what everybody may`)
+    for (const [column, who] of callers.entries()) {
+      await tryRoute(t, exchange, scene, { route, row, who, expected: row.expected[column] ?? '' })
+    }
+  }
+})
+
+interface Try {
+  route: string
+  row: Row
+  who: (typeof callers)[number]
+  expected: string
+}
+
+async function tryRoute(
+  t: Test,
+  exchange: TestExchange,
+  scene: Scene,
+  { route, row, who, expected }: Try
+) {
+  const [method = '', url = ''] = route.split(' ')
+  const values = parametersOf(scene)
+  // Withdrawing works once, so each caller gets a share of its own to withdraw.
+  if (method === 'DELETE')
+    values.share = (await shareRecords(exchange, scene.caseId, [scene.recordId])).id
+  const body = bodyOf(route, scene, exchange.people.specialistGb.accountId)
+  const { result, events } = await exchange.eventsOf(() =>
+    exchange.client(who).send(method, pathOf(url, values), body)
+  )
+
+  const label = `${route} as ${who ?? 'nobody'}: ${expected}`
+  const code = codeOf(expected, row)
+  if (code === undefined) t.match(String(result.status), /^20[01]$/, label)
+  else t.equal(result.status, publicFace(code as RefusalCode).status, label)
+  if (method !== 'HEAD') t.equal(told(result), code ?? 'yes', label)
+  else t.equal(result.bytes.length, 0, `${label}, without a body`)
+
+  if (who === 'otherClinician' || who === 'stranger') {
+    for (const id of [scene.caseId, scene.recordId, scene.objectId, scene.shares.live.id]) {
+      t.notOk(result.text.includes(id), `${label}, and nothing of City Hospital is told`)
+    }
+  }
+
+  const person = who && exchange.people[who]
+  const city = exchange.people.clinician.organisationId
+  // What belongs to City Hospital is on its log, whoever asked for it.
+  const concernsCity =
+    expected === 'hidden' ||
+    (expected === 'yes' && url.includes(':')) ||
+    (expected === 'yes' && row.action === 'link.open')
+  t.same(
+    events.map(seenOf),
+    expectedEvents(method, row.action, code).map(event => ({
+      code: null,
+      actorId: person?.accountId ?? null,
+      actorOrganisationId: person?.organisationId ?? null,
+      organisationId: concernsCity ? city : (person?.organisationId ?? null),
+      ...event
+    })),
+    `${label}: exactly these events`
+  )
+}
+
+t.test('every route of a specialist, in every state of the share', async t => {
+  const exchange = await startExchange(t)
+  const scene = await setScene(exchange)
+  const { accountId, organisationId } = exchange.people.specialistGb
+  for (const [route, states] of Object.entries(shareTable)) {
+    const [method = '', url = ''] = route.split(' ')
+    for (const state of shareStates) {
+      const expected = states[state]
+      const { result, events } = await exchange.eventsOf(() =>
+        exchange
+          .client('specialistGb')
+          .send(method, pathOf(url, parametersOf(scene, state)), bodyOf(route, scene, '', state))
+      )
+      const code = expected === 'yes' ? undefined : expected
+      const label = `${route} of a share that is ${state}: ${expected}`
+      t.equal(result.status, code ? publicFace(code as RefusalCode).status : 200, label)
+      if (method !== 'HEAD') t.equal(told(result), expected, label)
+      t.same(
+        events.map(event => ({
+          ...seenOf(event),
+          shareId: event.shareId,
+          caseId: event.caseId,
+          recipientCountry: event.recipientCountry
+        })),
+        expectedEvents(method, table[route]?.action ?? '', code).map(event => ({
+          ...event,
+          actorId: accountId,
+          actorOrganisationId: organisationId,
+          organisationId: exchange.people.clinician.organisationId,
+          shareId: scene.shares[state].id,
+          caseId: scene.caseId,
+          recipientCountry: 'GB'
+        })),
+        `${label}: exactly this, on the sender's log`
+      )
+    }
+  }
+})
+
+t.test('what is not audited is open to all and leaves no event', async t => {
+  const exchange = await startExchange(t)
+  for (const route of unaudited) {
+    const [method = '', url = ''] = route.split(' ')
+    const { result, events } = await exchange.eventsOf(() =>
+      exchange.client().send(method, url.replace('*', 'index.html'))
+    )
+    t.equal(result.status, 200, route)
+    t.same(events, [], `${route} leaves no event`)
+    for (const { name } of Object.values(exchange.people)) {
+      t.notOk(result.text.includes(name), `${route} names nobody`)
+    }
+  }
+})
+
+t.test(
+  'a token is given to a client that proves itself, and both answers are on the log',
+  async t => {
+    const exchange = await startExchange(t)
+    const given = await exchange.eventsOf(() => exchange.client('auditor').token())
+    const { accountId, organisationId } = exchange.people.auditor
+    t.match(given.events.map(seenOf), [
+      { action: 'token.issue', outcome: 'success', actorId: accountId, organisationId }
+    ])
+    const refused = await exchange.eventsOf(() =>
+      exchange.client().send('POST', '/oidc/token', 'grant_type=client_credentials', {
+        'content-type': 'application/x-www-form-urlencoded'
+      })
+    )
+    t.equal(refused.result.status, 400)
+    t.match(refused.events.map(seenOf), [
+      { action: 'token.issue', outcome: 'refused', actorId: null }
+    ])
+  }
+)

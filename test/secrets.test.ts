@@ -1,0 +1,264 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import t from 'tap'
+import { caseKeyContext } from '../src/cases/case.ts'
+import { dataPaths, readSigningKeys } from '../src/open-data.ts'
+import { recordKeyContext, unwrapKey } from '../src/sealing/keys.ts'
+import {
+  type Answer,
+  BIRTH_DATE,
+  createCase,
+  NHS_NUMBER,
+  openShare,
+  PATIENT_NAME,
+  type PersonName,
+  PURPOSE,
+  QUESTION,
+  safeguard,
+  sendLink,
+  shareRecords,
+  startExchange,
+  type TestExchange,
+  uploadRecord
+} from './helpers/exchange.ts'
+import { assertion } from './helpers/identity.ts'
+
+const TITLE = 'Stereotactic biopsy of Ottoline'
+const FILE_NAME = 'quillfeather-biopsy-1951.txt'
+const CONTENT = 'Findings: the heron stands in the reeds at dawn.\n'.repeat(3000)
+const REFERENCE = 'IDTA-CITY-BOSTON-2026-77'
+
+/** What a name or a key looks like wherever it could turn up. */
+type Secrets = Map<string, Buffer[]>
+
+function spellings(value: string | Buffer): Buffer[] {
+  const bytes = Buffer.from(value)
+  const texts = (['hex', 'base64', 'base64url'] as const).map(form => bytes.toString(form))
+  // Padding, and what follows in the same group of three bytes, may differ.
+  const whole = texts.map(text => text.replace(/=+$/, '').slice(0, -1))
+  return [bytes, ...whole, whole[0]?.toUpperCase() ?? ''].map(form => Buffer.from(form))
+}
+
+function personal(exchange: TestExchange): Secrets {
+  const words: Record<string, string> = {
+    'NHS number': NHS_NUMBER,
+    'NHS number, spaced': '999 000 0018',
+    'patient name': PATIENT_NAME,
+    'family name': 'QUILLFEATHER',
+    'birth date': BIRTH_DATE,
+    question: QUESTION,
+    purpose: PURPOSE,
+    title: TITLE,
+    'file name': FILE_NAME,
+    content: CONTENT.slice(0, 40),
+    'safeguard reference': REFERENCE,
+    'registration number': '7654321'
+  }
+  for (const { name } of Object.values(exchange.people)) words[name] = name
+  return new Map(Object.entries(words).map(([label, word]) => [label, [Buffer.from(word)]]))
+}
+
+async function keys(exchange: TestExchange): Promise<Secrets> {
+  const { keyring, serviceKeys, database } = exchange.exchange
+  const secrets: Secrets = new Map()
+  const ring = JSON.parse(readFileSync(dataPaths(exchange.directory).keyring, 'utf8'))
+  for (const [id, key] of Object.entries(ring.keys as Record<string, unknown>)) {
+    const text =
+      typeof key === 'string'
+        ? key
+        : Object.values(key as object)
+            .sort(byLength)
+            .at(-1)
+    secrets.set(`key ring ${id}`, spellings(Buffer.from(String(text), 'base64')))
+  }
+  for (const [name, key] of Object.entries(serviceKeys)) secrets.set(name, spellings(key.export()))
+  const { issuer, links } = await readSigningKeys(exchange.config)
+  for (const { kid, d } of [...issuer.keys, ...links.keys]) {
+    secrets.set(`signing key ${kid}`, spellings(Buffer.from(String(d), 'base64url')))
+  }
+  for (const { name, key } of Object.values(exchange.people)) {
+    secrets.set(`client key of ${name}`, spellings(Buffer.from(key.d, 'base64url')))
+  }
+  const { cases, records } = database.read.tables
+  for (const row of await database.read.select().from(cases)) {
+    const key = await unwrapKey(keyring, caseKeyContext(row), row.wrappedKey)
+    secrets.set(`case key ${row.id}`, spellings(key.export()))
+    for (const record of await database.read.select().from(records)) {
+      if (record.caseId !== row.id) continue
+      const context = recordKeyContext(row.organisationId, record.id)
+      const recordKey = await unwrapKey(keyring, context, record.wrappedKey)
+      secrets.set(`record key ${record.id}`, spellings(recordKey.export()))
+    }
+  }
+  return secrets
+}
+
+const byLength = (a: unknown, b: unknown) => String(a).length - String(b).length
+
+/** Which of the secrets are in these bytes. */
+function found(secrets: Secrets, bytes: Buffer): string[] {
+  return [...secrets]
+    .filter(([, forms]) => forms.some(form => form.length > 5 && bytes.includes(form)))
+    .map(([label]) => label)
+}
+
+function filesOf(directory: string): [name: string, bytes: Buffer][] {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter(entry => entry.isFile())
+    .map(entry => join(entry.parentPath, entry.name))
+    .filter(path => !relative(directory, path).startsWith('keys/'))
+    .map(path => [relative(directory, path), readFileSync(path)])
+}
+
+/** The whole of an exchange, with every way of going wrong that carries something secret. */
+async function live(exchange: TestExchange) {
+  const clinician = exchange.client('clinician')
+  const specialist = exchange.client('specialistUs')
+  const { id: caseId } = await createCase(clinician)
+  const files = [{ name: FILE_NAME, bytes: Buffer.from(CONTENT) }]
+  const record = await uploadRecord(clinician, caseId, { title: TITLE, files })
+  const held = safeguard(exchange.clock.now(), { reference: REFERENCE })
+  const share = await shareRecords(exchange, caseId, [record.id], {
+    with: 'specialistUs',
+    safeguard: held
+  })
+  await openShare(specialist, share.link)
+  await specialist.send('GET', `/v1/shares/${share.id}/records/${record.id}/content`)
+  await specialist.send('GET', `/v1/shares/${share.id}`)
+
+  const token = String(share.link.split('#')[1])
+  const bearer = String(await specialist.token())
+  const misplaced = [
+    `/v1/cases?nhs=${NHS_NUMBER}&name=${encodeURIComponent(PATIENT_NAME)}`,
+    `/v1/cases/${NHS_NUMBER}`,
+    `/v1/records/${encodeURIComponent(FILE_NAME)}`,
+    `/s/${token}`,
+    `/s?link=${token}`,
+    `/v1/shares/${token}`,
+    `/v1/account?access_token=${bearer}`,
+    `/${encodeURIComponent(TITLE)}`,
+    `/v1/cases/%zz${NHS_NUMBER}`
+  ]
+  for (const path of misplaced) {
+    await clinician.send('GET', path)
+    await exchange.client().send('GET', path, undefined, { referer: share.link })
+  }
+  const body = { patient: { name: PATIENT_NAME }, question: QUESTION, [NHS_NUMBER]: TITLE }
+  await clinician.send('POST', '/v1/cases', body)
+  await clinician.send('POST', '/v1/cases', `{"patient": "${PATIENT_NAME}`, {
+    'content-type': 'application/json'
+  })
+  await sendLink(specialist, `${token}x`)
+  return { caseId, record, share, token, bearer }
+}
+
+/** Everything strangers are told when they try every way in. */
+async function strangersHear(
+  exchange: TestExchange,
+  { caseId, record, share }: Awaited<ReturnType<typeof live>>
+): Promise<[who: string, answer: Answer][]> {
+  const answers: [string, Answer][] = []
+  const who: (PersonName | undefined)[] = [
+    'stranger',
+    'specialistGb',
+    'otherClinician',
+    'otherAuditor',
+    'administrator',
+    undefined
+  ]
+  const object = String(record.objects[0]?.id)
+  for (const person of who) {
+    const client = exchange.client(person)
+    for (const path of [
+      '/v1/cases',
+      `/v1/cases/${caseId}`,
+      `/v1/cases/${caseId}/records`,
+      `/v1/records/${record.id}`,
+      `/v1/records/${record.id}/content`,
+      `/v1/records/${record.id}/objects/${object}/content`,
+      `/v1/shares`,
+      `/v1/shares/${share.id}`,
+      `/v1/shares/${share.id}/records/${record.id}/content`,
+      '/v1/audit/events',
+      '/v1/audit/events/export',
+      '/metrics',
+      '/openapi.json',
+      '/readyz'
+    ]) {
+      answers.push([`${person} GET ${path}`, await client.send('GET', path)])
+    }
+    answers.push([`${person} opening`, await sendLink(client, share.link)])
+  }
+  return answers
+}
+
+t.test('no key, no token and no name is anywhere it must not be', async t => {
+  const exchange = await startExchange(t)
+  const told = await live(exchange)
+  const heard = await strangersHear(exchange, told)
+  const log = await exchange.client('auditor').send('GET', '/v1/audit/events/export')
+  await exchange.auditEvents()
+
+  const names = personal(exchange)
+  const secret = await keys(exchange)
+  const [, , signature = ''] = told.token.split('.')
+  const assertions = await assertion(exchange.people.clinician.key)
+  await exchange.client().send('POST', '/oidc/token', assertions)
+  const tokens: Secrets = new Map([
+    ['link', [Buffer.from(told.token)]],
+    ['signature of the link', spellings(Buffer.from(signature, 'base64url'))],
+    ['access token', [Buffer.from(told.bearer)]],
+    ['client assertion', [Buffer.from(assertions)]]
+  ])
+  for (const who of Object.keys(exchange.people) as PersonName[]) {
+    tokens.set(`token of ${who}`, [Buffer.from(String(await exchange.client(who).token()))])
+  }
+  t.ok(secret.size > 15 && tokens.size > 10)
+  const all: Secrets = new Map([...names, ...secret, ...tokens])
+
+  t.ok(exchange.logged().length > 5000, 'there is a log to search')
+  t.same(found(all, Buffer.from(exchange.logged())), [], 'in the operator’s log')
+
+  for (const [name, bytes] of filesOf(exchange.directory)) t.same(found(all, bytes), [], name)
+  await exchange.app.stop()
+  const files = filesOf(exchange.directory)
+  t.ok(files.some(([name]) => name === 'consilium.db'))
+  t.ok(files.some(([name]) => name.startsWith('objects/blobs/')))
+  for (const [name, bytes] of files) t.same(found(all, bytes), [], `${name}, after a stop`)
+
+  const others: Secrets = new Map([...all].filter(([label]) => !isTold(label, exchange)))
+  for (const [label, { bytes, headers }] of heard) {
+    t.same(found(others, bytes), [], label)
+    t.same(found(others, Buffer.from(JSON.stringify([...headers]))), [], `headers of ${label}`)
+  }
+
+  t.match(log.text, told.share.id, 'the auditor’s log')
+  const notForAuditors: Secrets = new Map([...all].filter(([label]) => !isName(label, exchange)))
+  notForAuditors.delete('purpose')
+  notForAuditors.delete('safeguard reference')
+  t.same(
+    found(notForAuditors, log.bytes),
+    [],
+    'tells who, what and why, and nothing of the patient'
+  )
+})
+
+t.test('this test would see a secret', async t => {
+  const secrets: Secrets = new Map([['key', spellings(Buffer.alloc(32, 0xa7))]])
+  for (const form of ['hex', 'base64', 'base64url'] as const) {
+    const text = `before ${Buffer.alloc(32, 0xa7).toString(form)} after`
+    t.same(found(secrets, Buffer.from(text)), ['key'], form)
+  }
+  t.same(found(secrets, Buffer.alloc(40, 0xa7)), ['key'], 'raw')
+  t.same(found(secrets, Buffer.alloc(40, 0xa6)), [])
+})
+
+/** Names of their own people that the other trust's auditor, and anybody of themselves, may read. */
+function isTold(label: string, exchange: TestExchange): boolean {
+  const { otherClinician, otherAuditor } = exchange.people
+  return label === otherClinician.name || label === otherAuditor.name
+}
+
+function isName(label: string, exchange: TestExchange): boolean {
+  return Object.values(exchange.people).some(person => person.name === label)
+}
