@@ -3,15 +3,20 @@ import { BlobError } from './blobs/blobs.ts'
 import { Refusal } from './errors.ts'
 import { SealError } from './sealing/seal-error.ts'
 
+const BUFFER_BYTES = 4096
+const FLUSH_MILLISECONDS = 500
+
 /**
  * The operator's log: JSON lines without a name, number, file name, token or key. Messages of
  * errors we did not write may quote what they failed on, so only where they happened is kept.
  */
-export function createLogger(level: string, destination?: DestinationStream): Logger {
+export function createLogger(
+  level: string,
+  destination: DestinationStream = bufferedOutput()
+): Logger {
   const options = {
     level,
     base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
     // At level trace the multipart parser logs what it was given: all headers, the token among them.
     redact: { paths: ['busboyOptions', 'headers'], remove: true },
     serializers: {
@@ -25,7 +30,20 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
       res: (reply: { statusCode?: number }) => ({ status: reply.statusCode })
     }
   }
-  return destination === undefined ? pino(options) : pino(options, destination)
+  return pino(options, destination)
+}
+
+/**
+ * Standard output, written a few KiB at a time: a system call for each line costs more than the line.
+ * What is still waiting is written when the process ends, but not when it is killed; what must not
+ * be lost is in the access log.
+ */
+function bufferedOutput(): DestinationStream {
+  return pino.destination({
+    sync: false,
+    minLength: BUFFER_BYTES,
+    periodicFlush: FLUSH_MILLISECONDS
+  })
 }
 
 function describeError(err: unknown): Record<string, unknown> {

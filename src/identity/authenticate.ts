@@ -168,21 +168,22 @@ function readClaims(claims: JWTPayload, identityIssuer: string): VerifiedToken {
 
 type AccountPart = Pick<Principal, 'accountId' | 'organisationId' | 'role' | 'country'>
 
-/** Reads the account behind a token; once for all requests that see the same snapshot. */
+/** Reads the account of an identity; once for all requests that see the same snapshot. */
 function accountReader(
   exchange: Pick<Exchange, 'database'>
 ): (token: VerifiedToken) => Promise<AccountPart> {
   let snapshot: object | undefined
-  const seen = new Map<VerifiedToken, Promise<AccountPart>>()
+  const seen = new Map<string, Promise<AccountPart>>()
   return token => {
     if (snapshot !== exchange.database.snapshot) {
       snapshot = exchange.database.snapshot
       seen.clear()
     }
-    let account = seen.get(token)
+    const identity = `${token.identityIssuer} ${token.subject}`
+    let account = seen.get(identity)
     if (account === undefined) {
       account = readAccount(exchange, token)
-      seen.set(token, account)
+      seen.set(identity, account)
     }
     return account
   }

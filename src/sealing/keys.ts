@@ -1,10 +1,4 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createSecretKey,
-  KeyObject,
-  randomBytes
-} from 'node:crypto'
+import { createCipheriv, createDecipheriv, KeyObject, randomBytes } from 'node:crypto'
 import { KEK_ID, type Keyring } from './keyrings/keyring.ts'
 import { SealError } from './seal-error.ts'
 
@@ -137,10 +131,8 @@ export async function unwrapKey(
   wrapped: Uint8Array
 ): Promise<KeyObject> {
   const { kekId, body } = parseWrapped(wrapped)
-  const bytes = await keyring.unwrap(kekId, wrapContext(kekId, context), body)
-  if (bytes.byteLength !== KEY_BYTES) throw damagedKey()
-  const key = createSecretKey(bytes)
-  bytes.fill(0)
+  const key = await keyring.unwrap(kekId, wrapContext(kekId, context), body)
+  if (key.symmetricKeySize !== KEY_BYTES) throw damagedKey()
   return key
 }
 

@@ -112,7 +112,7 @@ t.test('what is not a 32-byte key is not wrapped', async t => {
   const keyring = memoryKeyring('a')
   await t.rejects(wrapKey(keyring, context, Buffer.alloc(31)), RangeError)
   await t.rejects(wrapKey({ ...keyring, currentId: 'ä' }, context, newKey()), RangeError)
-  const short: Keyring = { ...keyring, unwrap: async () => Buffer.alloc(16) }
+  const short: Keyring = { ...keyring, unwrap: async () => createSecretKey(Buffer.alloc(16)) }
   const wrapped = await wrapKey(keyring, context, newKey())
   await t.rejects(unwrapKey(short, context, wrapped), { code: 'key-damaged' })
 })
@@ -132,7 +132,7 @@ function memoryKeyring(...ids: [string, ...string[]]): Keyring {
     async unwrap(kekId, bound, wrapped) {
       const kek = await kekOf(kekId)
       try {
-        return openBox(kek, bound, wrapped)
+        return createSecretKey(openBox(kek, bound, wrapped))
       } catch {
         throw Object.assign(new Error('damaged'), { code: 'key-damaged' })
       }

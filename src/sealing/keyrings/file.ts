@@ -51,13 +51,19 @@ export async function openKeyringFile(path: string): Promise<Keyring> {
       return sealBox(kekOf(kekId), context, key)
     },
     async unwrap(kekId, context, wrapped) {
-      const kek = kekOf(kekId)
-      try {
-        return openBox(kek, context, wrapped)
-      } catch {
-        throw new SealError('key-damaged', 'A wrapped key is damaged or belongs elsewhere.')
-      }
+      const bytes = openWrapped(kekOf(kekId), context, wrapped)
+      const key = createSecretKey(bytes)
+      bytes.fill(0)
+      return key
     }
+  }
+}
+
+function openWrapped(kek: KeyObject, context: Buffer, wrapped: Uint8Array): Buffer {
+  try {
+    return openBox(kek, context, wrapped)
+  } catch {
+    throw new SealError('key-damaged', 'A wrapped key is damaged or belongs elsewhere.')
   }
 }
 

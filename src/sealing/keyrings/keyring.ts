@@ -1,3 +1,5 @@
+import type { KeyObject } from 'node:crypto'
+
 /** The form of a KEK's id. */
 export const KEK_ID = /^[A-Za-z0-9._-]{1,64}$/
 
@@ -14,9 +16,9 @@ export interface Keyring {
    */
   wrap(kekId: string, context: Buffer, key: Uint8Array): Promise<Buffer>
   /**
-   * The reverse. The caller may overwrite what it gets.
+   * The reverse, with the key as node:crypto takes it.
    * Throws key-missing when the key ring has no such KEK, key-damaged when `wrapped` was not made
    * by `wrap` with this KEK and context.
    */
-  unwrap(kekId: string, context: Buffer, wrapped: Uint8Array): Promise<Buffer>
+  unwrap(kekId: string, context: Buffer, wrapped: Uint8Array): Promise<KeyObject>
 }

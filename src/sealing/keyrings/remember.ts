@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import type { Keyring } from './keyring.ts'
 
 /** Unwrapped keys kept at once. */
@@ -7,29 +8,24 @@ export const KEYS_REMEMBERED_MAX = 1000
 export const KEY_REMEMBERED_MILLISECONDS_MAX = 60_000
 
 interface Remembered {
-  key: Buffer
+  key: KeyObject
   until: number
 }
 
 /**
  * A key ring that remembers for a minute what it unwrapped, because one case is read many times in
  * a row and a cloud key service takes milliseconds. A key is found only by the same wrapped bytes
- * and context, so once they are destroyed nobody can ask for it; what is forgotten is overwritten.
+ * and context, so once they are destroyed nobody can ask for it.
  */
 export function rememberingKeyring(keyring: Keyring, clock: () => number): Keyring {
   const remembered = new Map<string, Remembered>()
 
-  function forget(name: string, { key }: Remembered): void {
-    key.fill(0)
-    remembered.delete(name)
-  }
-
-  function remember(name: string, key: Buffer): void {
+  function remember(name: string, key: KeyObject): void {
     const now = clock()
     // In the order they came, so those that are due are the first.
     for (const [oldName, old] of remembered) {
       if (old.until > now && remembered.size < KEYS_REMEMBERED_MAX) break
-      forget(oldName, old)
+      remembered.delete(oldName)
     }
     remembered.set(name, { key, until: now + KEY_REMEMBERED_MILLISECONDS_MAX })
   }
@@ -41,10 +37,10 @@ export function rememberingKeyring(keyring: Keyring, clock: () => number): Keyri
       // The context holds the id of the KEK (docs/sealed-object.md).
       const name = Buffer.concat([context, wrapped]).toString('latin1')
       const known = remembered.get(name)
-      if (known !== undefined && known.until > clock()) return Buffer.from(known.key)
-      if (known !== undefined) forget(name, known)
+      if (known !== undefined && known.until > clock()) return known.key
+      remembered.delete(name)
       const key = await keyring.unwrap(kekId, context, wrapped)
-      remember(name, Buffer.from(key))
+      remember(name, key)
       return key
     }
   }

@@ -1,3 +1,4 @@
+import { createSecretKey } from 'node:crypto'
 import t from 'tap'
 import type { Keyring } from '../../../src/sealing/keyrings/keyring.ts'
 import {
@@ -17,25 +18,24 @@ function countingKeyring(): Keyring & { asked: number } {
     async unwrap(_kekId, _context, wrapped) {
       this.asked += 1
       if (wrapped.byteLength !== 32) throw new Error('damaged')
-      return Buffer.from(wrapped).reverse()
+      return createSecretKey(Buffer.from(wrapped).reverse())
     }
   }
 }
 
 const wrapped = (n: number) => Buffer.alloc(32, n)
 const context = Buffer.from('context')
+const bytesOf = async (keyring: Keyring, wrapped: Buffer) =>
+  (await keyring.unwrap('kek-1', context, wrapped)).export()
 
-t.test('a key is asked for once a minute, and every caller gets a copy of their own', async t => {
+t.test('a key is asked for once a minute', async t => {
   const inner = countingKeyring()
   let now = 0
   const keyring = rememberingKeyring(inner, () => now)
-  const first = await keyring.unwrap('kek-1', context, wrapped(1))
-  first.fill(0)
-  const second = await keyring.unwrap('kek-1', context, wrapped(1))
-  t.same(second, wrapped(1), 'overwriting one copy spoils no other')
+  for (let i = 0; i < 3; i += 1) t.same(await bytesOf(keyring, wrapped(1)), wrapped(1))
   t.equal(inner.asked, 1)
   now = KEY_REMEMBERED_MILLISECONDS_MAX
-  t.same(await keyring.unwrap('kek-1', context, wrapped(1)), wrapped(1))
+  t.same(await bytesOf(keyring, wrapped(1)), wrapped(1))
   t.equal(inner.asked, 2, 'a minute later it asks again')
 })
 
@@ -44,7 +44,7 @@ t.test('another context or other bytes are another key', async t => {
   const keyring = rememberingKeyring(inner, () => 0)
   await keyring.unwrap('kek-1', context, wrapped(1))
   await keyring.unwrap('kek-1', Buffer.from('elsewhere'), wrapped(1))
-  t.same(await keyring.unwrap('kek-1', context, wrapped(2)), wrapped(2))
+  t.same(await bytesOf(keyring, wrapped(2)), wrapped(2))
   t.equal(inner.asked, 3)
 })
 
