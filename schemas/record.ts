@@ -39,35 +39,26 @@ export const ObjectView = Type.Object(
 )
 export type ObjectView = Static<typeof ObjectView>
 
+const ofRecord = {
+  id: Id,
+  case: Id,
+  kind: RecordFields.properties.kind,
+  title: Type.String(),
+  date: Type.String({ format: 'date' }),
+  createdBy: Id,
+  createdAt: Timestamp,
+  bytes: Type.Integer()
+}
+
 export const RecordView = Type.Object(
-  {
-    id: Id,
-    case: Id,
-    kind: RecordFields.properties.kind,
-    title: Type.String(),
-    date: Type.String({ format: 'date' }),
-    createdBy: Id,
-    createdAt: Timestamp,
-    bytes: Type.Integer(),
-    objects: Type.Array(ObjectView)
-  },
+  { ...ofRecord, objects: Type.Array(ObjectView) },
   { $id: 'Record' }
 )
 export type RecordView = Static<typeof RecordView>
 
 /** A record in a list: its objects are counted, not named. */
 export const RecordSummary = Type.Object(
-  {
-    id: Id,
-    case: Id,
-    kind: RecordFields.properties.kind,
-    title: Type.String(),
-    date: Type.String({ format: 'date' }),
-    createdBy: Id,
-    createdAt: Timestamp,
-    bytes: Type.Integer(),
-    objectCount: Type.Integer()
-  },
+  { ...ofRecord, objectCount: Type.Integer() },
   { $id: 'RecordSummary' }
 )
 export type RecordSummary = Static<typeof RecordSummary>

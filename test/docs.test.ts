@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { publicFace, refusalCodes } from '../src/errors.ts'
 
@@ -22,5 +22,14 @@ t.test('every file that the README names exists', async t => {
   const names = read('README.md').matchAll(/`([a-z]+\/[a-z-]+(?:\/[a-z-]+)*\.ts)`/g)
   for (const [, name = ''] of names) {
     t.doesNotThrow(() => read(name.startsWith('src/') ? name : `src/${name}`), name)
+  }
+})
+
+t.test('every test that the threat model names exists', async t => {
+  for (const [, name = ''] of read('docs/threat-model.md').matchAll(/`([a-z]+(?:\/[a-z-]+)?)`/g)) {
+    if (!existsSync(new URL(`${name.split('/')[0]}`, import.meta.url)) && name !== 'secrets')
+      continue
+    const found = existsSync(new URL(`${name}.test.ts`, import.meta.url))
+    t.ok(found || existsSync(new URL(name, import.meta.url)), name)
   }
 })

@@ -1,9 +1,10 @@
-import { type KeyObject, randomBytes } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import { v7 as uuidv7 } from 'uuid'
 import type { Action, Outcome } from '../../schemas/audit-event.ts'
 import { prepared, type Queries } from '../database/database.ts'
 import { canonicalContext, openBox, sealBox } from '../sealing/keys.ts'
+import { randomSource } from '../sealing/random.ts'
 
 /** Something that happened. Ids only; whatever names a person or a place goes into `details`. */
 export interface AuditEvent {
@@ -39,6 +40,7 @@ export interface AuditLog {
 }
 
 const p = sql.placeholder
+const freshRandom = randomSource(16)
 
 const insertEvent = prepared(q =>
   q
@@ -99,18 +101,6 @@ export function openAuditLog(key: KeyObject, clock: () => number): AuditLog {
     },
     openDetails: (id, sealed) => JSON.parse(openBox(key, detailsContext(id), sealed).toString())
   }
-}
-
-const RANDOM_BYTES = 16
-const RANDOMS_AT_A_TIME = 256
-let randoms = Buffer.alloc(0)
-
-/** The random part of one id, drawn many at a time, which is ten times as fast. */
-function freshRandom(): Buffer {
-  if (randoms.byteLength === 0) randoms = randomBytes(RANDOM_BYTES * RANDOMS_AT_A_TIME)
-  const random = randoms.subarray(0, RANDOM_BYTES)
-  randoms = randoms.subarray(RANDOM_BYTES)
-  return random
 }
 
 const detailsContext = (id: string): Buffer => canonicalContext('audit-event', id)

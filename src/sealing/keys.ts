@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, KeyObject, randomBytes } from 'node:crypto'
 import { KEK_ID, type Keyring } from './keyrings/keyring.ts'
+import { randomSource } from './random.ts'
 import { SealError } from './seal-error.ts'
 
 // Small secrets and fields. docs/sealed-object.md describes the bytes.
@@ -8,10 +9,10 @@ export const KEY_BYTES = 32
 const CIPHER = 'aes-256-gcm'
 const BOX_VERSION = 1
 const IV_BYTES = 12
-const IVS_AT_A_TIME = 256
 const TAG_BYTES = 16
 export const BOX_OVERHEAD_BYTES = 1 + IV_BYTES + TAG_BYTES
 const WRAPPED_VERSION = 1
+const freshIv = randomSource(IV_BYTES)
 
 /** A fresh random 32-byte key. Overwrite it with fill(0) once it is wrapped and used. */
 export function newKey(): Buffer {
@@ -66,16 +67,6 @@ export function sealBox(key: KeyObject, context: Uint8Array, plain: Uint8Array):
   const sealed = cipher.update(plain)
   cipher.final()
   return Buffer.concat([Uint8Array.of(BOX_VERSION), iv, sealed, cipher.getAuthTag()])
-}
-
-let ivs = Buffer.alloc(0)
-
-/** Twelve random bytes, drawn many at a time: asking for them costs more than sealing a field. */
-function freshIv(): Buffer {
-  if (ivs.byteLength === 0) ivs = randomBytes(IV_BYTES * IVS_AT_A_TIME)
-  const iv = ivs.subarray(0, IV_BYTES)
-  ivs = ivs.subarray(IV_BYTES)
-  return iv
 }
 
 /** Opens a box. Throws sealed-damaged unless it was sealed with this key and context. */
