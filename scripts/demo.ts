@@ -106,10 +106,10 @@ async function exchange(service: DemoService): Promise<void> {
       const answer = await specialist.send('GET', path)
       const digest = digestOf(Buffer.from(await answer.arrayBuffer()))
       if (digest === object.sha256 && known.has(digest) && originals.has(record.id)) identical += 1
-      process.stdout.write(`\r       ${identical} files`)
+      if (process.stdout.isTTY) process.stdout.write(`\r       ${identical} files`)
     }
   }
-  console.log()
+  if (process.stdout.isTTY) console.log()
   check(
     `${identical} of ${sources.length} files are byte for byte the same`,
     identical === sources.length

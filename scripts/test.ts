@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 // runs one file; then coverage is not judged. Ends with one line: N passed, N failed, N skipped.
 
 /** Of lines in src and schemas. It only ever rises. */
-const LINES_COVERED_PERCENT_MIN = 95
+const LINES_COVERED_PERCENT_MIN = 97
 const SUMMARY = '.tap/report/coverage-summary.json'
 
 const args = process.argv.slice(2)

@@ -44,7 +44,7 @@ Next, in another terminal:
   npm run add-organisation -- --name "City Hospital" --ods RX1 --country GB
   npm run add-account -- --organisation RX1 --role clinician --name "Dr A Example" --body GMC --number 1234567
   npm run add-client -- --account ID --out clinician.json
-  npm run token -- --client clinician.json
+  npm run token -- --client clinician.json --url ${publicUrl}
 `)
 }
 
