@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { AuditEventView, actions, outcomes } from './audit-event.ts'
 import { PatientIdentifier } from './case.ts'
-import { Id, Next, PageQuery, Timestamp } from './common.ts'
+import { Id, Next, PageBody, PageQuery, Timestamp } from './common.ts'
 
 /** What an auditor may ask for; all of it must hold. Nothing here names a person. */
 const filters = {
@@ -23,7 +23,7 @@ export type AuditQuery = Static<typeof AuditQuery>
 
 /** The same with a patient, whose identifier may be in a body but never in a URL. */
 export const AuditSearch = Type.Object(
-  { ...filters, ...PageQuery, patient: Type.Optional(PatientIdentifier) },
+  { ...filters, ...PageBody, patient: Type.Optional(PatientIdentifier) },
   { additionalProperties: false }
 )
 export type AuditSearch = Static<typeof AuditSearch>

@@ -1,11 +1,24 @@
 import { Type } from 'typebox'
 
 export const Id = Type.String({ format: 'uuid' })
-export const Timestamp = Type.String({ format: 'date-time', description: 'RFC 3339, UTC' })
+/** RFC 3339 without leap seconds, which JavaScript cannot tell. */
+export const Timestamp = Type.String({
+  format: 'date-time',
+  pattern: ':[0-5]\\d(\\.\\d+)?(Z|[+-]\\d\\d:\\d\\d)$',
+  description: 'RFC 3339; answers are in UTC'
+})
 
 /** A page of a list, newest first. `next` is given while there is more; it is opaque. */
 export const PageQuery = {
   cursor: Type.Optional(Type.String({ maxLength: 200, description: 'next of the page before' })),
+  limit: Type.Optional(
+    Type.String({ pattern: '^([1-9]|[1-9][0-9]|1[0-9][0-9]|200)$', description: '1 to 200; 50' })
+  )
+}
+
+/** The same in a body. */
+export const PageBody = {
+  cursor: PageQuery.cursor,
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50 }))
 }
 export const Next = Type.Optional(Type.String({ description: 'cursor of the next page' }))

@@ -111,12 +111,13 @@ function createFastify(config: Config, log: FastifyBaseLogger): FastifyInstance 
     return503OnClosing: false,
     clientErrorHandler: answerUnreadable,
     frameworkErrors: answerBadAddress,
-    // Text is taken for a number where one is wanted, which query strings need; nothing else is bent.
+    // Nothing is bent to fit: a number taken for text would change a patient's identifier. And the
+    // first problem is enough: a body can have a hundred thousand.
     ajv: {
       customOptions: {
         removeAdditional: false as const,
-        allErrors: true,
-        coerceTypes: true as const
+        coerceTypes: false as const,
+        allErrors: false
       }
     }
   }

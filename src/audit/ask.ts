@@ -4,7 +4,7 @@ import { timestamp } from '../../schemas/common.ts'
 import { patientRef } from '../cases/patient.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
-import { pageOf } from '../http/page.ts'
+import { type Page, pageOf } from '../http/page.ts'
 import { namesOf } from '../identity/people.ts'
 import type { Caller } from '../identity/principal.ts'
 import { actedBy } from './acted-by.ts'
@@ -17,7 +17,7 @@ import { type EventFilter, type EventRow, pageOfEvents, wasHidden } from './quer
 export async function askLog(
   exchange: Exchange,
   caller: Caller,
-  asked: AuditSearch
+  asked: Omit<AuditSearch, 'limit'> & Page
 ): Promise<{ events: AuditEventView[]; next?: string }> {
   const filter = filterOf(exchange, caller, asked)
   const { rows, next } = await pageOf(asked, exchange.limits, (before, limit) =>

@@ -1,4 +1,4 @@
-import { and, desc, eq, gte, isNull, lt, notLike, or } from 'drizzle-orm'
+import { and, desc, eq, gte, isNull, lt, ne, notLike, or } from 'drizzle-orm'
 import type { Queries } from '../database/database.ts'
 
 /** Filters as the database knows them. All must hold. */
@@ -38,7 +38,10 @@ export function pageOfEvents(
           and(
             eq(events.actorOrganisationId, filter.organisationId),
             asksForObject(filter)
-              ? or(isNull(events.code), notLike(events.code, `%${NOT_FOUND}`))
+              ? or(
+                  isNull(events.code),
+                  and(notLike(events.code, `%${NOT_FOUND}`), ne(events.code, NOT_IN_CASE))
+                )
               : undefined
           ),
           and(isNull(events.organisationId), isNull(events.actorOrganisationId))
@@ -62,13 +65,15 @@ export function pageOfEvents(
 export type EventRow = Awaited<ReturnType<typeof pageOfEvents>>[number]
 
 const NOT_FOUND = '-not-found'
+const NOT_IN_CASE = 'record-not-in-case'
 
 /**
  * Whether somebody of this organisation was told that an object of another does not exist. Its
  * owner's log says what it was; theirs must not, nor find the event by it.
  */
 export function wasHidden(row: EventRow, organisationId: string): boolean {
-  return row.organisationId !== organisationId && (row.code?.endsWith(NOT_FOUND) ?? false)
+  if (row.organisationId === organisationId || row.code === null) return false
+  return row.code.endsWith(NOT_FOUND) || row.code === NOT_IN_CASE
 }
 
 function asksForObject(filter: EventFilter): boolean {

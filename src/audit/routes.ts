@@ -20,12 +20,20 @@ const mediaTypes = { csv: 'text/csv; charset=utf-8', ndjson: 'application/x-ndjs
 export function auditRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
   async function sendExport(caller: Caller, asked: AuditExportSearch, reply: FastifyReply) {
     const { format = 'ndjson' } = asked
-    const lines = await exportLog(exchange, caller, asked)
+    let lines: Readable | undefined
+    const place = exchange.streams.enter(caller.accountId, () => lines?.destroy())
+    try {
+      lines = Readable.from(await exportLog(exchange, caller, asked))
+    } catch (err) {
+      place.leave()
+      throw err
+    }
+    lines.once('close', place.leave)
     return reply
       .type(mediaTypes[format])
       .header('cache-control', 'no-store')
       .header('content-disposition', `attachment; filename="access-log.${format}"`)
-      .send(Readable.from(lines))
+      .send(lines)
   }
 
   return async app => {

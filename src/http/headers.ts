@@ -24,7 +24,7 @@ export function addSecurityHeaders(app: FastifyInstance, overTls: boolean): void
   }
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(all).header('x-request-id', request.id)
-    if (request.url.startsWith('/v1/')) reply.header('cache-control', 'no-store')
+    if (request.routeOptions.url?.startsWith('/v1/')) reply.header('cache-control', 'no-store')
   })
 }
 

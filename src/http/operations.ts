@@ -14,7 +14,8 @@ export interface Stopping {
 /** Turns new requests away once the service is on its way out. Machinery may still ask how it is. */
 export function refuseWhenStopping(app: FastifyInstance, state: Stopping): void {
   app.addHook('onRequest', async request => {
-    if (state.stopping && request.url.startsWith('/v1/')) throw new Refusal('service-stopping')
+    if (state.stopping && request.routeOptions.url?.startsWith('/v1/'))
+      throw new Refusal('service-stopping')
   })
 }
 

@@ -4,7 +4,7 @@ import { Refusal } from '../errors.ts'
 /** What a client asks of a list: how much, and where the page before ended. */
 export interface Page {
   cursor?: string
-  limit?: number
+  limit?: number | string
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
@@ -22,7 +22,7 @@ export async function pageOf<Row extends { id: string }>(
   fetch: (before: string | undefined, limit: number) => Promise<Row[]>
 ): Promise<{ rows: Row[]; next: string | undefined }> {
   if (page.cursor !== undefined && !isId(page.cursor)) throw new Refusal('cursor-invalid')
-  const limit = Math.min(page.limit ?? limits.pageSizeDefault, limits.pageSizeMax)
+  const limit = Math.min(Number(page.limit ?? limits.pageSizeDefault), limits.pageSizeMax)
   const rows = await fetch(page.cursor, limit + 1)
   const shown = rows.slice(0, limit)
   return { rows: shown, next: rows.length > limit ? shown.at(-1)?.id : undefined }

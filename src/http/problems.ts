@@ -72,7 +72,8 @@ async function recordRefusal(
       ...about,
       details: {
         ...(caller?.trace ?? traceOf(request)),
-        asked: idsIn(request.params),
+        // Of a caller nobody knows every auditor reads the event, so it names no object.
+        ...(caller && { asked: idsIn(request.params) }),
         ...(extra.filePosition === undefined ? {} : { filePosition: extra.filePosition })
       }
     })

@@ -51,7 +51,7 @@ export function accountRoutes(exchange: Exchange, guarded: Guarded): FastifyPlug
       },
       async request => {
         const { limit = exchange.limits.pageSizeDefault, ...rest } = request.query
-        const page = await listSpecialists(exchange, { ...rest, limit })
+        const page = await listSpecialists(exchange, { ...rest, limit: Number(limit) })
         await exchange.database.write(tx =>
           exchange.audit.append(tx, {
             action: 'specialist.list',

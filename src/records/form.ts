@@ -40,9 +40,13 @@ export function recordForm(parts: AsyncIterable<UploadPart>, limits: Limits): Re
   let digest: Buffer | undefined
 
   function takeField(name: string, value: unknown, truncated: boolean): void {
-    if (truncated) throw invalid(`${name} is longer than ${limits.fieldBytesMax} bytes`)
-    if (name === DIGEST_FIELD) digest = parseDigest(String(value))
-    else if (fields !== undefined) throw new Refusal('fields-first')
+    if (truncated) throw invalid(`a field is longer than ${limits.fieldBytesMax} bytes`)
+    if (typeof value !== 'string') throw invalid('a field is not text')
+    if (name === DIGEST_FIELD) {
+      // A second one, or one behind its file, would let a file pass unchecked.
+      if (digest !== undefined) throw new Refusal('digest-invalid', 'two before one file')
+      digest = parseDigest(value)
+    } else if (fields !== undefined) throw new Refusal('fields-first')
     // Kept out at once: thousands of them would otherwise be held in memory.
     else if (!Object.hasOwn(RecordFields.properties, name)) throw invalid('a field is not known')
     else if (Object.hasOwn(values, name)) throw invalid(`${name} was sent twice`)
@@ -70,6 +74,7 @@ export function recordForm(parts: AsyncIterable<UploadPart>, limits: Limits): Re
         sha256
       }
     }
+    if (digest !== undefined) throw new Refusal('digest-invalid', 'behind the last file')
   }
 
   return { files: files(), fields: () => (fields ??= checkFields(values)) }

@@ -2,13 +2,13 @@ import { v7 as uuidv7 } from 'uuid'
 import { timestamp } from '../../schemas/common.ts'
 import type { ShareCreate } from '../../schemas/share.ts'
 import { actedBy } from '../audit/acted-by.ts'
-import { caseOf, openCaseKey } from '../cases/case.ts'
+import { caseOf, knownCase, openCaseKey } from '../cases/case.ts'
 import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { findSpecialist } from '../identity/accounts.ts'
 import type { Caller } from '../identity/principal.ts'
-import { recordsById } from '../records/record.ts'
+import { aboutRecord, recordsById } from '../records/record.ts'
 import { insertShare } from './queries.ts'
 import { aboutShare, type ShareRow, sealTerms } from './share.ts'
 import { safeguardEnds, transferBasis } from './transfer.ts'
@@ -70,8 +70,13 @@ export async function createShare(
 
 async function requireRecordsOfCase(queries: Queries, caseId: string, ids: string[]) {
   const rows = await recordsById(queries, ids)
-  const inCase = rows.filter(row => row.caseId === caseId)
-  if (inCase.length !== ids.length) throw new Refusal('record-not-in-case')
+  const elsewhere = rows.find(row => row.caseId !== caseId)
+  if (elsewhere !== undefined) {
+    // Its owner learns who reached for it; the caller does not learn that it exists.
+    const found = { record: elsewhere, case: await knownCase(queries, elsewhere.caseId) }
+    throw new Refusal('record-not-in-case', 'elsewhere', { about: aboutRecord(found) })
+  }
+  if (rows.length !== ids.length) throw new Refusal('record-not-in-case', 'unknown')
 }
 
 /** When the share begins and ends. Its life counts from its beginning. */

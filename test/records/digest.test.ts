@@ -90,3 +90,27 @@ async function blobs<T>(list: AsyncIterable<T>): Promise<T[]> {
   for await (const entry of list) all.push(entry)
   return all
 }
+
+t.test('a digest behind its file, or a second one before it, is refused', async t => {
+  const clinician = exchange.client('clinician')
+  const { id: caseId } = await createCase(clinician)
+  for (const order of [
+    ['file', 'digest'],
+    ['digest', 'digest', 'file']
+  ]) {
+    const form = new FormData()
+    for (const [name, value] of Object.entries({
+      kind: 'letter',
+      title: 'T',
+      date: '2026-11-02'
+    })) {
+      form.append(name, value)
+    }
+    for (const part of order) {
+      if (part === 'digest') form.append('repr-digest', right)
+      else form.append('file', new Blob([new Uint8Array(text)]), 'letter.txt')
+    }
+    const answer = await clinician.send('POST', `/v1/cases/${caseId}/records`, form)
+    t.match(answer, { status: 400, json: { code: 'digest-invalid' } }, order.join())
+  }
+})

@@ -33,9 +33,15 @@ export function safeFileName(name: string | undefined, fallback: string): string
   return deviceName.test(short) ? safeFileName(`_${short}`, fallback) : short
 }
 
+/** One character at a time: as one pattern, a long name of dots would take seconds. */
+const END = /[.\s]/u
+
 /** Leading dots hide a file, and Windows drops dots and spaces at the end. */
 function trimEnds(name: string): string {
-  return name.replace(/^[.\s]+/u, '').replace(/[.\s]+$/u, '')
+  let [start, end] = [0, name.length]
+  while (start < end && END.test(name.charAt(start))) start += 1
+  while (end > start && END.test(name.charAt(end - 1))) end -= 1
+  return name.slice(start, end)
 }
 
 /** Cuts the stem, never the extension, and never inside a character. */
