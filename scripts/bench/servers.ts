@@ -23,8 +23,8 @@ export interface Server {
 /** The real service, and access to it for the two who do all the work here. */
 export interface Service extends Server {
   clinicianToken: string
-  /** Access tokens, each another one, as of so many callers. */
-  tokensOf(who: 'clinician' | 'specialist', tokens: number): Promise<string[]>
+  /** Access tokens of so many clients, each enrolled by itself, of one account. */
+  tokensOf(who: 'clinician' | 'specialist', clients: number): Promise<string[]>
   specialistId: string
   clinician: ApiClient
   /** Events of this kind in its access log. */
@@ -71,16 +71,13 @@ export async function startService(
   const settings = { CONSILIUM_LOG_LEVEL: 'info', ...env, CONSILIUM_DATA: directory }
   const demo = await startDemoService(settings)
   const data = await openData(readConfig(settings))
-  const keys = {
-    clinician: await keyOf(data, demo.clinician),
-    specialist: await keyOf(data, demo.specialist)
-  }
+  const newToken = async (who: 'clinician' | 'specialist') =>
+    requestToken(demo.url, await newKey(data, demo[who]))
   return {
     port: Number(new URL(demo.url).port),
     pid: demo.pid,
-    clinicianToken: await requestToken(demo.url, keys.clinician),
-    tokensOf: (who, tokens) =>
-      Promise.all(Array.from({ length: tokens }, () => requestToken(demo.url, keys[who]))),
+    clinicianToken: await newToken('clinician'),
+    tokensOf: (who, clients) => Promise.all(Array.from({ length: clients }, () => newToken(who))),
     specialistId: demo.specialistId,
     clinician: demo.clinician,
     countEvents: (action, outcome) => countEvents(data, action, outcome),
@@ -91,8 +88,8 @@ export async function startService(
   }
 }
 
-/** The key of a further client of the same account, because the demo keeps its own to itself. */
-async function keyOf(data: OpenData, client: ApiClient): Promise<ClientKey> {
+/** The key of a further client of the same account. */
+async function newKey(data: OpenData, client: ApiClient): Promise<ClientKey> {
   const { id: accountId } = await client.json<{ id: string }>('GET', '/v1/account')
   return { ...(await addClient(data, { accountId })) } as unknown as ClientKey
 }

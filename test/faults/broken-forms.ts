@@ -129,10 +129,10 @@ export const brokenForms: Broken[] = [
     'too-many-files'
   ),
   broken(
-    'with too many fields',
+    'with many digests before one file',
     [...Array(60).fill(wrongDigest), ...goodFields, letter],
-    413,
-    'request-too-large'
+    400,
+    'digest-invalid'
   ),
   broken(
     'with too large a file',
