@@ -27,8 +27,10 @@ export async function deliver(
 ): Promise<void> {
   const { disclosure } = delivery
   const raw = reply.raw
+  const wanted = Number(delivery.headers['content-length'])
   let ending: Ending | undefined
   let bytes = 0
+  let taken = 0
   // The client may have gone before this, and then the event does not come again.
   const closed = raw.destroyed
     ? Promise.resolve()
@@ -49,14 +51,21 @@ export async function deliver(
       while (piece !== undefined && !raw.destroyed) {
         const leaving = piece
         bytes += leaving.byteLength
-        sent = Promise.race([closed, new Promise(resolve => raw.write(leaving, resolve))])
+        const written = new Promise<void>(resolve => {
+          raw.write(leaving, err => {
+            if (!err) taken += leaving.byteLength
+            resolve()
+          })
+        })
+        sent = Promise.race([closed, written])
         // While this piece is sent, the next is made.
         piece = await delivery.pull()
         await sent
       }
       if (!raw.destroyed) raw.end()
       await closed
-      ending ??= raw.writableFinished ? 'complete' : 'aborted'
+      // A client that has the last byte may hang up before our own end of the answer.
+      ending ??= raw.writableFinished || taken === wanted ? 'complete' : 'aborted'
     } finally {
       clearInterval(watch)
     }
