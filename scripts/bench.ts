@@ -37,6 +37,9 @@ async function main(): Promise<void> {
     progress: text => process.stderr.write(text)
   }
   const results: Record<string, Result> = {}
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => giveUp(directory, bench.place.pids))
+  }
   try {
     requireSpace(directory, chosen, rounds)
     for (const figure of chosen) {
@@ -77,6 +80,13 @@ function readOptions() {
 function profilerEnv(directory: string | undefined): Record<string, string> {
   if (directory === undefined) return {}
   return { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${directory}` }
+}
+
+/** Leaves no server running and no gigabytes behind. */
+function giveUp(directory: string, pids: Set<number>): void {
+  for (const pid of pids) process.kill(pid, 'SIGKILL')
+  rmSync(directory, { recursive: true, force: true })
+  process.exit(1)
 }
 
 function requireSpace(directory: string, chosen: Figure[], rounds: number): void {

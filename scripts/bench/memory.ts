@@ -36,7 +36,7 @@ export const memory: Figure = {
 async function inOwnDirectory(bench: Bench, measure: (bench: Bench) => Promise<Run>): Promise<Run> {
   const directory = bench.place.next('memory')
   try {
-    return await measure({ ...bench, place: placeIn(directory) })
+    return await measure({ ...bench, place: placeIn(directory, bench.place.pids) })
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }

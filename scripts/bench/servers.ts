@@ -31,14 +31,17 @@ export interface Service extends Server {
   countEvents(action: Action, outcome: Outcome): Promise<number>
 }
 
-/** Directories of servers, all below one, none removed before the end. */
+/** Where servers run: directories, all below one, none removed before the end. */
 export interface Place {
   next(name: string): string
+  /** Servers under way here, which must not outlive the bench. */
+  pids: Set<number>
 }
 
-export function placeIn(directory: string): Place {
+export function placeIn(directory: string, pids = new Set<number>()): Place {
   let servers = 0
   return {
+    pids,
     next(name) {
       servers += 1
       const path = join(directory, `${servers}-${name}`)
@@ -52,12 +55,15 @@ export function placeIn(directory: string): Place {
 export async function startPlainServer(place: Place): Promise<Server> {
   const child = start('plain-server.ts', [place.next('plain')])
   const { port } = await nextMessage<{ port: number }>(child)
+  const pid = child.pid ?? 0
+  place.pids.add(pid)
   return {
     port,
-    pid: child.pid ?? 0,
+    pid,
     async stop() {
       child.disconnect()
       if (child.exitCode === null) await once(child, 'exit')
+      place.pids.delete(pid)
     }
   }
 }
@@ -70,6 +76,7 @@ export async function startService(
   const directory = place.next('consilium')
   const settings = { CONSILIUM_LOG_LEVEL: 'info', ...env, CONSILIUM_DATA: directory }
   const demo = await startDemoService(settings)
+  place.pids.add(demo.pid)
   const data = await openData(readConfig(settings))
   const newToken = async (who: 'clinician' | 'specialist') =>
     requestToken(demo.url, await newKey(data, demo[who]))
@@ -84,6 +91,7 @@ export async function startService(
     async stop() {
       await data.close()
       await demo.stop()
+      place.pids.delete(demo.pid)
     }
   }
 }
