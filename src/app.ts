@@ -177,7 +177,8 @@ async function mountAreas(fastify: FastifyInstance, exchange: Exchange, config: 
 
 /**
  * Stops taking requests, lets those under way end within the limit, cuts the rest, records which
- * downloads were cut, and closes the stores. If the process is killed half-way, the next start finds what was cut.
+ * downloads were cut, and closes the stores. If the process is killed half-way, the next start
+ * finds what was cut.
  */
 async function stopOnce(
   fastify: FastifyInstance,
