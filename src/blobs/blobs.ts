@@ -49,7 +49,7 @@ export interface BlobWriter {
   readonly name: string
   /**
    * Appends `bytes`, which the caller may reuse once this resolves. Each call is one write to the
-   * store, so callers gather about 1 MiB first.
+   * store, so callers gather about 1 MiB first, and wait for each before the next.
    */
   write(bytes: Buffer): Promise<void>
   /** Makes the blob visible and final. Refused after a failed write: no blob has a hole. */

@@ -1,8 +1,8 @@
 import type { Stats } from 'node:fs'
-import type { FileHandle } from 'node:fs/promises'
-import fs from 'node:fs/promises'
+import fs, { type FileHandle } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { assertReceipt } from '../audit/receipt.ts'
+import { chooseAppender, type FileAppender } from './append-file.ts'
 import type { BlobEntry, BlobReader, Blobs, BlobWriter } from './blobs.ts'
 import { assertBlobName, BlobError, isBlobName, newBlobName } from './blobs.ts'
 
@@ -31,10 +31,11 @@ interface Layout {
 export async function openDiskBlobs(root: string): Promise<Blobs> {
   const layout = layoutOf(resolve(root))
   await attempt('prepare its directories', () => prepare(layout))
+  const appender = await attempt('try its disk', () => chooseAppender(layout.root))
   const unfinished: Unfinished = new Map()
 
   return {
-    create: () => attempt('create a blob', () => createOnDisk(layout, unfinished)),
+    create: () => attempt('create a blob', () => createOnDisk(layout, appender, unfinished)),
     async open(name, receipt) {
       assertReceipt(receipt)
       assertBlobName(name)
@@ -98,35 +99,37 @@ function makeDirectory(path: string): Promise<string | undefined> {
  * If it stops between the first byte and the rename, a file is left under `incoming` that no row
  * names and no reader sees; the next start sweeps it away.
  */
-async function createOnDisk(layout: Layout, unfinished: Unfinished): Promise<BlobWriter> {
+async function createOnDisk(
+  layout: Layout,
+  appender: FileAppender,
+  unfinished: Unfinished
+): Promise<BlobWriter> {
   const name = newBlobName()
   const incoming = layout.incoming(name)
   const place = layout.place(name)
   // Known from before the file exists, so that a sweep at this moment spares it.
   unfinished.set(name, { abort: async () => {} })
-  const file = await fs.open(incoming, 'wx', FILE_MODE).catch(error => {
+  const file = await appender.create(incoming, FILE_MODE).catch(error => {
     unfinished.delete(name)
     throw error
   })
   let state: 'writing' | 'damaged' | 'committed' | 'aborted' = 'writing'
-  let position = 0
-  let writesUnderWay = 0
+  let writing: Promise<void> | undefined
 
   const writer: BlobWriter = {
     name,
     write: bytes =>
       attempt('write a blob', async () => {
         if (state !== 'writing') throw new Error(`The writer is ${state}.`)
-        const start = position
-        position += bytes.length
-        writesUnderWay++
+        if (writing !== undefined) throw new Error('A write is still under way.')
+        writing = file.append(bytes)
         try {
-          await writeAll(file, bytes, start)
+          await writing
         } catch (error) {
           state = 'damaged'
           throw error
         } finally {
-          writesUnderWay--
+          writing = undefined
         }
       }),
     commit: () =>
@@ -134,9 +137,8 @@ async function createOnDisk(layout: Layout, unfinished: Unfinished): Promise<Blo
         if (state !== 'writing') throw new Error(`The writer is ${state}.`)
         // Until the last step has succeeded, so that a failed commit cannot be repeated.
         state = 'damaged'
-        if (writesUnderWay > 0) throw new Error('A write is still under way.')
-        await file.datasync()
-        await file.close()
+        if (writing !== undefined) throw new Error('A write is still under way.')
+        await file.finish()
         await fs.rename(incoming, place)
         state = 'committed'
         unfinished.delete(name)
@@ -152,17 +154,6 @@ async function createOnDisk(layout: Layout, unfinished: Unfinished): Promise<Blo
   }
   unfinished.set(name, writer)
   return writer
-}
-
-/** The system may take fewer bytes than it was given; the rest follow. */
-async function writeAll(file: FileHandle, bytes: Buffer, start: number): Promise<void> {
-  let done = 0
-  while (done < bytes.length) {
-    const left = bytes.length - done
-    const { bytesWritten } = await file.write(bytes, done, left, start + done)
-    if (bytesWritten === 0) throw new Error('The system took no bytes.')
-    done += bytesWritten
-  }
 }
 
 async function openOnDisk(place: string): Promise<BlobReader> {

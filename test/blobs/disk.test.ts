@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import fs from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -66,6 +67,66 @@ t.test('a system that takes and gives a few bytes at a time loses none', async t
   t.equal((await load(blobs, name)).toString(), text + text)
 })
 
+t.test('past the page cache: a blob of any length, written in pieces of any size', async t => {
+  const blobs = await openDiskBlobs(t.testdir())
+  for (const length of [1, 4095, 4096, 4097, 1_048_576, 1_048_577, 2_500_000]) {
+    const bytes = randomBytes(length)
+    for (const piece of [length, 100_001, 4096, 1023]) {
+      const parts: Buffer[] = []
+      for (let at = 0; at < length; at += piece) parts.push(bytes.subarray(at, at + piece))
+      const name = await store(blobs, ...parts)
+      t.ok((await load(blobs, name)).equals(bytes), `${length} bytes in pieces of ${piece}`)
+    }
+  }
+})
+
+t.test(
+  'past the page cache: the system may take a part of a page, and it is written again',
+  async t => {
+    changeFiles(t, file => {
+      const write: BytesWrite = file.write.bind(file)
+      const few: BytesWrite = async (from, offset, count, at) => {
+        const { bytesWritten } = await write(from, offset, Math.min(count, 8192), at)
+        return { bytesWritten: bytesWritten > 4096 ? bytesWritten - 100 : bytesWritten }
+      }
+      Object.assign(file, { write: few })
+    })
+    const blobs = await openDiskBlobs(t.testdir())
+    const bytes = randomBytes(50_001)
+    t.ok((await load(blobs, await store(blobs, bytes))).equals(bytes))
+  }
+)
+
+t.test('a file system that knows no direct writes gets ordinary ones', async t => {
+  const { open } = fs
+  const flags: unknown[] = []
+  t.capture(fs, 'open', (path: string, flag: string | number, mode?: number) => {
+    flags.push(flag)
+    if (typeof flag === 'number') return Promise.reject(refusal('EINVAL'))
+    return open(path, flag, mode)
+  })
+  const blobs = await openDiskBlobs(t.testdir())
+  const bytes = randomBytes(50_001)
+  t.ok((await load(blobs, await store(blobs, bytes))).equals(bytes))
+  t.equal(flags.filter(flag => typeof flag === 'number').length, 1, 'asked once, at the start')
+})
+
+t.test('more writers than there are places for direct writes all get their turn', async t => {
+  const blobs = await openDiskBlobs(t.testdir())
+  const blob = randomBytes(1_500_000)
+  const names = await Promise.all(Array.from({ length: 20 }, () => store(blobs, blob)))
+  for (const name of names) t.ok((await load(blobs, name)).equals(blob))
+})
+
+t.test('a second write before the first has ended is refused', async t => {
+  const blobs = await openDiskBlobs(t.testdir())
+  const writer = await blobs.create()
+  const first = writer.write(randomBytes(10_000))
+  await t.rejects(writer.write(randomBytes(10_000)), { code: 'blob-store-failed' })
+  await first
+  await writer.abort()
+})
+
 const failures = [
   { errno: 'ENOSPC', code: 'blob-store-full' },
   { errno: 'EDQUOT', code: 'blob-store-full' },
@@ -85,7 +146,7 @@ for (const { errno, code } of failures) {
     const writer = await blobs.create()
     await writer.write(Buffer.from('first'))
     strike = true
-    const failure = await writer.write(Buffer.from('second')).catch(error => error)
+    const failure = await writer.write(Buffer.alloc(8192)).catch(error => error)
     strike = false
     t.ok(failure instanceof BlobError)
     t.equal(failure.code, code)
