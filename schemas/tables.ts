@@ -70,6 +70,12 @@ function define(c: typeof postgres) {
     disabledAt: c.int('disabled_at')
   })
 
+  /** One row: how often an account, an identity or a client was changed. Triggers count. */
+  const directoryChanges = c.table('directory_changes', {
+    id: c.int('id').primaryKey(),
+    changes: c.int('changes').notNull()
+  })
+
   /** What the OpenID provider must remember: replayed assertion ids, grants, sessions. */
   const oidcPayloads = c.table('oidc_payloads', {
     model: c.text('model').notNull(),
@@ -160,9 +166,14 @@ function define(c: typeof postgres) {
     position: c.int('position').notNull()
   })
 
-  /** Append only: triggers refuse update and delete. Nothing personal outside `detailsSealed`. */
+  /**
+   * The access log, append only: triggers refuse change and removal. Nothing personal outside
+   * `detailsSealed`; an erasure sets that and `patientRef` to null, and nothing else may change.
+   */
   const auditEvents = c.table('audit_events', {
-    id: c.text('id').primaryKey(),
+    /** Its place in the Merkle tree, from 0, without a gap. */
+    idx: c.int('idx').primaryKey(),
+    id: c.text('id').notNull(),
     at: c.int('at').notNull(),
     action: c.text('action').notNull(),
     /** granted, complete, refused … see `schemas/audit-event.ts`. */
@@ -183,8 +194,48 @@ function define(c: typeof postgres) {
     grantId: c.text('grant_id'),
     /** Body bytes given to the transport: never less, often more, than what arrived. */
     bytesHandedOver: c.int('bytes_handed_over'),
-    /** Address, client, request id, range and the like, under the audit key. */
-    detailsSealed: c.bytes('details_sealed').notNull()
+    /** The leaf as it is hashed into the tree (docs/audit-log.md). */
+    leaf: c.bytes('leaf').notNull(),
+    /** Salt and details, of which the leaf has the commitment, under the audit key. */
+    detailsSealed: c.bytes('details_sealed')
+  })
+
+  /** How many events each share has on the log: the number of its latest. */
+  const auditShareCounts = c.table('audit_share_counts', {
+    shareId: c.text('share_id').primaryKey(),
+    events: c.int('events').notNull()
+  })
+
+  /** One row: how many events are in the tree. The rest, if any, is about to be. */
+  const auditHead = c.table('audit_head', {
+    id: c.int('id').primaryKey(),
+    size: c.int('size').notNull(),
+    /** When the log was last seen to be writable. */
+    checkedAt: c.int('checked_at').notNull()
+  })
+
+  /** Hashes of the tree, 1 to 256 of 32 bytes in a row, as C2SP tlog-tiles cuts them. */
+  const auditTiles = c.table('audit_tiles', {
+    level: c.int('level').notNull(),
+    idx: c.int('idx').notNull(),
+    hashes: c.bytes('hashes').notNull()
+  })
+
+  /** One row: the last checkpoint that was signed. None that contradicts it may ever be. */
+  const auditCheckpoint = c.table('audit_checkpoint', {
+    id: c.int('id').primaryKey(),
+    size: c.int('size').notNull(),
+    note: c.text('note').notNull(),
+    signedAt: c.int('signed_at').notNull()
+  })
+
+  /** The latest checkpoint each witness has signed with us. */
+  const auditCosignatures = c.table('audit_cosignatures', {
+    witness: c.text('witness').primaryKey(),
+    size: c.int('size').notNull(),
+    /** Signature lines, as a signed note has them. */
+    lines: c.text('lines').notNull(),
+    at: c.int('at').notNull()
   })
 
   /** Disclosures granted and not yet completed. What is left here after a crash was interrupted. */
@@ -198,6 +249,7 @@ function define(c: typeof postgres) {
     accounts,
     identities,
     clients,
+    directoryChanges,
     oidcPayloads,
     serviceKeys,
     cases,
@@ -206,6 +258,11 @@ function define(c: typeof postgres) {
     shares,
     shareRecords,
     auditEvents,
+    auditShareCounts,
+    auditHead,
+    auditTiles,
+    auditCheckpoint,
+    auditCosignatures,
     openDisclosures
   }
 }

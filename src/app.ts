@@ -4,11 +4,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { openDisclosures } from './audit/disclosures.ts'
+import { fhirRoutes } from './audit/fhir/routes.ts'
 import { auditRoutes } from './audit/routes.ts'
+import { LogFault } from './audit/tree/grow-tree.ts'
+import { guardLog } from './audit/tree/log-guard.ts'
+import { type LogTree, openLogTree } from './audit/tree/log-tree.ts'
+import { logRoutes } from './audit/tree/routes.ts'
+import type { LogKeys } from './audit/tree/signing-keys.ts'
+import { showToWitnesses } from './audit/tree/witness.ts'
 import type { Blobs } from './blobs/blobs.ts'
 import { openDiskBlobs } from './blobs/disk.ts'
 import { caseRoutes } from './cases/routes.ts'
-import type { Config } from './config.ts'
+import { type Config, ConfigError } from './config.ts'
 import type { Exchange } from './exchange.ts'
 import { guardedBy, open, type RuledRoute, requireRules } from './http/area.ts'
 import { DOCS, describeApi } from './http/describe-api.ts'
@@ -21,7 +28,7 @@ import { createStreams } from './http/streams.ts'
 import { createAuthenticator } from './identity/authenticate.ts'
 import { embeddedIssuer } from './identity/issuer.ts'
 import { accountRoutes } from './identity/routes.ts'
-import { dataPaths, openData, readSigningKeys } from './open-data.ts'
+import { dataPaths, type OpenData, openData, readSigningKeys } from './open-data.ts'
 import { recordRoutes } from './records/routes.ts'
 import { createSealPool } from './sealing/seal-pool.ts'
 import { openLinkKeys } from './shares/link.ts'
@@ -65,9 +72,23 @@ export async function buildApp(
   await mountAreas(fastify, exchange, config)
   await fastify.ready()
 
+  const witnesses = showToWitnesses({
+    database: exchange.database,
+    tree: exchange.tree,
+    witnesses: config.witnesses,
+    clock: exchange.clock,
+    onFailure: (err, witness) => log.warn({ err, witness }, 'a witness did not sign')
+  })
   const interrupted = await exchange.disclosures.recover()
   if (interrupted > 0) log.warn({ interrupted }, 'streams of an earlier process were cut short')
-  return { fastify, exchange, routes, stop: () => stopOnce(fastify, exchange, state) }
+  async function stop(): Promise<void> {
+    if (state.stopping) return
+    state.stopping = true
+    await witnesses.stop()
+    await endRequests(fastify, exchange)
+    await closeExchange(exchange)
+  }
+  return { fastify, exchange, routes, stop }
 }
 
 async function openExchange(
@@ -77,18 +98,57 @@ async function openExchange(
 ): Promise<Exchange> {
   const { clock = Date.now } = parts
   const { close, ...data } = await openData(config, clock)
-  const { links } = await readSigningKeys(config)
+  const { links, log: logKeys } = await readSigningKeys(config)
+  const blobs = parts.blobs ?? (await openDiskBlobs(dataPaths(config.dataDirectory).blobs))
+  const disclosures = openDisclosures(data.database, data.audit, clock)
+  const tree = await openTree(config, data, logKeys, log)
+  const logGuard = await guardLog({
+    database: data.database,
+    blobs,
+    clock,
+    freeBytesMin: config.limits.accessFreeBytesMin,
+    faults: [
+      tree.fault,
+      () => (disclosures.unwritten() > 0 ? 'completions are waiting' : undefined)
+    ]
+  })
   return {
     ...data,
-    blobs: parts.blobs ?? (await openDiskBlobs(dataPaths(config.dataDirectory).blobs)),
+    blobs,
+    tree,
+    logGuard,
     sealPool: createSealPool(),
     links: await openLinkKeys(links, config.publicUrl, clock),
-    disclosures: openDisclosures(data.database, data.audit, clock),
+    disclosures,
     refusals: refusalCounter(config.limits.refusalsPerMinuteMax, clock),
     streams: createStreams(config.limits.streamsPerAccountMax, 'too-many-streams'),
     uploads: createStreams(config.limits.uploadsPerAccountMax, 'too-many-uploads'),
     log,
     publicUrl: config.publicUrl
+  }
+}
+
+/** Throws ConfigError with what to do when the log is not the one that was signed. */
+async function openTree(
+  config: Config,
+  { database, audit, clock }: Pick<OpenData, 'database' | 'audit' | 'clock'>,
+  keys: LogKeys,
+  log: FastifyBaseLogger
+): Promise<LogTree> {
+  try {
+    return await openLogTree({
+      database,
+      audit,
+      keys,
+      copyPath: dataPaths(config.dataDirectory).checkpoint,
+      clock,
+      onFailure: err => log.error({ err }, 'the access log could not be brought up to date')
+    })
+  } catch (err) {
+    if (!(err instanceof LogFault)) throw err
+    throw new ConfigError([
+      `${err.message} An older database was put back, or somebody changed it: see docs/audit-log.md, "When the service refuses to start".`
+    ])
   }
 }
 
@@ -131,7 +191,7 @@ function createFastify(config: Config, log: FastifyBaseLogger): FastifyInstance 
   for (const event of ['connection', 'secureConnection']) {
     fastify.server.on(event, (socket: Socket) => void socket.remoteAddress)
   }
-  fastify.addHook('onResponse', async (request, reply) => {
+  fastify.addHook('onResponse', (request, reply, done) => {
     request.log.info(
       {
         method: request.method,
@@ -141,6 +201,7 @@ function createFastify(config: Config, log: FastifyBaseLogger): FastifyInstance 
       },
       'answered'
     )
+    done()
   })
   return fastify
 }
@@ -159,7 +220,7 @@ async function mountAreas(fastify: FastifyInstance, exchange: Exchange, config: 
   const { issuer: signingKeys } = await readSigningKeys(config)
   const issuer = embeddedIssuer(exchange, signingKeys)
   const authenticate = createAuthenticator(exchange, [issuer.trusted])
-  const guarded = guardedBy(authenticate)
+  const guarded = guardedBy(authenticate, exchange.logGuard)
   const app = fastify.withTypeProvider<TypeBoxTypeProvider>()
 
   issuer.routes(fastify)
@@ -173,6 +234,8 @@ async function mountAreas(fastify: FastifyInstance, exchange: Exchange, config: 
   await app.register(shareRoutes(exchange, guarded))
   await app.register(reviewRoutes(exchange, guarded))
   await app.register(auditRoutes(exchange, guarded))
+  await app.register(logRoutes(exchange))
+  await app.register(fhirRoutes(exchange, guarded))
 }
 
 /**
@@ -180,13 +243,7 @@ async function mountAreas(fastify: FastifyInstance, exchange: Exchange, config: 
  * downloads were cut, and closes the stores. If the process is killed half-way, the next start
  * finds what was cut.
  */
-async function stopOnce(
-  fastify: FastifyInstance,
-  exchange: Exchange,
-  state: { stopping: boolean }
-): Promise<void> {
-  if (state.stopping) return
-  state.stopping = true
+async function endRequests(fastify: FastifyInstance, exchange: Exchange): Promise<void> {
   const closed = fastify.close()
   // A client that keeps its connection for a next request would hold the stop up.
   const hangUp = setInterval(() => fastify.server.closeIdleConnections(), 100)
@@ -203,7 +260,12 @@ async function stopOnce(
   )
   await Promise.all(endings)
   await new Promise(setImmediate)
+}
+
+async function closeExchange(exchange: Exchange): Promise<void> {
   await exchange.disclosures.close()
+  exchange.logGuard.stop()
+  await exchange.tree.close()
   await exchange.sealPool.close()
   await exchange.blobs.close()
   await exchange.database.close()

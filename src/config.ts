@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
+import type { Witness } from './audit/tree/witness.ts'
 
 const KIB = 1024
 const GIB = 1024 ** 3
@@ -43,6 +44,8 @@ export interface Limits {
   commitGroupMax: number
   /** * Uploads stop while the disk has less room than this. */
   freeBytesMin: number
+  /** Everything stops while it has less than this: second events still fit. */
+  accessFreeBytesMin: number
 }
 
 export interface Config {
@@ -57,6 +60,8 @@ export interface Config {
   /** Addresses or CIDR ranges that may read /metrics. */
   metricsReaders: string[]
   logLevel: string
+  /** Who cosigns the checkpoints of the access log. */
+  witnesses: Witness[]
   limits: Limits
 }
 
@@ -132,8 +137,11 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     pageSizeMax: 200,
     pageSizeDefault: 50,
     commitGroupMax: number('CONSILIUM_COMMIT_GROUP_MAX', 128, 1, 10_000),
-    freeBytesMin: number('CONSILIUM_FREE_BYTES_MIN', GIB, 0, 1024 * GIB)
+    freeBytesMin: number('CONSILIUM_FREE_BYTES_MIN', GIB, 0, 1024 * GIB),
+    accessFreeBytesMin: 0
   }
+  limits.accessFreeBytesMin = Math.floor(limits.freeBytesMin / 4)
+  const witnesses = readWitnesses(env['CONSILIUM_WITNESSES'], problems)
   if (limits.shareHoursDefault > limits.shareHoursMax) {
     problems.push('CONSILIUM_SHARE_HOURS_DEFAULT must not be above CONSILIUM_SHARE_HOURS_MAX.')
   }
@@ -147,6 +155,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     trustedProxies,
     metricsReaders,
     logLevel,
+    witnesses,
     limits: Object.freeze(limits)
   })
 }
@@ -172,6 +181,19 @@ function readTls(env: Record<string, string | undefined>, problems: string[]): C
     problems.push(`The TLS certificate or key cannot be read or used (${code}).`)
     return undefined
   }
+}
+
+/** Pairs of verifier key and address, each `vkey url`, separated by commas. */
+function readWitnesses(text: string | undefined, problems: string[]): Witness[] {
+  return list(text).flatMap(entry => {
+    const [vkey = '', address = ''] = entry.split(/\s+/)
+    const isKey = /^[^+\s]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$/.test(vkey)
+    const url = URL.canParse(address) ? new URL(address) : undefined
+    const isSafe = url?.protocol === 'https:' || (url && LOOPBACK.has(url.hostname))
+    if (isKey && isSafe) return [{ vkey, url: address.replace(/\/+$/, '') }]
+    problems.push('CONSILIUM_WITNESSES must list pairs of verifier key and https address.')
+    return []
+  })
 }
 
 /** The public address must be HTTPS wherever other machines use it: links and tokens carry it. */

@@ -21,6 +21,12 @@ const table = {
   'case-not-found': [404, 'No such case', 'Check the case id.'],
   'record-not-found': [404, 'No such record', 'Check the record id.'],
   'object-not-found': [404, 'No such object', 'Check the object id.'],
+  'log-tile-not-found': [
+    404,
+    'No such part of the log',
+    'See C2SP tlog-tiles for the paths, and the checkpoint for the size.'
+  ],
+  'event-not-found': [404, 'No such event', 'Check the event id.'],
   'share-not-found': [404, 'No such share', 'Ask the sender for a new link.'],
   'account-not-found': [404, 'No such account', 'Check the account id.'],
 
@@ -33,6 +39,16 @@ const table = {
   ],
   'media-type-refused': [415, 'Content type not accepted', 'See the API description.'],
   'cursor-invalid': [400, 'Page cursor is not valid', 'Start again from the first page.'],
+  'patient-in-url': [
+    400,
+    'A patient may not be named in a URL',
+    'Send the search by POST to /fhir/AuditEvent/_search.'
+  ],
+  'log-size-unknown': [
+    400,
+    'The log has no such size',
+    'Give sizes from 1 to that of the checkpoint, the smaller one first.'
+  ],
   'range-not-satisfiable': [
     416,
     'Range lies outside the content',
@@ -138,6 +154,12 @@ const table = {
     503,
     'Access log cannot be written',
     'Nothing was disclosed. Try again shortly.'
+  ],
+  'log-not-signed-yet': [503, 'The log is about to be signed', 'Ask again in a second.'],
+  'storage-low': [
+    503,
+    'Storage is almost full',
+    'Tell the operator. Nothing was disclosed or changed.'
   ],
   'storage-full': [507, 'Storage is full', 'Tell the operator. Nothing was kept.'],
   'storage-unavailable': [503, 'Storage is not available', 'Nothing was kept. Try again shortly.'],

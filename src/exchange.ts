@@ -2,6 +2,8 @@ import type { KeyObject } from 'node:crypto'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Disclosures } from './audit/disclosures.ts'
 import type { AuditLog } from './audit/log.ts'
+import type { LogGuard } from './audit/tree/log-guard.ts'
+import type { LogTree } from './audit/tree/log-tree.ts'
 import type { Blobs } from './blobs/blobs.ts'
 import type { Limits } from './config.ts'
 import type { Database } from './database/database.ts'
@@ -33,6 +35,9 @@ export interface Exchange {
   sealPool: SealPool
   links: LinkKeys
   audit: AuditLog
+  /** The Merkle tree over the access log. */
+  tree: LogTree
+  logGuard: LogGuard
   disclosures: Disclosures
   /** Downloads under way. */
   streams: Streams

@@ -1,9 +1,11 @@
+import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import { v7 as uuidv7 } from 'uuid'
 import { type AuditLog, openAuditLog } from './audit/log.ts'
+import { createLogKeys, type LogKeys, openLogKeys } from './audit/tree/signing-keys.ts'
 import { openDiskBlobs } from './blobs/disk.ts'
 import { type Config, ConfigError } from './config.ts'
 import type { Database } from './database/database.ts'
@@ -34,6 +36,8 @@ export function dataPaths(directory: string) {
     keyring: join(directory, 'keys', 'keyring.json'),
     issuerKeys: join(directory, 'keys', 'issuer.jwks.json'),
     linkKeys: join(directory, 'keys', 'links.jwks.json'),
+    logKeys: join(directory, 'keys', 'audit-log.json'),
+    checkpoint: join(directory, 'checkpoint'),
     database: join(directory, 'consilium.db'),
     lock: join(directory, 'service.lock'),
     blobs: join(directory, 'objects')
@@ -104,9 +108,21 @@ export async function prepareData(config: Config): Promise<{ release(): void; is
     await unlessThere(() => createKeyringFile(paths.keyring))
     await unlessThere(() => createSigningKeys(paths.issuerKeys, 'ES256'))
     await unlessThere(() => createSigningKeys(paths.linkKeys, 'EdDSA'))
+    await unlessThere(() =>
+      createLogKeys(paths.logKeys, logOrigin(config), new Date().toISOString())
+    )
     await openSqlite(paths.database).close()
   }
   return { ...lock, isNew }
+}
+
+/**
+ * The name of a new log, for ever: where the service is now, and a random part, because another log
+ * may have been, or will be, at the same address.
+ */
+function logOrigin(config: Pick<Config, 'publicUrl'>): string {
+  const { host, pathname } = new URL(`${config.publicUrl}/audit/`)
+  return `${host}${pathname}${randomBytes(6).toString('hex')}`
 }
 
 async function holdsObjects(root: string): Promise<boolean> {
@@ -119,14 +135,15 @@ async function holdsObjects(root: string): Promise<boolean> {
   }
 }
 
-/** Signing keys of the issuer and of links, as private JWK sets (RFC 7517, section 5). */
+/** Signing keys: of the issuer and of links as private JWK sets (RFC 7517, section 5), of the log. */
 export async function readSigningKeys(
   config: Pick<Config, 'dataDirectory'>
-): Promise<{ issuer: { keys: JWK[] }; links: { keys: JWK[] } }> {
+): Promise<{ issuer: { keys: JWK[] }; links: { keys: JWK[] }; log: LogKeys }> {
   const paths = dataPaths(config.dataDirectory)
   return {
     issuer: await checkedKey('issuer.jwks.json', () => readJwks(paths.issuerKeys)),
-    links: await checkedKey('links.jwks.json', () => readJwks(paths.linkKeys))
+    links: await checkedKey('links.jwks.json', () => readJwks(paths.linkKeys)),
+    log: await checkedKey('audit-log.json', () => openLogKeys(paths.logKeys))
   }
 }
 

@@ -8,6 +8,8 @@ import { table } from './routes/table.ts'
 /** One service for all tests of this file: none changes what another looks at. */
 const exchange = await startExchange(t)
 const scene = await setScene(exchange)
+// Their token is an event of its own.
+await exchange.client('auditor').token()
 
 /** The caller each route is for, who would be let in if the ids were right. */
 function rightCaller(route: string): PersonName {

@@ -9,11 +9,14 @@ import { createLogger } from '../src/log.ts'
 import { dataPaths, prepareData } from '../src/open-data.ts'
 import { numberedText, sharedRecord, startExchange } from './helpers/exchange.ts'
 
-/** Every file with what identifies its content, except those that SQLite itself rewrites. */
+/**
+ * Every file with what identifies its content, except those that SQLite itself rewrites, and the copy
+ * of the checkpoint, which is of the database and is judged with its rows.
+ */
 function listing(directory: string): Record<string, string> {
   const files = readdirSync(directory, { recursive: true, withFileTypes: true })
     .map(entry => join(entry.parentPath, entry.name))
-    .filter(path => !/consilium\.db|service\.lock/.test(path))
+    .filter(path => !/consilium\.db|service\.lock|checkpoint$/.test(path))
   return Object.fromEntries(
     files.map(path => {
       const { mode, mtimeMs } = statSync(path)
@@ -60,7 +63,7 @@ t.test('the first start makes keys and database, for this user alone', async t =
   t.match(await startAndStop(config), { isNew: true })
   const paths = dataPaths(config.dataDirectory)
   t.equal(statSync(config.dataDirectory).mode & 0o777, 0o700)
-  for (const path of [paths.keyring, paths.issuerKeys, paths.linkKeys]) {
+  for (const path of [paths.keyring, paths.issuerKeys, paths.linkKeys, paths.logKeys, paths.checkpoint]) {
     t.equal(statSync(path).mode & 0o777, 0o600, relative(config.dataDirectory, path))
   }
   const { service_keys: keys = [] } = rows(config)
@@ -87,12 +90,14 @@ t.test('a first start that was cut short is completed by the next', async t => {
   await startAndStop(config)
   const paths = dataPaths(config.dataDirectory)
   const keyring = readFileSync(paths.keyring)
-  // The database comes last, so without it nothing was ever stored under these keys.
+  // The database comes last, so without it nothing was ever stored under these keys, nor signed.
   for (const end of ['', '-wal', '-shm']) rmSync(paths.database + end, { force: true })
-  rmSync(paths.linkKeys)
+  for (const path of [paths.checkpoint, paths.linkKeys, paths.logKeys]) rmSync(path)
   t.match(await startAndStop(config), { isNew: true })
   t.ok(readFileSync(paths.keyring).equals(keyring), 'what was there is kept')
-  t.ok(statSync(paths.linkKeys).isFile(), 'what was missing is made')
+  for (const path of [paths.linkKeys, paths.logKeys]) {
+    t.ok(statSync(path).isFile(), 'what was missing is made')
+  }
 })
 
 t.test('data of a newer or an altered release are left alone', async t => {

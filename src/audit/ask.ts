@@ -4,11 +4,19 @@ import { timestamp } from '../../schemas/common.ts'
 import { patientRef } from '../cases/patient.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
-import { type Page, pageOf } from '../http/page.ts'
+import { isId, type Page, pageOf } from '../http/page.ts'
 import { namesOf } from '../identity/people.ts'
 import type { Caller } from '../identity/principal.ts'
 import { actedBy } from './acted-by.ts'
-import { type EventFilter, type EventRow, pageOfEvents, wasHidden } from './queries.ts'
+import {
+  type EventFilter,
+  type EventRow,
+  ownerOfEvent,
+  pageOfEvents,
+  wasHidden
+} from './queries.ts'
+
+export type { EventFilter } from './queries.ts'
 
 /**
  * One page of the access log of the auditor's organisation, newest first. The question itself is
@@ -19,13 +27,49 @@ export async function askLog(
   caller: Caller,
   asked: Omit<AuditSearch, 'limit'> & Page
 ): Promise<{ events: AuditEventView[]; next?: string }> {
-  const filter = filterOf(exchange, caller, asked)
-  const { rows, next } = await pageOf(asked, exchange.limits, (before, limit) =>
+  return answerQuestion(exchange, caller, filterOf(exchange, caller, asked), asked, {
+    ...asked
+  })
+}
+
+/** The same for a question that has been put into a filter already. `asked` goes on the log. */
+export async function answerQuestion(
+  exchange: Exchange,
+  caller: Caller,
+  filter: EventFilter,
+  page: Page,
+  asked: Record<string, unknown>
+): Promise<{ events: AuditEventView[]; next?: string }> {
+  const { rows, next } = await pageOf(page, exchange.limits, (before, limit) =>
     pageOfEvents(exchange.database.read, filter, before, limit)
   )
   const events = await viewEvents(exchange, rows, caller.organisationId)
   await recordQuestion(exchange, caller, 'audit.query', asked, filter)
   return { events, ...(next && { next }) }
+}
+
+/**
+ * One event of the log of the auditor's organisation. Throws Refusal `event-not-found`; the log of
+ * the organisation whose event it is then shows who asked for it.
+ */
+export async function askForEvent(
+  exchange: Exchange,
+  caller: Caller,
+  id: string
+): Promise<AuditEventView> {
+  if (!isId(id)) throw new Refusal('event-not-found')
+  const filter = { organisationId: caller.organisationId, id }
+  const rows = await pageOfEvents(exchange.database.read, filter, undefined, 1)
+  const [event] = await viewEvents(exchange, rows, caller.organisationId)
+  if (event === undefined) {
+    const owner = await ownerOfEvent(exchange.database.read, id)
+    const organisationId = owner?.organisationId ?? undefined
+    throw new Refusal('event-not-found', undefined, {
+      ...(organisationId !== undefined && { about: { organisationId } })
+    })
+  }
+  await recordQuestion(exchange, caller, 'audit.query', { event: id }, filter)
+  return event
 }
 
 /** The filter a question amounts to. Refusal `request-invalid` when its times are the wrong way round. */
@@ -61,7 +105,7 @@ export async function recordQuestion(
   exchange: Exchange,
   caller: Caller,
   action: 'audit.query' | 'audit.export',
-  asked: Omit<AuditSearch, 'cursor' | 'limit'>,
+  asked: Record<string, unknown>,
   filter: EventFilter
 ): Promise<void> {
   const { patient, ...rest } = asked

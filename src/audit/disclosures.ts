@@ -145,7 +145,7 @@ async function markInterrupted(
     .from(openDisclosures)
     .innerJoin(auditEvents, eq(auditEvents.id, openDisclosures.grantId))
   for (const { audit_events: granted } of left) {
-    const { id, at, detailsSealed, outcome, code, bytesHandedOver, ...rest } = granted
+    const { idx, id, at, leaf, detailsSealed, outcome, code, bytesHandedOver, ...rest } = granted
     const known = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null))
     await write({
       grantId: id,

@@ -2,9 +2,19 @@ import type { KeyObject } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import { v7 as uuidv7 } from 'uuid'
 import type { Action, Outcome } from '../../schemas/audit-event.ts'
+import { timestamp } from '../../schemas/common.ts'
 import { prepared, type Queries } from '../database/database.ts'
-import { canonicalContext, openBox, sealBox } from '../sealing/keys.ts'
 import { randomSource } from '../sealing/random.ts'
+import {
+  commitmentTo,
+  type Details,
+  LEAF_VERSION,
+  leafBytes,
+  openDetails,
+  parseDetails,
+  saltDetails,
+  sealDetails
+} from './entry.ts'
 
 /** Something that happened. Ids only; whatever names a person or a place goes into `details`. */
 export interface AuditEvent {
@@ -35,17 +45,26 @@ export interface AuditLog {
    * together or not at all. Resolves to the event's id (UUIDv7).
    */
   append(tx: Queries, event: AuditEvent): Promise<string>
-  /** Opens what `append` sealed. Throws SealError when the bytes were changed. */
-  openDetails(id: string, sealed: Buffer): Record<string, unknown>
+  /**
+   * The free part of what `append` sealed; empty when it was erased. Throws SealError when the bytes
+   * were changed.
+   */
+  openDetails(id: string, sealed: Buffer | null): Record<string, unknown>
+  /** Has `listener` called after each append, before its transaction is on the disk. */
+  onAppend(listener: () => void): void
 }
 
 const p = sql.placeholder
 const freshRandom = randomSource(16)
 
+/** One writer at a time, so the next place is the one after the last. */
+const nextPlace = sql<number>`(select coalesce(max(idx) + 1, 0) from audit_events)`
+
 const insertEvent = prepared(q =>
   q
     .insert(q.tables.auditEvents)
     .values({
+      idx: nextPlace,
       id: p('id'),
       at: p('at'),
       action: p('action'),
@@ -62,15 +81,27 @@ const insertEvent = prepared(q =>
       recipientCountry: p('recipientCountry'),
       grantId: p('grantId'),
       bytesHandedOver: p('bytesHandedOver'),
+      leaf: p('leaf'),
       detailsSealed: p('detailsSealed')
     })
     .prepare('insert_audit_event')
 )
 
+const countShareEvent = prepared(q => {
+  const { auditShareCounts: counts } = q.tables
+  return q
+    .insert(counts)
+    .values({ shareId: p('shareId'), events: 1 })
+    .onConflictDoUpdate({ target: counts.shareId, set: { events: sql`${counts.events} + 1` } })
+    .returning({ n: counts.events })
+    .prepare('count_share_event')
+})
+
 /** The access log. `key` seals the details of events; the context of each box is its event's id. */
 export function openAuditLog(key: KeyObject, clock: () => number): AuditLog {
   let lastAt = 0
   let seq = 0
+  const listeners: (() => void)[] = []
   return {
     async append(tx, event) {
       const at = clock()
@@ -78,29 +109,65 @@ export function openAuditLog(key: KeyObject, clock: () => number): AuditLog {
       seq = at === lastAt ? seq + 1 : 0
       lastAt = at
       const id = uuidv7({ msecs: at, seq, random: freshRandom() })
-      await insertEvent(tx, {
-        id,
-        at,
+      const { shareId } = event
+      const [counted] = shareId === undefined ? [] : await countShareEvent(tx, { shareId })
+      const salted = saltDetails(detailsOf(event))
+      const leaf = leafBytes({
         action: event.action,
+        at: timestamp(at),
+        bytes: event.bytesHandedOver,
+        d: commitmentTo(salted),
+        grant: event.grantId,
+        id,
+        n: counted?.n,
         outcome: event.outcome,
-        code: event.code ?? null,
-        organisationId: event.organisationId ?? null,
-        actorId: event.actorId ?? null,
-        actorOrganisationId: event.actorOrganisationId ?? null,
-        caseId: event.caseId ?? null,
-        recordId: event.recordId ?? null,
-        objectId: event.objectId ?? null,
-        shareId: event.shareId ?? null,
-        patientRef: event.patientRef ?? null,
-        recipientCountry: event.recipientCountry ?? null,
-        grantId: event.grantId ?? null,
-        bytesHandedOver: event.bytesHandedOver ?? null,
-        detailsSealed: sealBox(key, detailsContext(id), Buffer.from(JSON.stringify(event.details)))
+        share: shareId,
+        v: LEAF_VERSION
       })
+      await insertEvent(tx, rowOf(event, id, at, leaf, sealDetails(key, id, salted)))
+      for (const listener of listeners) listener()
       return id
     },
-    openDetails: (id, sealed) => JSON.parse(openBox(key, detailsContext(id), sealed).toString())
+    openDetails: (id, sealed) =>
+      sealed === null ? {} : parseDetails(openDetails(key, id, sealed)).details,
+    onAppend: listener => void listeners.push(listener)
   }
 }
 
-const detailsContext = (id: string): Buffer => canonicalContext('audit-event', id)
+function detailsOf(event: AuditEvent): Details {
+  return {
+    actor: event.actorId,
+    actorOrganisation: event.actorOrganisationId,
+    case: event.caseId,
+    code: event.code,
+    country: event.recipientCountry,
+    details: event.details,
+    object: event.objectId,
+    organisation: event.organisationId,
+    patient: event.patientRef?.toString('base64url'),
+    record: event.recordId
+  }
+}
+
+function rowOf(event: AuditEvent, id: string, at: number, leaf: Buffer, detailsSealed: Buffer) {
+  return {
+    id,
+    at,
+    action: event.action,
+    outcome: event.outcome,
+    code: event.code ?? null,
+    organisationId: event.organisationId ?? null,
+    actorId: event.actorId ?? null,
+    actorOrganisationId: event.actorOrganisationId ?? null,
+    caseId: event.caseId ?? null,
+    recordId: event.recordId ?? null,
+    objectId: event.objectId ?? null,
+    shareId: event.shareId ?? null,
+    patientRef: event.patientRef ?? null,
+    recipientCountry: event.recipientCountry ?? null,
+    grantId: event.grantId ?? null,
+    bytesHandedOver: event.bytesHandedOver ?? null,
+    leaf,
+    detailsSealed
+  }
+}

@@ -1,5 +1,25 @@
-import { and, desc, eq, gte, isNull, lt, ne, notLike, or } from 'drizzle-orm'
+import {
+  and,
+  desc,
+  eq,
+  gte,
+  inArray,
+  isNotNull,
+  isNull,
+  lt,
+  ne,
+  notLike,
+  or,
+  sql
+} from 'drizzle-orm'
 import type { Queries } from '../database/database.ts'
+
+/** Events of one action that ended in one of these ways, with a share or without if it matters. */
+export interface EventKind {
+  action: string
+  outcomes: string[]
+  viaShare: boolean | undefined
+}
 
 /** Filters as the database knows them. All must hold. */
 export interface EventFilter {
@@ -8,10 +28,14 @@ export interface EventFilter {
   /** Milliseconds UTC: from (inclusive) and to (exclusive). */
   from?: number
   to?: number
+  id?: string
   actorId?: string
   caseId?: string
   recordId?: string
+  objectId?: string
   shareId?: string
+  /** Events of any of these kinds; none at all when there is none. */
+  kinds?: EventKind[]
   action?: string
   outcome?: string
   recipientCountry?: string
@@ -48,10 +72,13 @@ export function pageOfEvents(
         ),
         filter.from === undefined ? undefined : gte(events.id, firstIdAt(filter.from)),
         filter.to === undefined ? undefined : lt(events.id, firstIdAt(filter.to)),
+        same(events.id, filter.id),
         same(events.actorId, filter.actorId),
         same(events.caseId, filter.caseId),
         same(events.recordId, filter.recordId),
+        same(events.objectId, filter.objectId),
         same(events.shareId, filter.shareId),
+        filter.kinds && anyKind(events, filter.kinds),
         same(events.action, filter.action),
         same(events.outcome, filter.outcome),
         same(events.recipientCountry, filter.recipientCountry),
@@ -63,6 +90,34 @@ export function pageOfEvents(
     .limit(limit)
 }
 export type EventRow = Awaited<ReturnType<typeof pageOfEvents>>[number]
+
+function anyKind(events: Queries['tables']['auditEvents'], kinds: EventKind[]) {
+  const conditions = kinds.map(({ action, outcomes, viaShare }) =>
+    and(
+      eq(events.action, action),
+      inArray(events.outcome, outcomes),
+      viaShare === undefined
+        ? undefined
+        : viaShare
+          ? isNotNull(events.shareId)
+          : isNull(events.shareId)
+    )
+  )
+  return conditions.length === 0 ? sql`1 = 0` : or(...conditions)
+}
+
+/** Whose event this is, whoever asks. */
+export async function ownerOfEvent(
+  queries: Queries,
+  id: string
+): Promise<{ organisationId: string | null } | undefined> {
+  const { auditEvents } = queries.tables
+  const [row] = await queries
+    .select({ organisationId: auditEvents.organisationId })
+    .from(auditEvents)
+    .where(eq(auditEvents.id, id))
+  return row
+}
 
 const NOT_FOUND = '-not-found'
 const NOT_IN_CASE = 'record-not-in-case'
@@ -77,8 +132,8 @@ export function wasHidden(row: EventRow, organisationId: string): boolean {
 }
 
 function asksForObject(filter: EventFilter): boolean {
-  const { caseId, recordId, shareId, recipientCountry, patientRef } = filter
-  return [caseId, recordId, shareId, recipientCountry, patientRef].some(
+  const { caseId, recordId, objectId, shareId, recipientCountry, patientRef } = filter
+  return [caseId, recordId, objectId, shareId, recipientCountry, patientRef].some(
     value => value !== undefined
   )
 }

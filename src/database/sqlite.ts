@@ -8,6 +8,14 @@ import { migrateSqlite } from './sqlite-migrations.ts'
 /** How many waiting writes share one commit at most. */
 export const COMMIT_GROUP_MAX = 128
 
+/** The last makes INSERT OR REPLACE fire the triggers that protect rows from deletion. */
+const PRAGMAS = [
+  'journal_mode = WAL',
+  'synchronous = FULL',
+  'foreign_keys = ON',
+  'recursive_triggers = ON'
+]
+
 /** How long a write waits for a script that holds the file. */
 const BUSY_MILLISECONDS = 5000
 
@@ -17,9 +25,7 @@ const BUSY_MILLISECONDS = 5000
  */
 export function openSqlite(file: string, commitGroupMax = COMMIT_GROUP_MAX): Database {
   const writer = new Sqlite(file, { timeout: BUSY_MILLISECONDS })
-  for (const pragma of ['journal_mode = WAL', 'synchronous = FULL', 'foreign_keys = ON']) {
-    writer.pragma(pragma)
-  }
+  for (const pragma of PRAGMAS) writer.pragma(pragma)
   migrateSqlite(writer)
   const reader = new Sqlite(file, { readonly: true, timeout: BUSY_MILLISECONDS })
   const snapshot = sharedSnapshot(reader)

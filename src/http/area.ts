@@ -1,5 +1,6 @@
 import type { FastifyContextConfig, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Action } from '../../schemas/audit-event.ts'
+import type { LogGuard } from '../audit/tree/log-guard.ts'
 import { Refusal } from '../errors.ts'
 import type { Authenticate } from '../identity/authenticate.ts'
 import type { Caller, Role } from '../identity/principal.ts'
@@ -46,12 +47,14 @@ export type Guarded = (action: Rule['action'], ...roles: Role[]) => Guard
 
 /**
  * Signed-in routes: authentication comes before the body is read, and the role is checked with it.
+ * While the access log is out of order nobody gets that far.
  * Whose object it is, is for the flow to check.
  */
-export function guardedBy(authenticate: Authenticate): Guarded {
+export function guardedBy(authenticate: Authenticate, logGuard: LogGuard): Guarded {
   return (action, ...roles) => ({
     config: configOf({ action, roles }),
     async onRequest(request) {
+      logGuard.requireLog()
       const principal = await authenticate(request.headers)
       callers.set(request, { ...principal, trace: traceOf(request) })
       if (!roles.includes(principal.role)) throw new Refusal('role-refused', principal.role)

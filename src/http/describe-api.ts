@@ -15,6 +15,10 @@ const PROBLEM: OpenAPIV3.ResponseObject = {
   description: 'Refused. Act on the code.',
   content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } }
 }
+const FHIR: OpenAPIV3.ResponseObject = {
+  description: 'A FHIR R4 resource; an OperationOutcome if refused, with the code in its details',
+  content: { 'application/fhir+json': { schema: { type: 'object' } } }
+}
 const FILE: OpenAPIV3.ResponseObject = {
   description: 'The content, or with status 206 the range that was asked for',
   content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } }
@@ -66,11 +70,14 @@ function complete(document: Partial<OpenAPIV3.Document>): Partial<OpenAPIV3.Docu
     for (const operation of [item?.get, item?.head, item?.post, item?.delete]) {
       if (operation === undefined) continue
       const file = path.endsWith('/content') ? { 200: FILE, 206: FILE } : {}
-      operation.responses = { ...operation.responses, ...file, default: PROBLEM }
+      const [success, refusal] = path.startsWith('/fhir/') ? [{ 200: FHIR }, FHIR] : [file, PROBLEM]
+      operation.responses = { ...operation.responses, ...success, default: refusal }
     }
   }
   const upload = document.paths?.[UPLOAD]?.post
   if (upload !== undefined) upload.requestBody = uploadForm()
+  const search = document.paths?.['/fhir/AuditEvent/_search']?.post
+  if (search !== undefined) search.requestBody = searchForm()
   return document
 }
 
@@ -89,6 +96,16 @@ function uploadForm(): OpenAPIV3.RequestBodyObject {
     }
   }
   return { required: true, content: { 'multipart/form-data': { schema } } }
+}
+
+/** Which parameters there are is for the CapabilityStatement to say. */
+function searchForm(): OpenAPIV3.RequestBodyObject {
+  const schema: OpenAPIV3.SchemaObject = {
+    type: 'object',
+    additionalProperties: { type: 'string' },
+    description: 'Search parameters, as /fhir/metadata lists them'
+  }
+  return { content: { 'application/x-www-form-urlencoded': { schema } } }
 }
 
 /** Every limit with its unit, which its name ends in or says. */

@@ -22,9 +22,11 @@ export function addSecurityHeaders(app: FastifyInstance, overTls: boolean): void
     ...headers,
     ...(overTls && { 'strict-transport-security': `max-age=${YEAR_SECONDS}; includeSubDomains` })
   }
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     reply.headers(all).header('x-request-id', request.id)
-    if (request.routeOptions.url?.startsWith('/v1/')) reply.header('cache-control', 'no-store')
+    if (/^\/(v1|fhir)\//.test(request.routeOptions.url ?? ''))
+      reply.header('cache-control', 'no-store')
+    done()
   })
 }
 
@@ -36,9 +38,10 @@ export function requireProxy(app: FastifyInstance, config: Pick<Config, 'tls' | 
   if (config.tls !== undefined) return
   const allowed = addressList(['127.0.0.0/8', '::1', ...config.trustedProxies])
   const known = new WeakSet<object>()
-  app.addHook('onRequest', async ({ socket }) => {
-    if (known.has(socket)) return
-    if (!allowed(socket.remoteAddress)) throw new Refusal('https-required')
+  app.addHook('onRequest', ({ socket }, _reply, done) => {
+    if (known.has(socket)) return done()
+    if (!allowed(socket.remoteAddress)) return done(new Refusal('https-required'))
     known.add(socket)
+    done()
   })
 }

@@ -13,9 +13,9 @@ export interface Stopping {
 
 /** Turns new requests away once the service is on its way out. Machinery may still ask how it is. */
 export function refuseWhenStopping(app: FastifyInstance, state: Stopping): void {
-  app.addHook('onRequest', async request => {
-    if (state.stopping && request.routeOptions.url?.startsWith('/v1/'))
-      throw new Refusal('service-stopping')
+  app.addHook('onRequest', (request, _reply, done) => {
+    const isStopped = state.stopping && /^\/(v1|fhir)\//.test(request.routeOptions.url ?? '')
+    done(isStopped ? new Refusal('service-stopping') : undefined)
   })
 }
 
@@ -54,11 +54,11 @@ async function readiness(exchange: Exchange, state: Stopping): Promise<Record<st
       () => 'ok',
       () => 'failing'
     )
-  const { database, blobs, limits, disclosures } = exchange
+  const { database, blobs, limits, logGuard } = exchange
   return {
     service: state.stopping ? 'stopping' : 'ok',
     database: await tell(database.check()),
-    log: disclosures.unwritten() === 0 ? 'ok' : 'completions are waiting',
+    log: logGuard.trouble() ?? 'ok',
     storage: await blobs.freeBytes().then(
       bytes => (bytes >= limits.freeBytesMin ? 'ok' : 'low on space'),
       () => 'failing'
@@ -93,7 +93,7 @@ function measure(app: FastifyInstance, exchange: Exchange): Registry {
     }
   })
   const series = new Map<string, Histogram.Internal<string>>()
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     const start = performance.now()
     // The end of the raw response, because content streams leave Fastify's own cycle.
     reply.raw.once('close', () => {
@@ -106,6 +106,7 @@ function measure(app: FastifyInstance, exchange: Exchange): Registry {
       series.set(name, one)
       one.observe((performance.now() - start) / 1000)
     })
+    done()
   })
   return registry
 }

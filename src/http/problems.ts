@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Problem } from '../../schemas/problem.ts'
+import { FHIR_JSON, isFhir, operationOutcome } from '../audit/fhir/operation-outcome.ts'
 import { BlobError } from '../blobs/blobs.ts'
 import { publicFace, Refusal, type RefusalCode } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
@@ -12,9 +13,12 @@ import { isId } from './page.ts'
 /** How long an upload that was refused half-way is still read, so that its client sees the answer. */
 const DRAIN_MILLISECONDS = 2000
 
+const withoutLog = new Set<RefusalCode>(['audit-unavailable', 'storage-low'])
+
 /**
- * Answers every failure as problem details (RFC 9457) and puts every refusal in the access log
- * before the answer leaves. If the log cannot be written the answer is 503.
+ * Answers every failure as problem details (RFC 9457), below /fhir as an OperationOutcome, and puts
+ * every refusal in the access log before the answer leaves. If the log cannot be written the answer
+ * is 503.
  */
 export function answerProblems(app: FastifyInstance, exchange: Exchange): void {
   async function answer(request: FastifyRequest, reply: FastifyReply, rule: Rule, err: unknown) {
@@ -22,7 +26,8 @@ export function answerProblems(app: FastifyInstance, exchange: Exchange): void {
     if (refusal.code === 'internal-error' || refusal.status >= 500) {
       request.log.error({ err: refusal.cause ?? refusal, code: refusal.code }, 'failed')
     }
-    if (rule.action !== 'none') {
+    // While the log is out of order there is nowhere to write that somebody was turned away.
+    if (rule.action !== 'none' && !withoutLog.has(refusal.code)) {
       const caller = knownCaller(request)
       const turn = exchange.refusals.count(caller?.accountId ?? request.ip)
       if (turn !== 'within') {
@@ -110,12 +115,13 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, refusal: Refu
   const { headers } = refusal.extra
   if (headers !== undefined) reply.headers(headers)
   if (!request.raw.complete) discardBody(request, reply)
+  const fhir = isFhir(request.url)
   return reply
     .code(status)
     .header('cache-control', 'no-store')
-    .type('application/problem+json')
+    .type(fhir ? FHIR_JSON : 'application/problem+json')
     .serializer(JSON.stringify)
-    .send(problemOf(refusal, request.id))
+    .send(fhir ? operationOutcome(refusal) : problemOf(refusal, request.id))
 }
 
 function problemOf(refusal: Refusal, requestId: string): Problem {

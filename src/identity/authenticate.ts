@@ -10,6 +10,8 @@ import { EMBEDDED, type Principal, type TrustedIssuer } from './principal.ts'
 export const TOKEN_BYTES_MAX = 4096
 /** Verified tokens kept in memory; each takes about 500 bytes and lives 5 minutes. */
 export const REMEMBERED_TOKENS_MAX = 10_000
+/** Accounts kept in memory between changes of the directory; each takes about 300 bytes. */
+export const REMEMBERED_ACCOUNTS_MAX = 10_000
 /** How far the clocks of issuer and service may differ. */
 export const CLOCK_SKEW_SECONDS = 5
 /** The one scope this service knows: the whole of it, as far as the role allows. */
@@ -48,10 +50,16 @@ const findAccount = prepared((q: Queries) => {
     .prepare('find_account_of_identity')
 })
 
+const countChanges = prepared((q: Queries) => {
+  const { directoryChanges } = q.tables
+  return q.select({ changes: directoryChanges.changes }).from(directoryChanges).prepare('changes')
+})
+
 /**
  * The one way to know who calls: a Bearer access token (RFC 6750, RFC 9068) from an issuer of the
  * list. A token verified once is remembered until it expires, so a busy caller costs no signature
- * check; the account is read each time, so disabling it, or its client, applies at once.
+ * check; whether the account has changed is looked up each time, so disabling it, or its client,
+ * applies at once.
  *
  * The function returned throws Refusal `token-missing`, `token-invalid`, `token-expired`,
  * `account-unknown` or `account-disabled`.
@@ -168,23 +176,37 @@ function readClaims(claims: JWTPayload, identityIssuer: string): VerifiedToken {
 
 type AccountPart = Pick<Principal, 'accountId' | 'organisationId' | 'role' | 'country'>
 
-/** Reads the account of an identity; once for all requests that see the same snapshot. */
+/**
+ * Reads the account of an identity, again only when anything about accounts, identities or clients
+ * has changed: triggers count those changes, and the count is read once for each snapshot. An
+ * account read just after a change may be kept under the count before it; the next snapshot has the
+ * new count, and all are read anew.
+ */
 function accountReader(
   exchange: Pick<Exchange, 'database'>
 ): (token: VerifiedToken) => Promise<AccountPart> {
+  const { database } = exchange
+  const known = new Map<string, AccountPart>()
+  let changes: number | undefined
   let snapshot: object | undefined
-  const seen = new Map<string, Promise<AccountPart>>()
-  return token => {
-    if (snapshot !== exchange.database.snapshot) {
-      snapshot = exchange.database.snapshot
-      seen.clear()
+  let upToDate = Promise.resolve()
+
+  async function forgetIfChanged(): Promise<void> {
+    const [directory] = await countChanges(database.read, {})
+    if (directory?.changes === changes && known.size < REMEMBERED_ACCOUNTS_MAX) return
+    known.clear()
+    changes = directory?.changes
+  }
+
+  return async token => {
+    if (snapshot !== database.snapshot) {
+      snapshot = database.snapshot
+      upToDate = forgetIfChanged()
     }
+    await upToDate
     const identity = `${token.identityIssuer} ${token.subject}`
-    let account = seen.get(identity)
-    if (account === undefined) {
-      account = readAccount(exchange, token)
-      seen.set(identity, account)
-    }
+    const account = known.get(identity) ?? (await readAccount(exchange, token))
+    known.set(identity, account)
     return account
   }
 }

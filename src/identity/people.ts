@@ -43,3 +43,14 @@ export async function namesOf(
   const rows = await queries.select().from(accounts).where(inArray(accounts.id, ids))
   return new Map(rows.map(row => [row.id, openProfile(keys, row).name]))
 }
+
+/** Organisations by id, with the code that the NHS knows them by. */
+export async function organisationsById(
+  queries: Queries,
+  ids: string[]
+): Promise<Map<string, { name: string; odsCode: string | null }>> {
+  if (ids.length === 0) return new Map()
+  const { organisations } = queries.tables
+  const rows = await queries.select().from(organisations).where(inArray(organisations.id, ids))
+  return new Map(rows.map(row => [row.id, row]))
+}

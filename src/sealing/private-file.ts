@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { link, mkdir, open, unlink } from 'node:fs/promises'
+import { link, mkdir, open, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { SealError } from './seal-error.ts'
 
@@ -13,6 +13,27 @@ const OTHERS_MASK = 0o077
  */
 export async function createPrivateFile(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  const temporary = await writeBeside(path, text)
+  try {
+    // Unlike rename, link fails when the name is taken, and the whole file appears at once.
+    await link(temporary, path)
+  } finally {
+    await unlink(temporary)
+  }
+  await syncDirectoryOf(path)
+}
+
+/**
+ * Puts a file that only this user can read in the place of another, or of none. After a crash there
+ * is the old file or the new one, whole, and at most a temporary file more.
+ */
+export async function replacePrivateFile(path: string, text: string): Promise<void> {
+  const temporary = await writeBeside(path, text)
+  await rename(temporary, path)
+  await syncDirectoryOf(path)
+}
+
+async function writeBeside(path: string, text: string): Promise<string> {
   const temporary = `${path}.${randomBytes(8).toString('hex')}.tmp`
   const file = await open(temporary, 'wx', 0o600)
   try {
@@ -21,12 +42,10 @@ export async function createPrivateFile(path: string, text: string): Promise<voi
   } finally {
     await file.close()
   }
-  try {
-    // Unlike rename, link fails when the name is taken, and the whole file appears at once.
-    await link(temporary, path)
-  } finally {
-    await unlink(temporary)
-  }
+  return temporary
+}
+
+async function syncDirectoryOf(path: string): Promise<void> {
   const directory = await open(dirname(path), 'r')
   try {
     await directory.sync()

@@ -126,10 +126,16 @@ t.test(
     }
     t.equal((await exchange.auditEventsNow({ outcome: 'granted' })).length, before)
     await readiness(t, exchange, 503, 'completions are waiting')
+    const others = (await exchange.auditEventsNow()).length
+    t.match(
+      await clinician.send('GET', '/v1/cases'),
+      { status: 503, json: { code: 'audit-unavailable' } },
+      'and nothing else goes on either'
+    )
     t.equal(
-      (await clinician.send('GET', '/v1/cases')).status,
-      200,
-      'what needs no second event goes on'
+      (await exchange.auditEventsNow()).length,
+      others,
+      'nor is it written on a log in trouble'
     )
 
     fault.mend()

@@ -47,6 +47,8 @@ export async function startRealService(
   t: Test,
   env: Record<string, string> = {}
 ): Promise<RealService> {
+  // Asked for before the directory, so that the directory is removed last.
+  t.teardown(() => {})
   const port = await quietPort()
   const url = `http://127.0.0.1:${port}`
   const settings = {

@@ -12,8 +12,8 @@ export interface Answer {
   json: Record<string, unknown>
 }
 
-/** An object is sent as JSON, a form as multipart/form-data. */
-export type SentBody = string | FormData | object
+/** An object is sent as JSON, a form as multipart/form-data, parameters as a form of a page. */
+export type SentBody = string | FormData | URLSearchParams | object
 
 /** Makes requests in the name of one person, with real tokens of the real token endpoint. */
 export interface Client {
@@ -64,7 +64,8 @@ export function makeClient(
     token: freshToken,
     async fetch(method, path, body, headers = {}, signal) {
       const bearer = await freshToken()
-      const isPlain = typeof body === 'string' || body instanceof FormData
+      const isPlain =
+        typeof body === 'string' || body instanceof FormData || body instanceof URLSearchParams
       const isJson = body !== undefined && !isPlain
       return fetch(at() + path, {
         method,

@@ -33,6 +33,8 @@ export const PUBLIC_URL = 'http://localhost:3000'
 
 /** A real database, key ring, service keys and access log in a directory of this test. */
 export async function openTestData(t: Test): Promise<TestData> {
+  // Asked for before the directory, so that the directory is removed last.
+  t.teardown(() => {})
   const directory = t.testdir()
   const lines: string[] = []
   const log = pino({ level: 'trace' }, { write: (line: string) => lines.push(line) })

@@ -74,6 +74,8 @@ export interface TestExchange {
  * closed when the test ends.
  */
 export async function startExchange(t: Test, options: ExchangeOptions = {}): Promise<TestExchange> {
+  // Asked for before the directory, so that the directory goes last: the service still writes to it.
+  t.teardown(() => {})
   const directory = join(t.testdir(), 'data')
   const config = testConfig(directory, options)
   const lines: string[] = []

@@ -22,6 +22,8 @@ export interface Scene {
   caseId: string
   recordId: string
   objectId: string
+  /** An event of City Hospital. */
+  eventId: string
   shares: Record<ShareState, ShareMade>
 }
 
@@ -44,10 +46,12 @@ export async function setScene(exchange: TestExchange): Promise<Scene> {
   const revoked = await share()
   await clinician.json('DELETE', `/v1/shares/${revoked.id}`)
   const live = await share()
+  const [created] = await exchange.auditEvents({ action: 'case.create', caseId })
   return {
     caseId,
     recordId: record.id,
     objectId: String(record.objects[0]?.id),
+    eventId: String(created?.id),
     shares: { live, expired, revoked, notYetValid, spent }
   }
 }
@@ -59,8 +63,14 @@ export function pathOf(url: string, values: Record<string, string>): string {
 
 /** The parameters of every route, as they are in the scene. */
 export function parametersOf(scene: Scene, state: ShareState = 'live'): Record<string, string> {
-  const { caseId, recordId, objectId, shares } = scene
-  return { case: caseId, record: recordId, object: objectId, share: shares[state].id }
+  const { caseId, recordId, objectId, eventId, shares } = scene
+  return {
+    case: caseId,
+    record: recordId,
+    object: objectId,
+    event: eventId,
+    share: shares[state].id
+  }
 }
 
 /** A body that the route accepts. */
@@ -79,7 +89,8 @@ export function bodyOf(
     'POST /v1/cases/:case/shares': { specialist, records: [scene.recordId], purpose: PURPOSE },
     'POST /v1/links/open': { link: scene.shares[state].link },
     'POST /v1/audit/events/search': {},
-    'POST /v1/audit/events/export': {}
+    'POST /v1/audit/events/export': {},
+    'POST /fhir/AuditEvent/_search': new URLSearchParams()
   }
   return bodies[route]
 }
@@ -91,5 +102,11 @@ export function isShareState(text: string): text is ShareState {
 /** The code of a refusal, or `yes`. HEAD has no body to read it from. */
 export function told(answer: Answer): string {
   if (answer.status < 300) return 'yes'
-  return String(answer.json.code ?? answer.status)
+  return String(answer.json.code ?? codeInOutcome(answer.json) ?? answer.status)
+}
+
+/** The code of an OperationOutcome, which is how FHIR refuses. */
+function codeInOutcome(json: Answer['json']): string | undefined {
+  const { issue } = json as { issue?: { details: { coding: { code: string }[] } }[] }
+  return issue?.[0]?.details.coding[0]?.code
 }

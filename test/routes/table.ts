@@ -144,6 +144,17 @@ export const table: Record<string, Row> = {
   'POST /v1/audit/events/export': row(
     'audit.export',
     'token  role role role  role role  yes yes  role'
+  ),
+
+  'GET /fhir/AuditEvent': row('audit.query', 'token  role role role  role role  yes yes  role'),
+  'POST /fhir/AuditEvent/_search': row(
+    'audit.query',
+    'token  role role role  role role  yes yes  role'
+  ),
+  'GET /fhir/AuditEvent/:event': row(
+    'audit.query',
+    'token  role role role  role role  yes hidden  role',
+    'event-not-found'
   )
 }
 
@@ -185,6 +196,7 @@ export const unaudited = [
   'GET /docs/static/index.html',
   'GET /docs/static/swagger-initializer.js',
   'GET /docs/yaml',
+  'GET /fhir/metadata',
   'GET /healthz',
   'GET /metrics',
   'GET /oidc/.well-known/openid-configuration',
@@ -192,6 +204,11 @@ export const unaudited = [
   'GET /openapi.json',
   'GET /readyz',
   'GET /s',
+  'GET /v1/audit/checkpoint',
+  'GET /v1/audit/consistency',
+  'GET /v1/audit/events/:event/proof',
+  'GET /v1/audit/keys',
+  'GET /v1/audit/tile/*',
   'HEAD /docs/static/*',
   'HEAD /s'
 ]

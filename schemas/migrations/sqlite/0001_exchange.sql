@@ -33,6 +33,31 @@ CREATE TABLE clients (
   disabled_at INTEGER
 ) STRICT;
 
+-- Lets readers keep an account in memory: it has not changed while this count has not.
+CREATE TABLE directory_changes (
+  id INTEGER PRIMARY KEY NOT NULL CHECK (id = 1),
+  changes INTEGER NOT NULL
+) STRICT;
+INSERT INTO directory_changes VALUES (1, 0);
+CREATE TRIGGER accounts_insert_counted AFTER INSERT ON accounts
+BEGIN UPDATE directory_changes SET changes = changes + 1; END;
+CREATE TRIGGER accounts_update_counted AFTER UPDATE ON accounts
+BEGIN UPDATE directory_changes SET changes = changes + 1; END;
+CREATE TRIGGER accounts_delete_counted AFTER DELETE ON accounts
+BEGIN UPDATE directory_changes SET changes = changes + 1; END;
+CREATE TRIGGER identities_insert_counted AFTER INSERT ON identities
+BEGIN UPDATE directory_changes SET changes = changes + 1; END;
+CREATE TRIGGER identities_update_counted AFTER UPDATE ON identities
+BEGIN UPDATE directory_changes SET changes = changes + 1; END;
+CREATE TRIGGER identities_delete_counted AFTER DELETE ON identities
+BEGIN UPDATE directory_changes SET changes = changes + 1; END;
+CREATE TRIGGER clients_insert_counted AFTER INSERT ON clients
+BEGIN UPDATE directory_changes SET changes = changes + 1; END;
+CREATE TRIGGER clients_update_counted AFTER UPDATE ON clients
+BEGIN UPDATE directory_changes SET changes = changes + 1; END;
+CREATE TRIGGER clients_delete_counted AFTER DELETE ON clients
+BEGIN UPDATE directory_changes SET changes = changes + 1; END;
+
 CREATE TABLE oidc_payloads (
   model TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -138,9 +163,13 @@ BEGIN SELECT RAISE (ABORT, 'a share cannot be changed'); END;
 CREATE TRIGGER share_records_kept BEFORE DELETE ON share_records
 BEGIN SELECT RAISE (ABORT, 'a share cannot be changed'); END;
 
--- The access log. Few indexes, because each costs every append; ids grow with time.
+-- The access log. One writer at a time, so the place in the tree is known when a row is written.
+-- Ids grow with time, so an index that ends in the id serves pages and times. Each index costs every
+-- append: those of rare events are partial, and src/audit/queries.ts repeats their conditions,
+-- without which SQLite would not use them.
 CREATE TABLE audit_events (
-  id TEXT PRIMARY KEY NOT NULL,
+  idx INTEGER PRIMARY KEY NOT NULL,
+  id TEXT NOT NULL UNIQUE,
   at INTEGER NOT NULL,
   action TEXT NOT NULL,
   outcome TEXT NOT NULL,
@@ -156,21 +185,76 @@ CREATE TABLE audit_events (
   recipient_country TEXT,
   grant_id TEXT,
   bytes_handed_over INTEGER,
-  details_sealed BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
+  leaf BLOB NOT NULL CHECK (length(leaf) <= 1024),
+  details_sealed BLOB
+) STRICT;
+CREATE INDEX audit_events_organisation ON audit_events (organisation_id, id)
+  WHERE organisation_id IS NOT NULL;
 CREATE INDEX audit_events_actor ON audit_events (actor_id, id) WHERE actor_id IS NOT NULL;
 CREATE INDEX audit_events_case ON audit_events (case_id, id) WHERE case_id IS NOT NULL;
-CREATE INDEX audit_events_patient ON audit_events (patient_ref, id) WHERE patient_ref IS NOT NULL;
 CREATE INDEX audit_events_share ON audit_events (share_id, id) WHERE share_id IS NOT NULL;
+-- Patients of whom no case is known yet: searches, and questions to the log.
+CREATE INDEX audit_events_patient ON audit_events (patient_ref, id)
+  WHERE patient_ref IS NOT NULL AND case_id IS NULL;
+-- What people of one organisation did with the data of another.
+CREATE INDEX audit_events_abroad ON audit_events (actor_organisation_id, id)
+  WHERE actor_organisation_id IS NOT NULL AND actor_organisation_id IS NOT organisation_id;
+-- Callers nobody knows.
+CREATE INDEX audit_events_nobody ON audit_events (id)
+  WHERE organisation_id IS NULL AND actor_organisation_id IS NULL;
+CREATE INDEX audit_events_refused ON audit_events (organisation_id, id) WHERE outcome = 'refused';
+CREATE INDEX audit_events_disclosed ON audit_events (organisation_id, id)
+  WHERE action = 'content.read' AND outcome = 'granted' AND recipient_country <> 'GB';
+CREATE INDEX audit_events_asked ON audit_events (organisation_id, id)
+  WHERE action IN ('audit.query', 'audit.export', 'audit.report');
 
-CREATE TRIGGER audit_events_no_update BEFORE UPDATE ON audit_events
+CREATE TRIGGER audit_events_no_update BEFORE UPDATE OF idx, id, at, action, outcome, code,
+  organisation_id, actor_id, actor_organisation_id, case_id, record_id, object_id, share_id,
+  recipient_country, grant_id, bytes_handed_over, leaf ON audit_events
 BEGIN SELECT RAISE (ABORT, 'the access log cannot be changed'); END;
+-- What an erasure leaves: the leaf, which names nobody, and so the proof.
+CREATE TRIGGER audit_events_erase_only BEFORE UPDATE OF patient_ref, details_sealed ON audit_events
+WHEN NEW.patient_ref IS NOT NULL OR NEW.details_sealed IS NOT NULL
+BEGIN SELECT RAISE (ABORT, 'the access log cannot be changed'); END;
+-- INSERT OR REPLACE would delete unseen, were it not for the pragma recursive_triggers.
 CREATE TRIGGER audit_events_no_delete BEFORE DELETE ON audit_events
 BEGIN SELECT RAISE (ABORT, 'the access log cannot be changed'); END;
--- INSERT OR REPLACE deletes without the trigger above.
-CREATE TRIGGER audit_events_no_replace BEFORE INSERT ON audit_events
-WHEN EXISTS (SELECT 1 FROM audit_events WHERE id = NEW.id)
-BEGIN SELECT RAISE (ABORT, 'the access log cannot be changed'); END;
+
+CREATE TABLE audit_share_counts (
+  share_id TEXT PRIMARY KEY NOT NULL,
+  events INTEGER NOT NULL CHECK (events > 0)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE audit_head (
+  id INTEGER PRIMARY KEY NOT NULL CHECK (id = 1),
+  size INTEGER NOT NULL CHECK (size >= 0),
+  checked_at INTEGER NOT NULL
+) STRICT;
+INSERT INTO audit_head VALUES (1, 0, 0);
+CREATE TRIGGER audit_head_grows BEFORE UPDATE OF size ON audit_head
+WHEN NEW.size < OLD.size
+BEGIN SELECT RAISE (ABORT, 'the access log cannot shrink'); END;
+
+CREATE TABLE audit_tiles (
+  level INTEGER NOT NULL,
+  idx INTEGER NOT NULL,
+  hashes BLOB NOT NULL CHECK (length(hashes) BETWEEN 32 AND 8192),
+  PRIMARY KEY (level, idx)
+) STRICT;
+
+CREATE TABLE audit_checkpoint (
+  id INTEGER PRIMARY KEY NOT NULL CHECK (id = 1),
+  size INTEGER NOT NULL,
+  note TEXT NOT NULL,
+  signed_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE audit_cosignatures (
+  witness TEXT PRIMARY KEY NOT NULL,
+  size INTEGER NOT NULL,
+  lines TEXT NOT NULL,
+  at INTEGER NOT NULL
+) STRICT;
 
 -- A share is whole once its making is on the log, which is in the transaction that makes it.
 CREATE TRIGGER share_records_whole BEFORE INSERT ON share_records

@@ -1,0 +1,24 @@
+/**
+ * JSON in the one form that is hashed: names sorted by UTF-16 code unit, no blanks, numbers and text
+ * as ECMAScript writes them (RFC 8785). Members that are undefined are left out.
+ * Throws TypeError for what that form cannot say: numbers that are not finite, broken text.
+ */
+export function canonicalJson(value: unknown): string {
+  if (typeof value === 'string') return canonicalText(value)
+  if (typeof value === 'number' && !Number.isFinite(value))
+    throw new TypeError('Not a JSON number.')
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+  let text = ''
+  for (const name of Object.keys(value).sort()) {
+    const member = (value as Record<string, unknown>)[name]
+    if (member === undefined) continue
+    text += `${text === '' ? '' : ','}${canonicalText(name)}:${canonicalJson(member)}`
+  }
+  return `{${text}}`
+}
+
+function canonicalText(text: string): string {
+  if (!text.isWellFormed()) throw new TypeError('Not Unicode text.')
+  return JSON.stringify(text)
+}

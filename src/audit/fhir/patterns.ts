@@ -1,0 +1,199 @@
+import { type Action, actions, type Outcome, outcomes } from '../../../schemas/audit-event.ts'
+import { ACTION_SYSTEM, agents, subtypes, types } from './codes.ts'
+import type { ActionCode, Coding, OutcomeCode } from './r4.ts'
+
+const BALP = 'https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.'
+
+/** How an action is told in FHIR: IHE BALP 1.1, and DICOM PS3.15 A.5 for what BALP leaves out. */
+export interface Pattern {
+  type: Coding
+  subtype: Coding[]
+  action: ActionCode
+  /** The profile to claim when a patient is known, and when none is. */
+  profile: { patient?: string; nobody?: string }
+  /** The part of each agent. BALP turns client and server round between its patterns. */
+  client: Coding
+  server: Coding
+  user: Coding
+  /** What was done is told by the request, in an entity of its own. */
+  isQuery?: true
+}
+
+const write = {
+  type: types.rest,
+  client: agents.source,
+  server: agents.destination,
+  user: agents.author
+}
+
+const create: Pattern = {
+  ...write,
+  subtype: [subtypes.create],
+  action: 'C',
+  profile: { patient: `${BALP}PatientCreate` }
+}
+
+const update: Pattern = {
+  ...write,
+  subtype: [subtypes.update],
+  action: 'U',
+  profile: { patient: `${BALP}PatientUpdate` }
+}
+
+const read: Pattern = {
+  type: types.rest,
+  subtype: [subtypes.read],
+  action: 'R',
+  profile: { patient: `${BALP}PatientRead`, nobody: `${BALP}Read` },
+  client: agents.destination,
+  server: agents.source,
+  user: agents.recipient
+}
+
+const query: Pattern = {
+  type: types.rest,
+  subtype: [subtypes.search],
+  action: 'E',
+  profile: { patient: `${BALP}PatientQuery`, nobody: `${BALP}Query` },
+  client: agents.source,
+  server: agents.destination,
+  user: agents.recipient,
+  isQuery: true
+}
+
+/**
+ * One event tells of several patients, where BALP wants one event for each. So it claims no profile
+ * unless the list was of one case.
+ */
+const patientList: Pattern = { ...query, profile: { patient: `${BALP}PatientQuery` } }
+
+const disclosure: Pattern = {
+  ...read,
+  type: types.export,
+  subtype: [subtypes.disclose, subtypes.read],
+  profile: { patient: `${BALP}PrivacyDisclosure.Source` }
+}
+
+const machine = {
+  profile: {},
+  client: agents.application,
+  server: agents.application,
+  user: agents.person
+}
+
+const login: Pattern = {
+  ...machine,
+  type: types.authentication,
+  subtype: [subtypes.login],
+  action: 'E'
+}
+
+const enrolment: Pattern = {
+  ...machine,
+  type: types.alert,
+  subtype: [subtypes.userChanged],
+  action: 'C'
+}
+
+const running = (subtype: Coding): Pattern => ({
+  ...machine,
+  type: types.application,
+  subtype: [subtype],
+  action: 'E'
+})
+
+const table: Record<Action, Pattern> = {
+  'service.start': running(subtypes.start),
+  'service.stop': running(subtypes.stop),
+  'service.check': running(subtypes.verify),
+  'organisation.create': enrolment,
+  'account.create': enrolment,
+  'account.read': read,
+  'account.disable': { ...enrolment, action: 'U' },
+  'specialist.list': query,
+  'client.create': enrolment,
+  'token.issue': login,
+  'case.create': create,
+  'case.list': patientList,
+  'case.search': patientList,
+  'case.read': read,
+  'record.create': create,
+  'record.list': patientList,
+  'record.read': read,
+  'content.read': read,
+  'share.create': create,
+  'share.list': patientList,
+  'share.read': disclosure,
+  'share.revoke': update,
+  'link.open': disclosure,
+  'audit.query': query,
+  'audit.export': { ...query, subtype: [subtypes.search, subtypes.extract] }
+}
+
+/**
+ * FHIR R4, AuditEvent.outcome: 4 is likened to HTTP 400, 8 to 500, and with 12 the system has died.
+ * What was granted and what was cut short is a disclosure all the same.
+ */
+const outcomeCodes: Record<Outcome, OutcomeCode> = {
+  success: '0',
+  granted: '0',
+  complete: '0',
+  aborted: '4',
+  revoked: '4',
+  expired: '4',
+  stopped: '4',
+  refused: '4',
+  failed: '8',
+  interrupted: '12'
+}
+
+/** What FHIR makes of an event: the codes by which it is found, and the profile it may claim. */
+export interface Told extends Pattern {
+  outcome: OutcomeCode
+}
+
+/**
+ * How an event of this action and outcome is told. A refusal is told in the same way whatever it was
+ * about, because a share may be hidden from its reader, and a search must not give it away.
+ */
+export function tell(action: Action, outcome: Outcome, viaShare: boolean): Told {
+  const isRefusal = outcome === 'refused'
+  const isDisclosure = viaShare && action === 'content.read' && !isRefusal
+  const pattern = isDisclosure ? disclosure : table[action]
+  const own: Coding = { system: ACTION_SYSTEM, code: action }
+  return {
+    ...pattern,
+    type: isRefusal ? typeOfRefusal(pattern) : pattern.type,
+    subtype: [...pattern.subtype, own],
+    outcome: outcomeCodes[outcome],
+    profile: mayClaim(pattern, outcome) ? pattern.profile : {}
+  }
+}
+
+/** A login that failed is a login; whatever else was refused concerns security. */
+function typeOfRefusal({ type }: Pattern): Coding {
+  return type === types.rest || type === types.export ? types.alert : type
+}
+
+/** The REST profiles are for success alone; a disclosure may have ended early. */
+function mayClaim(pattern: Pattern, outcome: Outcome): boolean {
+  if (outcome === 'refused') return false
+  return outcomeCodes[outcome] === '0' || pattern === disclosure
+}
+
+/** Every kind of event there can be, for searches by code. */
+export const kinds = actions.flatMap(action =>
+  outcomes.flatMap(outcome =>
+    (action === 'content.read' ? [false, true] : [undefined]).map(viaShare => ({
+      action,
+      outcome,
+      viaShare,
+      told: tell(action, outcome, viaShare ?? false)
+    }))
+  )
+)
+
+/** Every profile that some event can claim. */
+export const profiles = [
+  ...new Set(kinds.flatMap(({ told }) => Object.values(told.profile)))
+].sort()

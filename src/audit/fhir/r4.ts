@@ -1,0 +1,79 @@
+// The parts of FHIR R4 (4.0.1) that are written here. In R4 the types of an AuditEvent are Coding,
+// but for those of its agents, and the network is an element of its own: R5 differs in all of it.
+
+export interface Coding {
+  system: string
+  code: string
+  display?: string
+}
+
+export interface Identifier {
+  system: string
+  value: string
+}
+
+export interface Reference {
+  reference?: string
+  type?: string
+  identifier?: Identifier
+  display?: string
+}
+
+export interface Agent {
+  type: { coding: Coding[] }
+  who?: Reference
+  name?: string
+  requestor: boolean
+  /** `2` is an IP address, `5` a URI. */
+  network?: { address: string; type: '2' | '5' }
+}
+
+export interface EntityDetail {
+  type: string
+  valueString: string
+}
+
+export interface Entity {
+  what?: Reference
+  type: Coding
+  role?: Coding
+  /** Base64 of the request. */
+  query?: string
+  detail?: EntityDetail[]
+}
+
+export type ActionCode = 'C' | 'R' | 'U' | 'D' | 'E'
+export type OutcomeCode = '0' | '4' | '8' | '12'
+
+export interface AuditEventResource {
+  resourceType: 'AuditEvent'
+  id: string
+  meta: { lastUpdated: string; profile?: string[] }
+  type: Coding
+  subtype: Coding[]
+  action: ActionCode
+  recorded: string
+  outcome: OutcomeCode
+  outcomeDesc: string
+  agent: Agent[]
+  source: { observer: Reference; type: Coding[] }
+  entity?: Entity[]
+}
+
+export interface Bundle {
+  resourceType: 'Bundle'
+  type: 'searchset'
+  link: { relation: 'self' | 'next'; url: string }[]
+  /** Absent when nothing was found: FHIR knows no empty list. */
+  entry?: { fullUrl: string; resource: AuditEventResource; search: { mode: 'match' } }[]
+}
+
+export interface OperationOutcome {
+  resourceType: 'OperationOutcome'
+  issue: {
+    severity: 'error'
+    code: string
+    details: { coding: Coding[]; text: string }
+    diagnostics: string
+  }[]
+}

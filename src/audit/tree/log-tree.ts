@@ -1,0 +1,147 @@
+import type { Database } from '../../database/database.ts'
+import { replacePrivateFile } from '../../sealing/private-file.ts'
+import type { AuditLog } from '../log.ts'
+import { dueAt, signTree } from './checkpoints.ts'
+import { type Edge, GROW_EVENTS_MAX, growTree, LogFault } from './grow-tree.ts'
+import { eventCount, lastCheckpoint, type StoredCheckpoint } from './queries.ts'
+import type { LogKeys } from './signing-keys.ts'
+import { checkLogAtStart } from './start-check.ts'
+
+/** Under load the tree grows this often, many events at a time; after a pause at once. */
+const GROW_MILLISECONDS = 200
+/** How often events that other processes, such as the operator's scripts, wrote are looked for. */
+const LOOK_MILLISECONDS = 1000
+
+/** The Merkle tree over the access log, kept up to date while it is open. */
+export interface LogTree {
+  readonly keys: LogKeys
+  /** The last signed checkpoint, which is on the disk. Undefined before the first. */
+  checkpoint(): StoredCheckpoint | undefined
+  /** Resolves once everything on the log so far is in the tree and signed. */
+  settle(): Promise<StoredCheckpoint>
+  /** What is wrong with the log itself, in the operator's words; while there is, nothing grows. */
+  fault(): string | undefined
+  /** Has `listener` called with each new checkpoint, once it is on the disk. */
+  onCheckpoint(listener: (checkpoint: StoredCheckpoint) => void): void
+  close(): Promise<void>
+}
+
+interface Parts {
+  database: Database
+  audit: AuditLog
+  keys: LogKeys
+  /** Where the copy of the last checkpoint is kept, outside the database. */
+  copyPath: string
+  clock: () => number
+  /** Told of a round that failed; the next one tries again. */
+  onFailure(err: unknown): void
+}
+
+/**
+ * Checks the log and then keeps its tree growing: one transaction takes what is new into the tree
+ * and, when one is due, signs a checkpoint. If it stops at any point, the events are safe where
+ * their own transactions put them, and the next start goes on from the head.
+ * Throws LogFault when the log is not what was signed.
+ */
+export async function openLogTree(parts: Parts): Promise<LogTree> {
+  const { database, audit, keys, copyPath, clock } = parts
+  await checkLogAtStart(database, keys, copyPath)
+  const listeners: ((checkpoint: StoredCheckpoint) => void)[] = []
+  let known: Edge | undefined
+  let signed = await lastCheckpoint(database.read)
+  let fault: LogFault | undefined
+
+  async function advance(signNow: boolean): Promise<boolean> {
+    const { tree, fresh } = await database.write(async tx => {
+      const tree = await growTree(tx, known)
+      const now = clock()
+      const due = signNow ? signed?.size !== tree.size : now >= dueAt(signed, tree.size)
+      const fresh = due ? await signTree(tx, keys, tree, now) : undefined
+      return { tree, fresh }
+    })
+    const grewBy = tree.size - (known?.size ?? tree.size)
+    known = tree
+    if (fresh !== undefined) await publish(fresh)
+    return grewBy === GROW_EVENTS_MAX
+  }
+
+  /** The copy is renewed after the row: an older copy agrees with a newer row, never the reverse. */
+  async function publish(checkpoint: StoredCheckpoint): Promise<void> {
+    await replacePrivateFile(copyPath, checkpoint.note)
+    signed = checkpoint
+    for (const listener of listeners) listener(checkpoint)
+  }
+
+  async function round(signNow = false): Promise<void> {
+    if (fault !== undefined) return
+    try {
+      while (await advance(signNow)) await new Promise(setImmediate)
+    } catch (err) {
+      if (err instanceof LogFault) fault = err
+      parts.onFailure(err)
+      throw err
+    }
+  }
+
+  const rounds = inTurn(round)
+  audit.onAppend(rounds.soon)
+  const look = setInterval(async () => {
+    const isBehind = (await eventCount(database.read)) > (known?.size ?? -1)
+    if (isBehind || clock() >= dueAt(signed, known?.size ?? 0)) rounds.soon()
+  }, LOOK_MILLISECONDS)
+  look.unref()
+  await rounds.now(false)
+
+  return {
+    keys,
+    checkpoint: () => signed,
+    async settle() {
+      await rounds.now(true)
+      if (signed === undefined) throw new LogFault('The access log could not be signed.')
+      return signed
+    },
+    fault: () => fault?.message,
+    onCheckpoint: listener => void listeners.push(listener),
+    async close() {
+      clearInterval(look)
+      rounds.stop()
+      // What stays out of the tree is taken in at the next start.
+      await rounds.now(true).catch(() => {})
+    }
+  }
+}
+
+/** Lets one round run at a time: soon after a request, though not more often than is worth it. */
+function inTurn(round: (signNow?: boolean) => Promise<void>) {
+  let running = Promise.resolve()
+  let timer: NodeJS.Timeout | undefined
+  let lastAt = Number.NEGATIVE_INFINITY
+  let stopped = false
+
+  function now(signNow: boolean): Promise<void> {
+    const next = running.then(() => round(signNow))
+    running = next
+      .catch(() => {})
+      .finally(() => {
+        lastAt = performance.now()
+      })
+    return next
+  }
+
+  return {
+    now,
+    soon() {
+      if (timer !== undefined || stopped) return
+      const wait = Math.max(0, lastAt + GROW_MILLISECONDS - performance.now())
+      timer = setTimeout(() => {
+        timer = undefined
+        now(false).catch(() => {})
+      }, wait)
+      timer.unref()
+    },
+    stop() {
+      stopped = true
+      clearTimeout(timer)
+    }
+  }
+}

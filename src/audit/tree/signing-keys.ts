@@ -1,0 +1,112 @@
+import { createPrivateKey, generateKeyPairSync, type JsonWebKey, type KeyObject } from 'node:crypto'
+import {
+  createPrivateFile,
+  readPrivateFile,
+  replacePrivateFile
+} from '../../sealing/private-file.ts'
+import { SealError } from '../../sealing/seal-error.ts'
+import {
+  formatVerifierKey,
+  type NoteSigner,
+  type NoteVerifier,
+  noteSigner,
+  noteVerifier,
+  parseVerifierKey,
+  type VerifierKey,
+  verifierKeyOf
+} from '../tlog/note.ts'
+
+/**
+ * The keys that sign checkpoints, and the name of the log. A retired key keeps its public half here,
+ * so that checkpoints it signed can still be verified.
+ */
+export interface LogKeys {
+  /** The name of the log in its checkpoints. It never changes, even when the service moves. */
+  origin: string
+  /** Keys in use, oldest first: each signs every checkpoint. */
+  signers: NoteSigner[]
+  /** Every key that ever signed, the retired ones included, oldest first. */
+  keys: { vkey: string; since: string; until?: string }[]
+  verifiers: NoteVerifier[]
+}
+
+interface KeyFile {
+  origin: string
+  keys: { vkey: string; since: string; until?: string; privateKey?: JsonWebKey }[]
+}
+
+/** Makes the key file of a new log. Rejects with EEXIST when there is one. */
+export async function createLogKeys(path: string, origin: string, since: string): Promise<void> {
+  await createPrivateFile(path, textOf({ origin, keys: [newKey(origin, since)] }))
+}
+
+/** Opens the key file. Throws SealError when it is missing, unsafe or damaged. */
+export async function openLogKeys(path: string): Promise<LogKeys> {
+  const { origin, keys } = await readKeyFile(path)
+  const inUse = keys.flatMap(key => (key.privateKey === undefined ? [] : [key]))
+  return {
+    origin,
+    signers: inUse.map(key => noteSigner(origin, privateKeyOf(key))),
+    keys: keys.map(({ privateKey: _, ...key }) => key),
+    verifiers: keys.map(({ vkey }) => noteVerifier(parseVerifierKey(vkey)))
+  }
+}
+
+/**
+ * Adds a key that signs from the next start on, beside those in use. Resolves to its verifier key,
+ * which is to be published before the older ones are retired.
+ */
+export async function addLogKey(path: string, since: string): Promise<string> {
+  const file = await readKeyFile(path)
+  const key = newKey(file.origin, since)
+  await replacePrivateFile(path, textOf({ ...file, keys: [...file.keys, key] }))
+  return key.vkey
+}
+
+/**
+ * Forgets the private half of every key but the newest. Resolves to the verifier keys retired;
+ * checkpoints they signed stay valid. If it stops before its end, nothing has changed.
+ */
+export async function retireOldLogKeys(path: string, until: string): Promise<string[]> {
+  const file = await readKeyFile(path)
+  const retired: string[] = []
+  const keys = file.keys.map((key, n) => {
+    const { privateKey, ...publicHalf } = key
+    if (n === file.keys.length - 1 || privateKey === undefined) return key
+    retired.push(key.vkey)
+    return { ...publicHalf, until }
+  })
+  await replacePrivateFile(path, textOf({ ...file, keys }))
+  return retired
+}
+
+function newKey(origin: string, since: string) {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+  const vkey = formatVerifierKey(verifierKeyOf(origin, publicKey))
+  return { vkey, since, privateKey: privateKey.export({ format: 'jwk' }) }
+}
+
+function privateKeyOf(key: KeyFile['keys'][number]): KeyObject {
+  return createPrivateKey({ key: key.privateKey ?? {}, format: 'jwk' })
+}
+
+async function readKeyFile(path: string): Promise<KeyFile> {
+  const text = await readPrivateFile(path)
+  try {
+    const file: KeyFile = JSON.parse(text)
+    const ofOrigin = (key: VerifierKey) => key.name === file.origin
+    const fits = file.keys.every(key => {
+      const verifier = parseVerifierKey(key.vkey)
+      const isOwn =
+        key.privateKey === undefined ||
+        formatVerifierKey(verifierKeyOf(file.origin, privateKeyOf(key))) === key.vkey
+      return ofOrigin(verifier) && isOwn
+    })
+    if (fits && file.keys.at(-1)?.privateKey !== undefined) return file
+  } catch {
+    // The parser's own message quotes the text, which holds keys.
+  }
+  throw new SealError('keyring-damaged', 'The key file of the access log is damaged.')
+}
+
+const textOf = (file: KeyFile): string => `${JSON.stringify(file, null, 2)}\n`
