@@ -40,8 +40,10 @@ export interface Limits {
   /** Lines in one page of a list. */
   pageSizeMax: number
   pageSizeDefault: number
-  /** * Writes that share one commit. */
+  /** * Writes that share one commit, on SQLite. */
   commitGroupMax: number
+  /** * Connections to PostgreSQL at once; one more tells the others that this process lives. */
+  databaseConnectionsMax: number
   /** * Uploads stop while the disk has less room than this. */
   freeBytesMin: number
   /** Everything stops while it has less than this: second events still fit. */
@@ -50,6 +52,8 @@ export interface Limits {
 
 export interface Config {
   dataDirectory: string
+  /** Of PostgreSQL; without it the database is a file in the data directory. Holds a password. */
+  databaseUrl: string | undefined
   host: string
   port: number
   /** Where clients reach the service, without a slash at its end. */
@@ -119,6 +123,32 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   if (!LOG_LEVELS.includes(logLevel)) {
     problems.push(`CONSILIUM_LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}.`)
   }
+  const limits = readLimits(number)
+  const witnesses = readWitnesses(env['CONSILIUM_WITNESSES'], problems)
+  const databaseUrl = readDatabaseUrl('DATABASE_URL', env, problems)
+  if (limits.shareHoursDefault > limits.shareHoursMax) {
+    problems.push('CONSILIUM_SHARE_HOURS_DEFAULT must not be above CONSILIUM_SHARE_HOURS_MAX.')
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+  return Object.freeze({
+    dataDirectory: resolve(env['CONSILIUM_DATA'] || 'data'),
+    databaseUrl,
+    host,
+    port,
+    publicUrl,
+    tls,
+    trustedProxies,
+    metricsReaders,
+    logLevel,
+    witnesses,
+    limits: Object.freeze(limits)
+  })
+}
+
+/** `number` reads a whole number of the environment: its name, what it is unset, least, most. */
+function readLimits(
+  number: (name: string, fallback: number, min: number, max: number) => number
+): Limits {
   const limits: Limits = {
     objectBytesMax: number('CONSILIUM_OBJECT_BYTES_MAX', 20 * GIB, 1, 1024 * GIB),
     objectsPerRecordMax: number('CONSILIUM_OBJECTS_PER_RECORD_MAX', 5000, 1, 100_000),
@@ -137,27 +167,12 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     pageSizeMax: 200,
     pageSizeDefault: 50,
     commitGroupMax: number('CONSILIUM_COMMIT_GROUP_MAX', 128, 1, 10_000),
+    databaseConnectionsMax: number('CONSILIUM_DATABASE_CONNECTIONS_MAX', 16, 2, 1000),
     freeBytesMin: number('CONSILIUM_FREE_BYTES_MIN', GIB, 0, 1024 * GIB),
     accessFreeBytesMin: 0
   }
   limits.accessFreeBytesMin = Math.floor(limits.freeBytesMin / 4)
-  const witnesses = readWitnesses(env['CONSILIUM_WITNESSES'], problems)
-  if (limits.shareHoursDefault > limits.shareHoursMax) {
-    problems.push('CONSILIUM_SHARE_HOURS_DEFAULT must not be above CONSILIUM_SHARE_HOURS_MAX.')
-  }
-  if (problems.length > 0) throw new ConfigError(problems)
-  return Object.freeze({
-    dataDirectory: resolve(env['CONSILIUM_DATA'] || 'data'),
-    host,
-    port,
-    publicUrl,
-    tls,
-    trustedProxies,
-    metricsReaders,
-    logLevel,
-    witnesses,
-    limits: Object.freeze(limits)
-  })
+  return limits
 }
 
 function readTls(env: Record<string, string | undefined>, problems: string[]): Config['tls'] {
@@ -181,6 +196,32 @@ function readTls(env: Record<string, string | undefined>, problems: string[]): C
     problems.push(`The TLS certificate or key cannot be read or used (${code}).`)
     return undefined
   }
+}
+
+/**
+ * The address of a PostgreSQL database, checked: on another machine only over TLS that knows whom it
+ * talks to. Problems never quote it, because it holds a password.
+ */
+export function readDatabaseUrl(
+  name: string,
+  env: Record<string, string | undefined>,
+  problems: string[]
+): string | undefined {
+  const text = env[name]
+  if (!text) return undefined
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const isAddress = url !== undefined && /^postgres(ql)?:$/.test(url.protocol)
+  if (!isAddress || url.pathname.length < 2 || url.username === '') {
+    problems.push(`${name} must be an address such as postgres://role:password@host/database.`)
+    return undefined
+  }
+  // A host among the parameters wins; one that is a path is a socket of this machine.
+  const host = url.searchParams.get('host') ?? url.hostname
+  const isLocal = LOOPBACK.has(host) || host === '[::1]' || host === '' || host.startsWith('/')
+  if (!isLocal && url.searchParams.get('sslmode') !== 'verify-full') {
+    problems.push(`${name} names another machine, so it must end in ?sslmode=verify-full.`)
+  }
+  return text
 }
 
 /** Pairs of verifier key and address, each `vkey url`, separated by commas. */

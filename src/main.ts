@@ -11,7 +11,9 @@ async function main(): Promise<void> {
   const data = await prepareData(config)
   const log = createLogger(config.logLevel)
   const app = await buildApp(config, log)
-  await app.exchange.blobs.sweepUnfinished()
+  // What another process left half-written, unless that process lives and is writing it.
+  const isAlone = (await app.exchange.database.runs()).size === 1
+  if (isAlone) await app.exchange.blobs.sweepUnfinished()
 
   const recordRun = (action: 'service.start' | 'service.stop') =>
     app.exchange.database.write(tx =>

@@ -9,8 +9,9 @@ import { createLogKeys, type LogKeys, openLogKeys } from './audit/tree/signing-k
 import { openDiskBlobs } from './blobs/disk.ts'
 import { type Config, ConfigError } from './config.ts'
 import type { Database } from './database/database.ts'
-import { lockForService, openSqlite } from './database/sqlite.ts'
+import { lockForService } from './database/sqlite.ts'
 import type { Clock, ServiceKeys } from './exchange.ts'
+import { isNewDatabase, openDatabase } from './open-database.ts'
 import { createKeyringFile, openKeyringFile } from './sealing/keyrings/file.ts'
 import type { Keyring } from './sealing/keyrings/keyring.ts'
 import { rememberingKeyring } from './sealing/keyrings/remember.ts'
@@ -49,17 +50,20 @@ export function dataPaths(directory: string) {
  * Throws ConfigError when there is none yet, or when a key file is missing, unsafe or damaged.
  */
 export async function openData(
-  config: Pick<Config, 'dataDirectory' | 'limits'>,
+  config: Pick<Config, 'dataDirectory' | 'databaseUrl' | 'limits'>,
   clock: Clock = Date.now
 ): Promise<OpenData> {
   const paths = dataPaths(config.dataDirectory)
   requireData(config)
   const file = await checkedKey('keyring.json', () => openKeyringFile(paths.keyring))
   const keyring = rememberingKeyring(file, clock)
-  const database = openSqlite(paths.database, config.limits.commitGroupMax)
+  const database = await openDatabase(config, paths.database)
   const serviceKeys = await checkedKey('keyring.json', () =>
     openServiceKeys(database, keyring, clock)
-  )
+  ).catch(async err => {
+    await database.close()
+    throw err
+  })
   return {
     database,
     keyring,
@@ -72,19 +76,36 @@ export async function openData(
 }
 
 /** Throws ConfigError unless the service has made its data here. */
-export function requireData(config: Pick<Config, 'dataDirectory'>): void {
-  if (existsSync(dataPaths(config.dataDirectory).database)) return
-  throw new ConfigError(['There is no data yet. Start the service once with npm start.'])
+export function requireData(config: Pick<Config, 'dataDirectory' | 'databaseUrl'>): void {
+  const { database, keyring } = dataPaths(config.dataDirectory)
+  if (existsSync(config.databaseUrl === undefined ? database : keyring)) return
+  const elsewhere =
+    config.databaseUrl === undefined ? '' : ' If it runs on other machines, bring its keys here.'
+  throw new ConfigError([
+    `There is no data yet. Start the service once with npm start.${elsewhere}`
+  ])
 }
 
-/** Takes the lock on the data that keeps a second service away; ConfigError when there is one. */
-export function lockData(config: Pick<Config, 'dataDirectory'>): { release(): void } {
+/**
+ * Takes the lock on the data that keeps a second service away; ConfigError when there is one. On
+ * PostgreSQL there may be any number.
+ */
+export function lockData(config: Pick<Config, 'dataDirectory' | 'databaseUrl'>): {
+  release(): void
+} {
+  if (config.databaseUrl !== undefined) return { release() {} }
   const paths = dataPaths(config.dataDirectory)
   const lock = lockForService(paths.lock)
   if (lock !== undefined) return lock
   throw new ConfigError([
     `Another Consilium is running on ${paths.directory}. SQLite data belong to one service: stop the other, or use another CONSILIUM_DATA.`
   ])
+}
+
+/** Throws ConfigError when another process has the database open. */
+export async function requireAlone({ database }: Pick<OpenData, 'database'>): Promise<void> {
+  if ((await database.runs()).size === 1) return
+  throw new ConfigError(['Another process is using the database. Stop every service first.'])
 }
 
 /**
@@ -96,12 +117,14 @@ export async function prepareData(config: Config): Promise<{ release(): void; is
   const paths = dataPaths(config.dataDirectory)
   await mkdir(paths.directory, { recursive: true, mode: 0o700 })
   const lock = lockData(config)
-  const isNew = !existsSync(paths.database)
+  const isNew = await isNewDatabase(config, paths.database)
   if (isNew) {
     if (await holdsObjects(paths.blobs)) {
       lock.release()
+      const missing =
+        config.databaseUrl === undefined ? 'consilium.db is missing' : 'The database is empty'
       throw new ConfigError([
-        'consilium.db is missing, yet there are sealed objects, which a new database would not know. Put it back from your backup.'
+        `${missing}, yet there are sealed objects, which a new database would not know. Put it back from your backup.`
       ])
     }
     // The database comes last: if it stops here, the next start makes what is still missing.
@@ -111,7 +134,7 @@ export async function prepareData(config: Config): Promise<{ release(): void; is
     await unlessThere(() =>
       createLogKeys(paths.logKeys, logOrigin(config), new Date().toISOString())
     )
-    await openSqlite(paths.database).close()
+    await (await openDatabase(config, paths.database)).close()
   }
   return { ...lock, isNew }
 }

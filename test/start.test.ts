@@ -63,7 +63,13 @@ t.test('the first start makes keys and database, for this user alone', async t =
   t.match(await startAndStop(config), { isNew: true })
   const paths = dataPaths(config.dataDirectory)
   t.equal(statSync(config.dataDirectory).mode & 0o777, 0o700)
-  for (const path of [paths.keyring, paths.issuerKeys, paths.linkKeys, paths.logKeys, paths.checkpoint]) {
+  for (const path of [
+    paths.keyring,
+    paths.issuerKeys,
+    paths.linkKeys,
+    paths.logKeys,
+    paths.checkpoint
+  ]) {
     t.equal(statSync(path).mode & 0o777, 0o600, relative(config.dataDirectory, path))
   }
   const { service_keys: keys = [] } = rows(config)

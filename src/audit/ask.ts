@@ -15,6 +15,7 @@ import {
   pageOfEvents,
   wasHidden
 } from './queries.ts'
+import { placeAllPending } from './tree/pending.ts'
 
 export type { EventFilter } from './queries.ts'
 
@@ -40,6 +41,7 @@ export async function answerQuestion(
   page: Page,
   asked: Record<string, unknown>
 ): Promise<{ events: AuditEventView[]; next?: string }> {
+  await placeAllPending(exchange.database)
   const { rows, next } = await pageOf(page, exchange.limits, (before, limit) =>
     pageOfEvents(exchange.database.read, filter, before, limit)
   )
@@ -59,6 +61,7 @@ export async function askForEvent(
 ): Promise<AuditEventView> {
   if (!isId(id)) throw new Refusal('event-not-found')
   const filter = { organisationId: caller.organisationId, id }
+  await placeAllPending(exchange.database)
   const rows = await pageOfEvents(exchange.database.read, filter, undefined, 1)
   const [event] = await viewEvents(exchange, rows, caller.organisationId)
   if (event === undefined) {

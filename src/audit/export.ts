@@ -4,6 +4,7 @@ import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
 import { filterOf, recordQuestion, viewEvents } from './ask.ts'
 import { pageOfEvents } from './queries.ts'
+import { placeAllPending } from './tree/pending.ts'
 
 /** Events read from the database at a time: memory stays the same however long the export is. */
 const PAGE_EVENTS = 500
@@ -20,6 +21,7 @@ export async function exportLog(
   const { format = 'ndjson', ...question } = asked
   const filter = filterOf(exchange, caller, question)
   await recordQuestion(exchange, caller, 'audit.export', { ...question }, filter)
+  await placeAllPending(exchange.database)
   const write = format === 'csv' ? csvLine : ndjsonLine
 
   async function* lines(): AsyncGenerator<string> {

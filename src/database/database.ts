@@ -5,7 +5,10 @@ import type { Tables } from '../../schemas/tables.ts'
 export type Queries = Pick<
   PgDatabase<PgQueryResultHKT>,
   'select' | 'insert' | 'update' | 'delete'
-> & { readonly tables: Tables }
+> & {
+  readonly tables: Tables
+  readonly kind: 'sqlite' | 'postgres'
+}
 
 /** The one store of rows. Blobs live elsewhere (`blobs/`). */
 export interface Database {
@@ -26,6 +29,10 @@ export interface Database {
   write<T>(work: (tx: Queries) => Promise<T>): Promise<T>
   /** Throws a Refusal unless a write would reach the disk now. */
   check(): Promise<void>
+  /** Names this opening of the database among all there ever are. */
+  readonly run: string
+  /** The runs, this one included, whose processes have the database open now. */
+  runs(): Promise<Set<string>>
   close(): Promise<void>
 }
 
@@ -45,4 +52,26 @@ export function prepared<Values extends Record<string, unknown>, Result>(
     }
     return query.execute(values)
   }
+}
+
+/**
+ * Makes the rows that `query` finds stay as they are until the transaction `tx` ends: with `share`
+ * others may hold them too, with `update` they wait. SQLite needs nothing: it has one writer.
+ */
+export function held<Query extends { for(strength: 'share' | 'update'): unknown }>(
+  tx: Queries,
+  query: Query,
+  strength: 'share' | 'update'
+): Query {
+  if (tx.kind === 'postgres') query.for(strength)
+  return query
+}
+
+/**
+ * Whether a constraint or a trigger refused a statement, whichever database it is: of PostgreSQL the
+ * class 23 of SQLSTATE (Appendix A of its manual), which our triggers use too.
+ */
+export function isRuleViolation(err: unknown): boolean {
+  const code = err instanceof Error && 'code' in err ? String(err.code) : ''
+  return code.startsWith('SQLITE_CONSTRAINT') || /^23[0-9A-Z]{3}$/.test(code)
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import Sqlite from 'better-sqlite3'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { tables } from '../../schemas/tables.ts'
@@ -31,7 +32,11 @@ export function openSqlite(file: string, commitGroupMax = COMMIT_GROUP_MAX): Dat
   const snapshot = sharedSnapshot(reader)
   const write = groupedWriter(writer, commitGroupMax, snapshot.end)
   const read = queriesOn(reader)
+  const run = randomUUID()
   return {
+    run,
+    // The lock keeps other services away, so whatever another run left is of an ended process.
+    runs: async () => new Set([run]),
     get read() {
       snapshot.begin()
       return read
@@ -96,7 +101,7 @@ export function lockForService(file: string): { release(): void } | undefined {
 
 function queriesOn(connection: Sqlite.Database): Queries {
   const queries = drizzle(plannedOnce(connection))
-  return Object.assign(queries, { tables: tables.sqlite }) as unknown as Queries
+  return Object.assign(queries, { tables: tables.sqlite, kind: 'sqlite' }) as unknown as Queries
 }
 
 /**

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { asc, eq, gt } from 'drizzle-orm'
 import type { Receipt } from '../audit/receipt.ts'
+import { placeAllPending } from '../audit/tree/pending.ts'
 import { knownCase, openCaseDetails, openCaseKey } from '../cases/case.ts'
 import type { Exchange } from '../exchange.ts'
 import { openProfile } from '../identity/profile.ts'
@@ -163,6 +164,7 @@ async function checkShares({ database, keyring }: Parts, faults: Faults): Promis
 /** Every event opens, and every granted one but the check's own has been completed. */
 async function checkLog(exchange: Parts, faults: Faults, own: string): Promise<void> {
   const { database, audit } = exchange
+  await placeAllPending(database)
   const { auditEvents, openDisclosures } = database.read.tables
   let after = ''
   for (;;) {

@@ -2,6 +2,12 @@ import { inArray } from 'drizzle-orm'
 import type { Exchange } from '../exchange.ts'
 import { removeExpired } from '../identity/oidc-adapter.ts'
 
+/**
+ * Where several processes upload, an upload that this one knows nothing of may have stored a blob this
+ * long before the transaction that names it.
+ */
+const UPLOAD_MILLISECONDS_MAX = 48 * 3_600_000
+
 const INTERVAL_MILLISECONDS = 10 * 60 * 1000
 
 /** Rows and blobs looked at in one go, so that no request waits long for housekeeping. */
@@ -9,16 +15,20 @@ const BATCH = 500
 
 /**
  * Removes what nothing needs any more, now and every ten minutes: blobs that no row names because
- * their upload never ended, and what the issuer remembered for a short while. Safe to stop and to
+ * their upload never ended, and what the issuer remembered for a short while; and completes the
+ * disclosures of processes that ended. Safe to stop and to
  * repeat at any point.
  */
 export function cleanUp(exchange: Exchange): { stop(): Promise<void> } {
-  const began = exchange.clock()
+  const isShared = exchange.database.read.kind === 'postgres'
+  const began = exchange.clock() - (isShared ? UPLOAD_MILLISECONDS_MAX : 0)
   let stopped = false
   const goOn = () => !stopped
   async function round(): Promise<void> {
     try {
       while (goOn() && (await removeExpired(exchange.database, exchange.clock(), BATCH)) === BATCH);
+      const interrupted = await exchange.disclosures.recover()
+      if (interrupted > 0) exchange.log.warn({ interrupted }, 'streams of an ended process')
       const orphans = await removeOrphans(exchange, began, goOn)
       if (orphans > 0) exchange.log.info({ orphans }, 'removed blobs of uploads that never ended')
     } catch (err) {

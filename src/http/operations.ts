@@ -3,6 +3,7 @@ import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Config } from '../config.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
+import { canonicalContext, newKey, wrapKey } from '../sealing/keys.ts'
 import { addressList } from './address-list.ts'
 import { open } from './area.ts'
 
@@ -47,6 +48,8 @@ export function operationRoutes(
   })
 }
 
+const PROBE = canonicalContext('readiness')
+
 /** Each part by itself, so that an operator sees which of them is down. */
 async function readiness(exchange: Exchange, state: Stopping): Promise<Record<string, string>> {
   const tell = (check: Promise<unknown>) =>
@@ -54,10 +57,11 @@ async function readiness(exchange: Exchange, state: Stopping): Promise<Record<st
       () => 'ok',
       () => 'failing'
     )
-  const { database, blobs, limits, logGuard } = exchange
+  const { database, blobs, keyring, limits, logGuard } = exchange
   return {
     service: state.stopping ? 'stopping' : 'ok',
     database: await tell(database.check()),
+    keyring: await tell(wrapKey(keyring, PROBE, newKey())),
     log: logGuard.trouble() ?? 'ok',
     storage: await blobs.freeBytes().then(
       bytes => (bytes >= limits.freeBytesMin ? 'ok' : 'low on space'),

@@ -7,6 +7,7 @@ import { type Config, readConfig } from '../../src/config.ts'
 import { type OpenData, openData, prepareData } from '../../src/open-data.ts'
 import { type Client, makeClient } from '../helpers/client.ts'
 import { PUBLIC_URL, readEvents } from '../helpers/data.ts'
+import { databaseSettings } from '../helpers/databases.ts'
 import type { AuditRow } from '../helpers/exchange.ts'
 import { enrolPeople, type People, type PersonName } from '../helpers/people.ts'
 import { type RawCall, rawCall } from '../helpers/raw.ts'
@@ -17,6 +18,8 @@ const START_MILLISECONDS_MAX = 30_000
 export interface RealService {
   readonly url: string
   readonly config: Config
+  /** Its environment. */
+  readonly settings: Record<string, string>
   readonly people: People
   readonly clock: { now(): number }
   readonly pid: number
@@ -49,6 +52,7 @@ export async function startRealService(
 ): Promise<RealService> {
   // Asked for before the directory, so that the directory is removed last.
   t.teardown(() => {})
+  const database = await databaseSettings()
   const port = await quietPort()
   const url = `http://127.0.0.1:${port}`
   const settings = {
@@ -59,6 +63,7 @@ export async function startRealService(
     CONSILIUM_REFUSALS_PER_MINUTE_MAX: '10000',
     // Starts more often than any service: what was compiled once is kept.
     NODE_COMPILE_CACHE: join(t.testdirName, 'compiled'),
+    ...database,
     ...env
   }
   const config = readConfig(settings)
@@ -74,6 +79,7 @@ export async function startRealService(
   const service: RealService = {
     url,
     config,
+    settings,
     people,
     clock: { now: Date.now },
     get pid() {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { asc, desc, gt } from 'drizzle-orm'
 import type { Test } from 'tap'
 import { type App, buildApp } from '../../src/app.ts'
+import { placeAllPending } from '../../src/audit/tree/pending.ts'
 import type { Blobs } from '../../src/blobs/blobs.ts'
 import { openDiskBlobs } from '../../src/blobs/disk.ts'
 import { type Config, type Limits, readConfig } from '../../src/config.ts'
@@ -11,6 +12,7 @@ import { createLogger } from '../../src/log.ts'
 import { dataPaths, openData, prepareData } from '../../src/open-data.ts'
 import { type Client, makeClient } from './client.ts'
 import { PUBLIC_URL, type readEvents } from './data.ts'
+import { databaseSettings } from './databases.ts'
 import { enrolPeople, type People, type PersonName } from './people.ts'
 import { type RawCall, rawCall } from './raw.ts'
 
@@ -76,8 +78,9 @@ export interface TestExchange {
 export async function startExchange(t: Test, options: ExchangeOptions = {}): Promise<TestExchange> {
   // Asked for before the directory, so that the directory goes last: the service still writes to it.
   t.teardown(() => {})
+  const database = await databaseSettings()
   const directory = join(t.testdir(), 'data')
-  const config = testConfig(directory, options)
+  const config = testConfig(directory, { ...options, env: { ...database, ...options.env } })
   const lines: string[] = []
   const log = createLogger(config.logLevel, { write: (line: string) => void lines.push(line) })
   const clock = testClock()
@@ -183,6 +186,7 @@ async function matchingEvents(
 }
 
 async function lastEventId({ database }: Exchange): Promise<string> {
+  await placeAllPending(database)
   const { auditEvents } = database.read.tables
   const [last] = await database.read
     .select({ id: auditEvents.id })
@@ -194,6 +198,7 @@ async function lastEventId({ database }: Exchange): Promise<string> {
 
 /** Ids grow with time, so what came later has a larger one. */
 async function eventsAfter({ database, audit }: Exchange, last: string): Promise<AuditRow[]> {
+  await placeAllPending(database)
   const { auditEvents } = database.read.tables
   const rows = await database.read
     .select()

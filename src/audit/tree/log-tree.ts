@@ -3,6 +3,7 @@ import { replacePrivateFile } from '../../sealing/private-file.ts'
 import type { AuditLog } from '../log.ts'
 import { dueAt, signTree } from './checkpoints.ts'
 import { type Edge, GROW_EVENTS_MAX, growTree, LogFault } from './grow-tree.ts'
+import { isAnyPending } from './pending.ts'
 import { eventCount, lastCheckpoint, type StoredCheckpoint } from './queries.ts'
 import type { LogKeys } from './signing-keys.ts'
 import { checkLogAtStart } from './start-check.ts'
@@ -52,17 +53,21 @@ export async function openLogTree(parts: Parts): Promise<LogTree> {
   let fault: LogFault | undefined
 
   async function advance(signNow: boolean): Promise<boolean> {
-    const { tree, fresh } = await database.write(async tx => {
+    const { tree, last, fresh } = await database.write(async tx => {
       const tree = await growTree(tx, known)
       const now = clock()
-      const due = signNow ? signed?.size !== tree.size : now >= dueAt(signed, tree.size)
+      const last = await lastCheckpoint(tx)
+      const due = signNow ? last?.size !== tree.size : now >= dueAt(last, tree.size)
       const fresh = due ? await signTree(tx, keys, tree, now) : undefined
-      return { tree, fresh }
+      return { tree, last, fresh }
     })
     const grewBy = tree.size - (known?.size ?? tree.size)
     known = tree
+    // Another process may have signed.
+    signed = last
     if (fresh !== undefined) await publish(fresh)
-    return grewBy === GROW_EVENTS_MAX
+    // What another process took in counts too; then one more round finds nothing.
+    return grewBy >= GROW_EVENTS_MAX
   }
 
   /** The copy is renewed after the row: an older copy agrees with a newer row, never the reverse. */
@@ -85,9 +90,14 @@ export async function openLogTree(parts: Parts): Promise<LogTree> {
 
   const rounds = inTurn(round)
   audit.onAppend(rounds.soon)
+  async function isBehind(): Promise<boolean> {
+    const { read } = database
+    return (await isAnyPending(read)) || (await eventCount(read)) > (known?.size ?? -1)
+  }
   const look = setInterval(async () => {
-    const isBehind = (await eventCount(database.read)) > (known?.size ?? -1)
-    if (isBehind || clock() >= dueAt(signed, known?.size ?? 0)) rounds.soon()
+    // A database that does not answer is told of by the round.
+    const isDue = clock() >= dueAt(signed, known?.size ?? 0)
+    if (isDue || (await isBehind().catch(() => true))) rounds.soon()
   }, LOOK_MILLISECONDS)
   look.unref()
   await rounds.now(false)
