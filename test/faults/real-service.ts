@@ -145,6 +145,44 @@ export async function startRealService(
   return service
 }
 
+/** Another process on the same data, which must be on PostgreSQL. */
+export interface Beside extends Pick<RealService, 'url' | 'pid' | 'client' | 'raw' | 'kill'> {
+  /** Stops it where it is, as if it had lost its machine; it still holds what it held. */
+  freeze(): void
+}
+
+/** Starts another service beside one that runs: same database, same data directory, other port. */
+export async function startBeside(t: Test, service: RealService): Promise<Beside> {
+  const port = await quietPort()
+  const url = `http://127.0.0.1:${port}`
+  const child = spawnService({ ...service.settings, CONSILIUM_PORT: String(port) })
+  let told = ''
+  for (const output of [child.stdout, child.stderr]) output?.on('data', text => (told += text))
+  const kill = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const exit = once(child, 'exit')
+    child.kill('SIGKILL')
+    await exit
+  }
+  t.teardown(kill)
+  await untilReady(url, child, () => told)
+  const { people } = service
+  return {
+    url,
+    pid: child.pid ?? 0,
+    client: who => makeClient(() => url, Date.now, who && people[who]),
+    async raw(who, requestLine, headers = {}, body) {
+      const token = await makeClient(() => url, Date.now, who && people[who]).token()
+      const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` }
+      const call = rawCall(url, requestLine, { ...authorization, ...headers }, body)
+      t.teardown(() => call.abort())
+      return call
+    },
+    kill,
+    freeze: () => void child.kill('SIGSTOP')
+  }
+}
+
 /** The process alone, as an operator starts it. */
 export function spawnService(env: Record<string, string>): ChildProcess {
   const main = new URL('../../src/main.ts', import.meta.url).pathname
