@@ -96,8 +96,22 @@ async function openExchange(
   log: FastifyBaseLogger,
   parts: Parts
 ): Promise<Exchange> {
-  const { clock = Date.now } = parts
-  const { close, ...data } = await openData(config, clock)
+  const { close, ...data } = await openData(config, parts.clock)
+  try {
+    return await openParts(config, log, parts, data)
+  } catch (err) {
+    await close()
+    throw err
+  }
+}
+
+async function openParts(
+  config: Config,
+  log: FastifyBaseLogger,
+  parts: Parts,
+  data: Omit<OpenData, 'close'>
+): Promise<Exchange> {
+  const { clock } = data
   const { links, log: logKeys } = await readSigningKeys(config)
   const blobs = parts.blobs ?? (await openDiskBlobs(dataPaths(config.dataDirectory).blobs))
   const disclosures = openDisclosures(data.database, data.audit, clock)

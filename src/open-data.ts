@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import { v7 as uuidv7 } from 'uuid'
 import { type AuditLog, openAuditLog } from './audit/log.ts'
@@ -78,7 +78,8 @@ export async function openData(
 /** Throws ConfigError unless the service has made its data here. */
 export function requireData(config: Pick<Config, 'dataDirectory' | 'databaseUrl'>): void {
   const { database, keyring } = dataPaths(config.dataDirectory)
-  if (existsSync(config.databaseUrl === undefined ? database : keyring)) return
+  // Only a machine that has none of the keys has no data: one that is lost is told of by itself.
+  if (existsSync(config.databaseUrl === undefined ? database : dirname(keyring))) return
   const elsewhere =
     config.databaseUrl === undefined ? '' : ' If it runs on other machines, bring its keys here.'
   throw new ConfigError([
