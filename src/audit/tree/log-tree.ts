@@ -88,10 +88,12 @@ export async function openLogTree(parts: Parts): Promise<LogTree> {
   // Before anything goes on by itself: a log that cannot be gone on with leaves nothing running.
   await rounds.now(false)
   audit.onAppend(rounds.soon)
-  const look = setInterval(async () => {
+  async function lookForMore(): Promise<void> {
     const isBehind = (await eventCount(database.read)) > (known?.size ?? -1)
     if (isBehind || isDue(signed, known?.size ?? 0, clock())) rounds.soon()
-  }, LOOK_MILLISECONDS)
+  }
+
+  const look = setInterval(() => lookForMore().catch(parts.onFailure), LOOK_MILLISECONDS)
   look.unref()
 
   return {

@@ -1,14 +1,7 @@
-import { createHash } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import t, { type Test } from 'tap'
+import t from 'tap'
+import { v7 as uuidv7 } from 'uuid'
 import { eraseDetails } from '../../../src/audit/erase.ts'
-import { rememberedHashes } from '../../../src/audit/export-proofs.ts'
-import { grow, tilePath } from '../../../src/audit/tlog/tiles.ts'
-import { leafHash, proveInclusion, rootAt, verifyInclusion } from '../../../src/audit/tlog/tree.ts'
-import type { Known } from '../../../src/audit/verify/directory.ts'
-import { verifyExport } from '../../../src/audit/verify/export-file.ts'
-import { tellFindings } from '../../../src/audit/verify/findings.ts'
+import { leafHash } from '../../../src/audit/tlog/tree.ts'
 import { addAccount, addClient } from '../../../src/identity/enrol.ts'
 import { assertFaults } from '../../faults/soundness.ts'
 import { makeClient } from '../../helpers/client.ts'
@@ -19,51 +12,23 @@ import {
   type TestExchange
 } from '../../helpers/exchange.ts'
 import { liveliness, PATIENTS } from '../scene.ts'
+import {
+  BEGAN,
+  d,
+  eventsOf,
+  exportOf,
+  type Line,
+  linesOf,
+  rewritten,
+  verifyText
+} from './exports.ts'
+import { makeLeaf } from './leaf-log.ts'
 
 const EXPORT = '/v1/audit/events/export'
-
-interface Line {
-  index: number
-  leaf: string
-  salt?: string
-  details?: string
-  erased?: true
-  withheld?: true
-  proof: string[]
-}
 
 async function exported(exchange: TestExchange, question = {}, who: PersonName = 'auditor') {
   const body = { ...question, format: 'proof' }
   return await exchange.client(who).send('POST', EXPORT, body)
-}
-
-async function verifyText(t: Test, text: string, known: Partial<Known> = {}) {
-  const path = join(t.testdirName, 'export.ndjson')
-  writeFileSync(path, text)
-  const faults: string[] = []
-  const notices: string[] = []
-  const findings = tellFindings({
-    fault: sentence => void faults.push(sentence),
-    notice: sentence => void notices.push(sentence)
-  })
-  const all = { vkeys: [], older: [], ...known }
-  const summary = await verifyExport(path, all, findings, () => {})
-  return { faults, notices, summary }
-}
-
-const linesOf = (text: string) => text.trimEnd().split('\n')
-const eventsOf = (text: string): Line[] =>
-  linesOf(text)
-    .slice(1, -1)
-    .map(line => JSON.parse(line))
-
-/** The export with other lines of events, ended as one that knows the format would. */
-function rewritten(text: string, change: (lines: string[]) => string[]): string {
-  const [head = '', ...rest] = linesOf(text)
-  const lines = change(rest.slice(0, -1))
-  const body = [head, ...lines].map(line => `${line}\n`).join('')
-  const sha256 = createHash('sha256').update(body).digest('hex')
-  return `${body}${JSON.stringify({ end: true, events: lines.length, sha256 })}\n`
 }
 
 const edited =
@@ -265,21 +230,28 @@ t.test('the checkpoint of an export is one of the log, and agrees with those kno
   }
 })
 
-t.test('proofs of events near one another read each tile about once', async t => {
-  const size = 70_000
-  const hashes = Array.from({ length: size }, (_, n) => leafHash(Buffer.from(`${n}`)))
-  const { changed } = grow(0, [], hashes)
-  const tiles = new Map(changed.map(tile => [`${tile.level}/${tile.index}`, tile.hashes]))
-  const read: string[] = []
-  const readHashes = rememberedHashes(size, async tile => {
-    read.push(tilePath(tile))
-    return tiles.get(`${tile.level}/${tile.index}`) ?? Buffer.alloc(0)
-  })
-  const root = await rootAt(size, readHashes)
-  for (let index = 60_500; index > 60_000; index -= 1) {
-    const proof = await proveInclusion(index, size, readHashes)
-    const leaf = hashes[index] ?? Buffer.alloc(0)
-    if (!verifyInclusion(leaf, index, size, proof, root)) t.fail(`event ${index}`)
+t.test('a number of a share that is proven twice is a fault', async t => {
+  t.testdir()
+  const share = uuidv7()
+  const told = async (first: number, second: number) => {
+    const older = makeLeaf(BEGAN, { share, n: first, d })
+    const { text } = exportOf([older, makeLeaf(BEGAN + 1, { share, n: second, d })])
+    return (await verifyText(t, text)).faults
   }
-  t.ok(read.length < 12, `tiles read: ${read.length}`)
+  t.same(await told(1, 2), [])
+  const again = (n: number) => `Line 3, event 0: number ${n} of share ${share} comes again.`
+  t.same(await told(2, 2), [again(2)])
+  t.same(await told(3, 2), [again(3)], 'nor may it go back')
+})
+
+t.test('what is signed and is no leaf of ours, or signed twice, is named', async t => {
+  t.testdir()
+  const leaf = makeLeaf(BEGAN, { d })
+  const { text: odd } = exportOf([Buffer.from('{"v":1}'), leaf])
+  t.same((await verifyText(t, odd)).faults, ['Line 3, event 0: its leaf names no action.'])
+
+  const { text, log } = exportOf([leaf, makeLeaf(BEGAN + 1, { d })])
+  const note = log.sign({ size: 2, root: leafHash(Buffer.of(1)) }).toString()
+  const { faults } = await verifyText(t, text, { older: [{ name: 'Mine', note }] })
+  t.same(faults, ['Mine: the log signed another tree of 2 events.'])
 })

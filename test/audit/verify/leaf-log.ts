@@ -27,7 +27,7 @@ export function publishedLog(leaves: (Leaf | Buffer)[]) {
   const { privateKey } = generateKeyPairSync('ed25519')
   const entries = leaves.map(leaf => (Buffer.isBuffer(leaf) ? leaf : leafBytes(leaf)))
   const { size, edge, changed } = grow(0, [], entries.map(leafHash))
-  const sign = (head: Pick<Checkpoint, 'size' | 'root'>) =>
+  const sign = (head: Partial<Checkpoint> & Pick<Checkpoint, 'size' | 'root'>) =>
     Buffer.from(signCheckpoint({ origin: ORIGIN, ...head }, [noteSigner(ORIGIN, privateKey)]))
   const files = new Map<string, Buffer>([
     ['checkpoint', sign({ size, root: edgeRoot(size, edge) })]

@@ -104,6 +104,9 @@ t.test('what is served wrongly is named, and what cannot be read is said', async
   ])
   await withFile(t, 'checkpoint', Buffer.from('none'), [/^The checkpoint served: /])
 
+  const other = log.sign({ origin: 'another.example/audit', size: 600, root: Buffer.alloc(32) })
+  await withFile(t, 'checkpoint', other, [/^The checkpoint served: .* is that of another log\.$/])
+
   log.files.delete('checkpoint')
   await t.rejects(verify(url, known), /no checkpoint at this address/)
   log.files.set('checkpoint', Buffer.alloc(600_000, 'x'))
@@ -149,6 +152,11 @@ t.test('leaves are read strictly, and must tell one story', async t => {
     [makeLeaf(BEGAN, { at: '2026-11-22T08:00:00Z' }), /: its leaf has no time\.$/],
     [makeLeaf(BEGAN, { action: 'Case' }), /: its leaf names no action\.$/],
     [makeLeaf(BEGAN, { outcome: '' }), /: its leaf names no outcome\.$/],
+    [
+      text(leaf => leaf.replace(/"d":"[^"]+"/, '"d":5')),
+      /: its leaf has no commitment to details\.$/
+    ],
+    [text(leaf => leaf.replace(/"at":"[^"]+"/, '"at":5')), /: its leaf has no time\.$/],
     [text(leaf => leaf.replace('"v":1', '"v":2')), /: its leaf is of an unknown version\.$/],
     [text(leaf => leaf.replace('"v":1', '"v":1,"w":1')), /: its leaf is not in canonical form/],
     [text(leaf => leaf.replace(':', ': ')), /: its leaf is not in canonical form/],
