@@ -154,15 +154,11 @@ async function onceOnly(
     await write()
   } catch (error) {
     if (!DONE_BEFORE.includes(nameOf(error))) throw error
-    const found = await client.send(
-      new HeadObjectCommand({
-        Bucket: settings.bucket,
-        Key: expected.key,
-        ChecksumMode: 'ENABLED'
-      })
-    )
+    const place = { Bucket: settings.bucket, Key: expected.key }
+    const look = new HeadObjectCommand({ ...place, ChecksumMode: 'ENABLED' })
+    const found = await client.send(look).catch(() => undefined)
     const isOurs =
-      found.ContentLength === expected.bytes && found.ChecksumSHA256 === expected.checksum
+      found?.ContentLength === expected.bytes && found.ChecksumSHA256 === expected.checksum
     if (!isOurs) throw error
   }
 }

@@ -66,6 +66,13 @@ const passing: [string, (proxy: FaultProxy) => void][] = [
   ['a part is answered 500', p => p.fail(isPart, { answer: 500, code: 'InternalError' }, 2)],
   ['the answer to a part is lost', p => p.fail(isPart, { loseAnswer: true })],
   ['the answer to the end is lost', p => p.fail(isComplete, { loseAnswer: true })],
+  [
+    'the answer to the end is lost, and the upload is not known any more',
+    p => {
+      p.fail(isComplete, { loseAnswer: true })
+      p.fail(isComplete, { answer: 404, code: 'NoSuchUpload' })
+    }
+  ],
   ['an answer breaks off', p => p.fail(isGet, { cutDownAfter: 3 * MIB })],
   ['every answer breaks off', p => p.fail(isGet, { cutDownAfter: 5 * MIB + 1 }, 100)],
   ['an answer falls silent', p => p.fail(isGet, { stallAfter: MIB + 1 })]
@@ -119,6 +126,12 @@ const refused: [string, (proxy: FaultProxy) => void, code: string, said: RegExp]
     p => p.fail(isPart, { answer: 507, code: 'XMinioStorageFull' }, 100),
     'blob-store-full',
     /no room/
+  ],
+  [
+    'an upload that was swept by somebody',
+    p => p.fail(isComplete, { answer: 404, code: 'NoSuchUpload' }, 100),
+    'blob-store-failed',
+    /could not commit a blob\.$/
   ],
   [
     'an end that is refused',
