@@ -8,14 +8,20 @@ export class UsageError extends Error {}
 
 type Values = Record<string, string | undefined>
 
+interface Options {
+  required: string[]
+  optional: string[]
+  flags?: string[]
+}
+
 /**
- * Runs one command-line command. `required` and `optional` name its --options, which all take a
- * value. Exit codes: 0 done, 1 refused or failed, 2 called wrongly. Results go to standard output,
+ * Runs one command-line command. `required` and `optional` name its --options that take a value,
+ * `flags` those that take none: one that was given is `yes`. Exit codes: 0 done, 1 refused or failed, 2 called wrongly. Results go to standard output,
  * everything else to standard error.
  */
 export async function runCommand(
   usage: string,
-  options: { required: string[]; optional: string[] },
+  options: Options,
   work: (values: Values) => Promise<void>
 ): Promise<void> {
   if (process.argv.includes('--help')) {
@@ -35,12 +41,18 @@ export async function runCommand(
   }
 }
 
-function readOptions({ required, optional }: { required: string[]; optional: string[] }): Values {
-  const names = [...required, ...optional]
-  const config = Object.fromEntries(names.map(name => [name, { type: 'string' } as const]))
+function readOptions({ required, optional, flags = [] }: Options): Values {
+  const typed = (names: string[], type: 'string' | 'boolean') => names.map(name => [name, { type }])
+  const config = Object.fromEntries([
+    ...typed([...required, ...optional], 'string'),
+    ...typed(flags, 'boolean')
+  ])
   let values: Values
   try {
-    values = parseArgs({ options: config, strict: true, allowPositionals: false }).values
+    const given = parseArgs({ options: config, strict: true, allowPositionals: false }).values
+    values = Object.fromEntries(
+      Object.entries(given).map(([name, value]) => [name, value === true ? 'yes' : String(value)])
+    )
   } catch (err) {
     throw new UsageError(err instanceof Error ? err.message : 'These options cannot be read.')
   }

@@ -5,6 +5,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { openDisclosures } from './audit/disclosures.ts'
 import { fhirRoutes } from './audit/fhir/routes.ts'
+import { reportRoutes } from './audit/report/routes.ts'
 import { auditRoutes } from './audit/routes.ts'
 import { LogFault } from './audit/tree/grow-tree.ts'
 import { guardLog } from './audit/tree/log-guard.ts'
@@ -240,6 +241,7 @@ async function mountAreas(fastify: FastifyInstance, exchange: Exchange, config: 
   await app.register(shareRoutes(exchange, guarded))
   await app.register(reviewRoutes(exchange, guarded))
   await app.register(auditRoutes(exchange, guarded))
+  await app.register(reportRoutes(exchange, guarded))
   await app.register(logRoutes(exchange))
   await app.register(fhirRoutes(exchange, guarded))
 }

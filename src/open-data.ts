@@ -23,6 +23,8 @@ import { openServiceKeys } from './service-keys.ts'
 
 /** The data directory, opened: what the service and the operator's scripts have in common. */
 export interface OpenData {
+  /** Where it is. */
+  directory: string
   database: Database
   keyring: Keyring
   serviceKeys: ServiceKeys
@@ -64,6 +66,7 @@ export async function openData(
     openServiceKeys(database, keyring, clock)
   )
   return {
+    directory: paths.directory,
     database,
     keyring,
     serviceKeys,

@@ -1,9 +1,10 @@
-import { createSecretKey } from 'node:crypto'
+import { createSecretKey, type KeyObject } from 'node:crypto'
 import { eq } from 'drizzle-orm'
-import type { Database } from './database/database.ts'
+import type { Database, Queries } from './database/database.ts'
 import type { Clock, ServiceKeys } from './exchange.ts'
 import type { Keyring } from './sealing/keyrings/keyring.ts'
 import { canonicalContext, newKey, unwrapKey, wrapKey } from './sealing/keys.ts'
+import { SealError } from './sealing/seal-error.ts'
 
 /** Opens the service's own keys, making each at its first use. Throws SealError when one is damaged. */
 export async function openServiceKeys(
@@ -13,7 +14,7 @@ export async function openServiceKeys(
 ): Promise<ServiceKeys> {
   const open = async (purpose: string) => {
     const { serviceKeys } = database.read.tables
-    const context = canonicalContext('service-key', purpose)
+    const context = contextOf(purpose)
     const made = newKey()
     const wrappedKey = await wrapKey(keyring, context, made)
     const [row] = await database.write(async tx => {
@@ -34,3 +35,17 @@ export async function openServiceKeys(
     audit: await open('audit')
   }
 }
+
+/**
+ * Opens the key of audit events and makes nothing, for who only reads. Throws SealError key-missing
+ * when it was never made, and as the key ring does.
+ */
+export async function readAuditKey(queries: Queries, keyring: Keyring): Promise<KeyObject> {
+  const { serviceKeys } = queries.tables
+  const [row] = await queries.select().from(serviceKeys).where(eq(serviceKeys.purpose, 'audit'))
+  if (row === undefined) throw new SealError('key-missing', 'There is no key of audit events.')
+  const key = await unwrapKey(keyring, contextOf('audit'), row.wrappedKey)
+  return createSecretKey(key.export())
+}
+
+const contextOf = (purpose: string): Buffer => canonicalContext('service-key', purpose)

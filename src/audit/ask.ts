@@ -4,7 +4,7 @@ import { timestamp } from '../../schemas/common.ts'
 import { patientRef } from '../cases/patient.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
-import { isId, type Page, pageOf } from '../http/page.ts'
+import { isId, type Page, readPage } from '../http/page.ts'
 import { namesOf } from '../identity/people.ts'
 import type { Caller } from '../identity/principal.ts'
 import { actedBy } from './acted-by.ts'
@@ -40,9 +40,8 @@ export async function answerQuestion(
   page: Page,
   asked: Record<string, unknown>
 ): Promise<{ events: AuditEventView[]; next?: string }> {
-  const { rows, next } = await pageOf(page, exchange.limits, (before, limit) =>
-    pageOfEvents(exchange.database.read, filter, before, limit)
-  )
+  const { before, limit } = readPage(page, exchange.limits)
+  const { rows, next } = await pageOfEvents(exchange.database, filter, before, limit)
   const events = await viewEvents(exchange, rows, caller.organisationId)
   await recordQuestion(exchange, caller, 'audit.query', asked, filter)
   return { events, ...(next && { next }) }
@@ -59,7 +58,7 @@ export async function askForEvent(
 ): Promise<AuditEventView> {
   if (!isId(id)) throw new Refusal('event-not-found')
   const filter = { organisationId: caller.organisationId, id }
-  const rows = await pageOfEvents(exchange.database.read, filter, undefined, 1)
+  const { rows } = await pageOfEvents(exchange.database, filter, undefined, 1)
   const [event] = await viewEvents(exchange, rows, caller.organisationId)
   if (event === undefined) {
     const owner = await ownerOfEvent(exchange.database.read, id)
@@ -156,6 +155,7 @@ export async function viewEvents(
       ...(Object.fromEntries(
         Object.entries(optional).filter(([, value]) => value !== null)
       ) as Partial<AuditEventView>),
+      ...(row.detailsSealed === null && { erased: true }),
       details: exchange.audit.openDetails(row.id, row.detailsSealed)
     }
   })

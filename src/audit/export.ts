@@ -3,6 +3,7 @@ import type { AuditExportSearch } from '../../schemas/audit-query.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
 import { filterOf, recordQuestion, viewEvents } from './ask.ts'
+import { exportProofs } from './export-proofs.ts'
 import { pageOfEvents } from './queries.ts'
 
 /** Events read from the database at a time: memory stays the same however long the export is. */
@@ -20,17 +21,18 @@ export async function exportLog(
   const { format = 'ndjson', ...question } = asked
   const filter = filterOf(exchange, caller, question)
   await recordQuestion(exchange, caller, 'audit.export', { ...question }, filter)
+  if (format === 'proof') return await exportProofs(exchange, filter, question)
   const write = format === 'csv' ? csvLine : ndjsonLine
 
   async function* lines(): AsyncGenerator<string> {
     if (format === 'csv') yield csvHeader
     let before: string | undefined
     for (;;) {
-      const rows = await pageOfEvents(exchange.database.read, filter, before, PAGE_EVENTS)
+      const { rows, next } = await pageOfEvents(exchange.database, filter, before, PAGE_EVENTS)
       const events = await viewEvents(exchange, rows, filter.organisationId)
       if (events.length > 0) yield events.map(write).join('')
-      if (rows.length < PAGE_EVENTS) return
-      before = rows.at(-1)?.id
+      if (next === undefined) return
+      before = next
     }
   }
   return lines()

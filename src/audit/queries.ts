@@ -1,18 +1,15 @@
+import { eq, max } from 'drizzle-orm'
+import type { Database, Queries } from '../database/database.ts'
 import {
-  and,
-  desc,
-  eq,
-  gte,
-  inArray,
-  isNotNull,
-  isNull,
-  lt,
-  ne,
-  notLike,
-  or,
-  sql
-} from 'drizzle-orm'
-import type { Queries } from '../database/database.ts'
+  type EventRow,
+  eventStreams,
+  NOT_FOUND,
+  NOT_IN_CASE,
+  type RareEvents
+} from './event-streams.ts'
+import { firstIdAt, type KeysetPage, pageOfStreams, upTo } from './keyset.ts'
+
+export type { EventRow } from './event-streams.ts'
 
 /** Events of one action that ended in one of these ways, with a share or without if it matters. */
 export interface EventKind {
@@ -25,6 +22,8 @@ export interface EventKind {
 export interface EventFilter {
   /** Only what concerns this organisation: its data, its people, and callers nobody knows. */
   organisationId: string
+  /** Of that, its data alone. */
+  ownDataOnly?: boolean
   /** Milliseconds UTC: from (inclusive) and to (exclusive). */
   from?: number
   to?: number
@@ -36,74 +35,36 @@ export interface EventFilter {
   shareId?: string
   /** Events of any of these kinds; none at all when there is none. */
   kinds?: EventKind[]
+  rare?: RareEvents
   action?: string
   outcome?: string
   recipientCountry?: string
   patientRef?: Buffer
 }
 
-/** Events newest first, from `before` (exclusive) on. */
-export function pageOfEvents(
-  queries: Queries,
+/**
+ * Events newest first, from `before` (exclusive) on. The page may be short, or empty, and yet have a
+ * `next`: so many events were looked at and did not match. Without `next` it is the last.
+ */
+export async function pageOfEvents(
+  database: Pick<Database, 'read'>,
   filter: EventFilter,
   before: string | undefined,
   limit: number
-) {
-  const events = queries.tables.auditEvents
-  const same = <T>(column: Parameters<typeof eq>[0], value: T | undefined) =>
-    value === undefined ? undefined : eq(column, value)
-  return queries
-    .select()
-    .from(events)
-    .where(
-      and(
-        or(
-          eq(events.organisationId, filter.organisationId),
-          and(
-            eq(events.actorOrganisationId, filter.organisationId),
-            asksForObject(filter)
-              ? or(
-                  isNull(events.code),
-                  and(notLike(events.code, `%${NOT_FOUND}`), ne(events.code, NOT_IN_CASE))
-                )
-              : undefined
-          ),
-          and(isNull(events.organisationId), isNull(events.actorOrganisationId))
-        ),
-        filter.from === undefined ? undefined : gte(events.id, firstIdAt(filter.from)),
-        filter.to === undefined ? undefined : lt(events.id, firstIdAt(filter.to)),
-        same(events.id, filter.id),
-        same(events.actorId, filter.actorId),
-        same(events.caseId, filter.caseId),
-        same(events.recordId, filter.recordId),
-        same(events.objectId, filter.objectId),
-        same(events.shareId, filter.shareId),
-        filter.kinds && anyKind(events, filter.kinds),
-        same(events.action, filter.action),
-        same(events.outcome, filter.outcome),
-        same(events.recipientCountry, filter.recipientCountry),
-        same(events.patientRef, filter.patientRef),
-        before === undefined ? undefined : lt(events.id, before)
-      )
-    )
-    .orderBy(desc(events.id))
-    .limit(limit)
+): Promise<KeysetPage<EventRow>> {
+  const newest = await newestId(database.read)
+  if (newest === undefined) return { rows: [] }
+  // What is written while this page is read belongs to none of its streams.
+  const tops = [before ?? upTo(newest), ...(filter.to === undefined ? [] : [firstIdAt(filter.to)])]
+  const from = filter.from === undefined ? undefined : firstIdAt(filter.from)
+  const streams = await eventStreams(database, filter)
+  return pageOfStreams(streams, { from, below: tops.sort()[0] ?? newest }, limit)
 }
-export type EventRow = Awaited<ReturnType<typeof pageOfEvents>>[number]
 
-function anyKind(events: Queries['tables']['auditEvents'], kinds: EventKind[]) {
-  const conditions = kinds.map(({ action, outcomes, viaShare }) =>
-    and(
-      eq(events.action, action),
-      inArray(events.outcome, outcomes),
-      viaShare === undefined
-        ? undefined
-        : viaShare
-          ? isNotNull(events.shareId)
-          : isNull(events.shareId)
-    )
-  )
-  return conditions.length === 0 ? sql`1 = 0` : or(...conditions)
+async function newestId(queries: Queries): Promise<string | undefined> {
+  const { auditEvents } = queries.tables
+  const [row] = await queries.select({ id: max(auditEvents.id) }).from(auditEvents)
+  return row?.id ?? undefined
 }
 
 /** Whose event this is, whoever asks. */
@@ -119,9 +80,6 @@ export async function ownerOfEvent(
   return row
 }
 
-const NOT_FOUND = '-not-found'
-const NOT_IN_CASE = 'record-not-in-case'
-
 /**
  * Whether somebody of this organisation was told that an object of another does not exist. Its
  * owner's log says what it was; theirs must not, nor find the event by it.
@@ -129,20 +87,4 @@ const NOT_IN_CASE = 'record-not-in-case'
 export function wasHidden(row: EventRow, organisationId: string): boolean {
   if (row.organisationId === organisationId || row.code === null) return false
   return row.code.endsWith(NOT_FOUND) || row.code === NOT_IN_CASE
-}
-
-function asksForObject(filter: EventFilter): boolean {
-  const { caseId, recordId, objectId, shareId, recipientCountry, patientRef } = filter
-  return [caseId, recordId, objectId, shareId, recipientCountry, patientRef].some(
-    value => value !== undefined
-  )
-}
-
-/**
- * The smallest id of a millisecond: a UUIDv7 begins with its time (RFC 9562, section 5.7), so every
- * index that ends in the id serves time ranges too.
- */
-function firstIdAt(milliseconds: number): string {
-  const time = Math.max(0, milliseconds).toString(16).padStart(12, '0')
-  return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-000000000000`
 }

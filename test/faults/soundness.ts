@@ -13,7 +13,8 @@ import { BIRTH_DATE, NHS_NUMBER, PATIENT_NAME, PURPOSE, QUESTION } from '../help
 const EXPECTED_FILES = [
   /^consilium\.db(-wal|-shm)?$/,
   /^service\.lock(-journal)?$/,
-  /^keys\/(keyring|issuer\.jwks|links\.jwks)\.json$/,
+  /^keys\/(keyring|issuer\.jwks|links\.jwks|audit-log)\.json$/,
+  /^checkpoint$/,
   /^objects\/blobs\/([0-9a-f]{2})\/\1[0-9a-f]{30}$/
 ]
 

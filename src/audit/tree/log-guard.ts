@@ -1,3 +1,4 @@
+import { ConfigError } from '../../config.ts'
 import type { Database } from '../../database/database.ts'
 import { Refusal } from '../../errors.ts'
 import { touchHead } from './queries.ts'
@@ -28,7 +29,10 @@ interface Parts {
   faults: (() => string | undefined)[]
 }
 
-/** Tries a small durable write every ten seconds, and looks how much room there is. */
+/**
+ * Tries a small durable write every ten seconds, and looks how much room there is. Throws
+ * ConfigError when the first does not succeed: there is nothing a service without a log may do.
+ */
 export async function guardLog(parts: Parts): Promise<LogGuard> {
   const { database, freeBytes, clock, freeBytesMin, faults } = parts
   let unwritable = false
@@ -50,6 +54,9 @@ export async function guardLog(parts: Parts): Promise<LogGuard> {
   }
 
   await tryLog()
+  if (unwritable) {
+    throw new ConfigError(['The access log cannot be written: is the disk full, or read-only?'])
+  }
   const timer = setInterval(tryLog, TRY_MILLISECONDS)
   timer.unref()
   const fault = () => faults.map(found => found()).find(text => text !== undefined)

@@ -1,7 +1,7 @@
 import type { Database } from '../../database/database.ts'
-import { replacePrivateFile } from '../../sealing/private-file.ts'
+import { removeUnfinished, replacePrivateFile } from '../../sealing/private-file.ts'
 import type { AuditLog } from '../log.ts'
-import { dueAt, signTree } from './checkpoints.ts'
+import { isDue, signTree } from './checkpoints.ts'
 import { type Edge, GROW_EVENTS_MAX, growTree, LogFault } from './grow-tree.ts'
 import { eventCount, lastCheckpoint, type StoredCheckpoint } from './queries.ts'
 import type { LogKeys } from './signing-keys.ts'
@@ -17,7 +17,7 @@ export interface LogTree {
   readonly keys: LogKeys
   /** The last signed checkpoint, which is on the disk. Undefined before the first. */
   checkpoint(): StoredCheckpoint | undefined
-  /** Resolves once everything on the log so far is in the tree and signed. */
+  /** Resolves once everything on the log so far is in the tree and signed. Rejects if it cannot be. */
   settle(): Promise<StoredCheckpoint>
   /** What is wrong with the log itself, in the operator's words; while there is, nothing grows. */
   fault(): string | undefined
@@ -45,6 +45,8 @@ interface Parts {
  */
 export async function openLogTree(parts: Parts): Promise<LogTree> {
   const { database, audit, keys, copyPath, clock } = parts
+  // What a crash left of writing the copy; the service alone writes it.
+  await removeUnfinished(copyPath)
   await checkLogAtStart(database, keys, copyPath)
   const listeners: ((checkpoint: StoredCheckpoint) => void)[] = []
   let known: Edge | undefined
@@ -55,14 +57,13 @@ export async function openLogTree(parts: Parts): Promise<LogTree> {
     const { tree, fresh } = await database.write(async tx => {
       const tree = await growTree(tx, known)
       const now = clock()
-      const due = signNow ? signed?.size !== tree.size : now >= dueAt(signed, tree.size)
+      const due = signNow ? signed?.size !== tree.size : isDue(signed, tree.size, now)
       const fresh = due ? await signTree(tx, keys, tree, now) : undefined
       return { tree, fresh }
     })
-    const grewBy = tree.size - (known?.size ?? tree.size)
     known = tree
     if (fresh !== undefined) await publish(fresh)
-    return grewBy === GROW_EVENTS_MAX
+    return tree.taken === GROW_EVENTS_MAX
   }
 
   /** The copy is renewed after the row: an older copy agrees with a newer row, never the reverse. */
@@ -73,7 +74,7 @@ export async function openLogTree(parts: Parts): Promise<LogTree> {
   }
 
   async function round(signNow = false): Promise<void> {
-    if (fault !== undefined) return
+    if (fault !== undefined) throw fault
     try {
       while (await advance(signNow)) await new Promise(setImmediate)
     } catch (err) {
@@ -84,13 +85,14 @@ export async function openLogTree(parts: Parts): Promise<LogTree> {
   }
 
   const rounds = inTurn(round)
+  // Before anything goes on by itself: a log that cannot be gone on with leaves nothing running.
+  await rounds.now(false)
   audit.onAppend(rounds.soon)
   const look = setInterval(async () => {
     const isBehind = (await eventCount(database.read)) > (known?.size ?? -1)
-    if (isBehind || clock() >= dueAt(signed, known?.size ?? 0)) rounds.soon()
+    if (isBehind || isDue(signed, known?.size ?? 0, clock())) rounds.soon()
   }, LOOK_MILLISECONDS)
   look.unref()
-  await rounds.now(false)
 
   return {
     keys,

@@ -83,7 +83,9 @@ export function logRoutes(exchange: Exchange): FastifyPluginAsyncTypebox {
           Number(from),
           to === undefined ? undefined : Number(to)
         )
-        return reply.type(TEXT).header('cache-control', FOR_EVER).send(proof)
+        // Without `to` the answer is for the log of this moment.
+        const cache = to === undefined ? 'no-cache' : FOR_EVER
+        return reply.type(TEXT).header('cache-control', cache).send(proof)
       }
     )
   }
