@@ -1,8 +1,7 @@
 import { openDisclosures } from '../src/audit/disclosures.ts'
-import { openDiskBlobs } from '../src/blobs/disk.ts'
 import { ConfigError, readConfig } from '../src/config.ts'
 import { checkExchange } from '../src/housekeeping/check-exchange.ts'
-import { dataPaths, lockData, openData, requireData } from '../src/open-data.ts'
+import { lockData, openBlobs, openData, requireData } from '../src/open-data.ts'
 
 // Checks everything in the data directory while no service uses it, and names each fault.
 // Exit codes: 0 all is well, 1 faults were found or the data cannot be opened.
@@ -11,7 +10,7 @@ try {
   requireData(config)
   const lock = lockData(config)
   const data = await openData(config)
-  const blobs = await openDiskBlobs(dataPaths(config.dataDirectory).blobs)
+  const blobs = await openBlobs(config)
   const disclosures = openDisclosures(data.database, data.audit, data.clock)
   await disclosures.recover()
   const faults = await checkExchange({ ...data, blobs, disclosures })

@@ -14,7 +14,6 @@ import { logRoutes } from './audit/tree/routes.ts'
 import type { LogKeys } from './audit/tree/signing-keys.ts'
 import { showToWitnesses } from './audit/tree/witness.ts'
 import type { Blobs } from './blobs/blobs.ts'
-import { openDiskBlobs } from './blobs/disk.ts'
 import { caseRoutes } from './cases/routes.ts'
 import { type Config, ConfigError } from './config.ts'
 import type { Exchange } from './exchange.ts'
@@ -29,7 +28,14 @@ import { createStreams } from './http/streams.ts'
 import { createAuthenticator } from './identity/authenticate.ts'
 import { embeddedIssuer } from './identity/issuer.ts'
 import { accountRoutes } from './identity/routes.ts'
-import { dataPaths, type OpenData, openData, readSigningKeys } from './open-data.ts'
+import {
+  dataPaths,
+  freeDataBytes,
+  type OpenData,
+  openBlobs,
+  openData,
+  readSigningKeys
+} from './open-data.ts'
 import { recordRoutes } from './records/routes.ts'
 import { createSealPool } from './sealing/seal-pool.ts'
 import { openLinkKeys } from './shares/link.ts'
@@ -100,12 +106,12 @@ async function openExchange(
   const { clock = Date.now } = parts
   const { close, ...data } = await openData(config, clock)
   const { links, log: logKeys } = await readSigningKeys(config)
-  const blobs = parts.blobs ?? (await openDiskBlobs(dataPaths(config.dataDirectory).blobs))
+  const blobs = parts.blobs ?? (await openBlobs(config))
   const disclosures = openDisclosures(data.database, data.audit, clock)
   const tree = await openTree(config, data, logKeys, log)
   const logGuard = await guardLog({
     database: data.database,
-    blobs,
+    freeBytes: async () => Math.min(await freeDataBytes(config), await blobs.freeBytes()),
     clock,
     freeBytesMin: config.limits.accessFreeBytesMin,
     faults: [

@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import type { Witness } from './audit/tree/witness.ts'
+import { readS3, type S3Settings } from './config-s3.ts'
 
 const KIB = 1024
 const GIB = 1024 ** 3
@@ -62,6 +63,8 @@ export interface Config {
   logLevel: string
   /** Who cosigns the checkpoints of the access log. */
   witnesses: Witness[]
+  /** Where sealed objects are kept; on the local disk when undefined. */
+  s3: S3Settings | undefined
   limits: Limits
 }
 
@@ -119,6 +122,32 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   if (!LOG_LEVELS.includes(logLevel)) {
     problems.push(`CONSILIUM_LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}.`)
   }
+  const limits = readLimits(number)
+  const witnesses = readWitnesses(env['CONSILIUM_WITNESSES'], problems)
+  const s3 = readS3(env, limits.objectBytesMax, problems)
+  if (limits.shareHoursDefault > limits.shareHoursMax) {
+    problems.push('CONSILIUM_SHARE_HOURS_DEFAULT must not be above CONSILIUM_SHARE_HOURS_MAX.')
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+  return Object.freeze({
+    dataDirectory: resolve(env['CONSILIUM_DATA'] || 'data'),
+    host,
+    port,
+    publicUrl,
+    tls,
+    trustedProxies,
+    metricsReaders,
+    logLevel,
+    witnesses,
+    s3,
+    limits: Object.freeze(limits)
+  })
+}
+
+/** Every limit with its default, and those that may be set with their bounds. */
+function readLimits(
+  number: (name: string, fallback: number, min: number, max: number) => number
+): Limits {
   const limits: Limits = {
     objectBytesMax: number('CONSILIUM_OBJECT_BYTES_MAX', 20 * GIB, 1, 1024 * GIB),
     objectsPerRecordMax: number('CONSILIUM_OBJECTS_PER_RECORD_MAX', 5000, 1, 100_000),
@@ -141,23 +170,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     accessFreeBytesMin: 0
   }
   limits.accessFreeBytesMin = Math.floor(limits.freeBytesMin / 4)
-  const witnesses = readWitnesses(env['CONSILIUM_WITNESSES'], problems)
-  if (limits.shareHoursDefault > limits.shareHoursMax) {
-    problems.push('CONSILIUM_SHARE_HOURS_DEFAULT must not be above CONSILIUM_SHARE_HOURS_MAX.')
-  }
-  if (problems.length > 0) throw new ConfigError(problems)
-  return Object.freeze({
-    dataDirectory: resolve(env['CONSILIUM_DATA'] || 'data'),
-    host,
-    port,
-    publicUrl,
-    tls,
-    trustedProxies,
-    metricsReaders,
-    logLevel,
-    witnesses,
-    limits: Object.freeze(limits)
-  })
+  return limits
 }
 
 function readTls(env: Record<string, string | undefined>, problems: string[]): Config['tls'] {

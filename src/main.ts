@@ -20,7 +20,7 @@ async function main(): Promise<void> {
   await recordRun('service.start')
   await app.fastify.listen({ host: config.host, port: config.port })
   if (process.stdout.isTTY || data.isNew) tellWhatNext(config.publicUrl, data.isNew)
-  const housekeeping = cleanUp(app.exchange)
+  const housekeeping = cleanUp(app.exchange, config.s3?.unfinishedHoursMax)
 
   let stopping = false
   const stop = async () => {

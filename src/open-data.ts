@@ -1,12 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import { v7 as uuidv7 } from 'uuid'
 import { type AuditLog, openAuditLog } from './audit/log.ts'
 import { createLogKeys, type LogKeys, openLogKeys } from './audit/tree/signing-keys.ts'
+import type { Blobs } from './blobs/blobs.ts'
 import { openDiskBlobs } from './blobs/disk.ts'
+import { openS3Blobs } from './blobs/s3.ts'
+import { findS3Problems } from './blobs/s3-check.ts'
 import { type Config, ConfigError } from './config.ts'
 import type { Database } from './database/database.ts'
 import { lockForService, openSqlite } from './database/sqlite.ts'
@@ -101,7 +104,11 @@ export async function prepareData(config: Config): Promise<{ release(): void; is
   const lock = lockData(config)
   const isNew = !existsSync(paths.database)
   if (isNew) {
-    if (await holdsObjects(paths.blobs)) {
+    const isEmpty = await holdsNoObjects(config).catch(err => {
+      lock.release()
+      throw err
+    })
+    if (!isEmpty) {
       lock.release()
       throw new ConfigError([
         'consilium.db is missing, yet there are sealed objects, which a new database would not know. Put it back from your backup.'
@@ -128,11 +135,28 @@ function logOrigin(config: Pick<Config, 'publicUrl'>): string {
   return `${host}${pathname}${randomBytes(6).toString('hex')}`
 }
 
-async function holdsObjects(root: string): Promise<boolean> {
-  const blobs = await openDiskBlobs(root)
+/**
+ * Opens the store of sealed objects that the configuration chooses. Throws ConfigError when it is S3
+ * and the service could not do there what it has to.
+ */
+export async function openBlobs(config: Pick<Config, 'dataDirectory' | 's3'>): Promise<Blobs> {
+  if (config.s3 === undefined) return await openDiskBlobs(dataPaths(config.dataDirectory).blobs)
+  const problems = await findS3Problems(config.s3)
+  if (problems.length > 0) throw new ConfigError(problems)
+  return openS3Blobs(config.s3)
+}
+
+/** Room on the disk of the database. Objects in S3 need none of it, but every event does. */
+export async function freeDataBytes(config: Pick<Config, 'dataDirectory'>): Promise<number> {
+  const space = await statfs(config.dataDirectory)
+  return space.bavail * space.bsize
+}
+
+async function holdsNoObjects(config: Config): Promise<boolean> {
+  const blobs = await openBlobs(config)
   try {
-    for await (const _ of blobs.list()) return true
-    return false
+    for await (const _ of blobs.list()) return false
+    return true
   } finally {
     await blobs.close()
   }

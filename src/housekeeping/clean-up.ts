@@ -3,6 +3,7 @@ import type { Exchange } from '../exchange.ts'
 import { removeExpired } from '../identity/oidc-adapter.ts'
 
 const INTERVAL_MILLISECONDS = 10 * 60 * 1000
+const HOUR_MILLISECONDS = 3_600_000
 
 /** Rows and blobs looked at in one go, so that no request waits long for housekeeping. */
 const BATCH = 500
@@ -11,16 +12,23 @@ const BATCH = 500
  * Removes what nothing needs any more, now and every ten minutes: blobs that no row names because
  * their upload never ended, and what the issuer remembered for a short while. Safe to stop and to
  * repeat at any point.
+ *
+ * Where other processes use the same store, or its clock is not ours, `sharedHours` says how old a
+ * blob must be before it cannot be part of an upload that is still under way somewhere.
  */
-export function cleanUp(exchange: Exchange): { stop(): Promise<void> } {
+export function cleanUp(exchange: Exchange, sharedHours?: number): { stop(): Promise<void> } {
   const began = exchange.clock()
+  const before = () =>
+    sharedHours === undefined ? began : exchange.clock() - sharedHours * HOUR_MILLISECONDS
   let stopped = false
   const goOn = () => !stopped
   async function round(): Promise<void> {
     try {
       while (goOn() && (await removeExpired(exchange.database, exchange.clock(), BATCH)) === BATCH);
-      const orphans = await removeOrphans(exchange, began, goOn)
+      const orphans = await removeOrphans(exchange, before(), goOn)
       if (orphans > 0) exchange.log.info({ orphans }, 'removed blobs of uploads that never ended')
+      const unfinished = await exchange.blobs.sweepUnfinished()
+      if (unfinished > 0) exchange.log.info({ unfinished }, 'removed unfinished blobs')
     } catch (err) {
       exchange.log.error({ err }, 'housekeeping failed and will be tried again')
     }
@@ -40,8 +48,8 @@ export function cleanUp(exchange: Exchange): { stop(): Promise<void> } {
 }
 
 /**
- * Removes blobs that no object names and that were stored before `began`, the start of this
- * process: one stored since may belong to an upload whose transaction is still to come.
+ * Removes blobs that no object names and that were stored before `began`: one stored since may
+ * belong to an upload whose transaction is still to come.
  */
 export async function removeOrphans(
   exchange: Pick<Exchange, 'blobs' | 'database'>,

@@ -4,11 +4,10 @@ import { asc, desc, gt } from 'drizzle-orm'
 import type { Test } from 'tap'
 import { type App, buildApp } from '../../src/app.ts'
 import type { Blobs } from '../../src/blobs/blobs.ts'
-import { openDiskBlobs } from '../../src/blobs/disk.ts'
 import { type Config, type Limits, readConfig } from '../../src/config.ts'
 import type { Exchange } from '../../src/exchange.ts'
 import { createLogger } from '../../src/log.ts'
-import { dataPaths, openData, prepareData } from '../../src/open-data.ts'
+import { openBlobs, openData, prepareData } from '../../src/open-data.ts'
 import { type Client, makeClient } from './client.ts'
 import { PUBLIC_URL, type readEvents } from './data.ts'
 import { enrolPeople, type People, type PersonName } from './people.ts'
@@ -85,7 +84,7 @@ export async function startExchange(t: Test, options: ExchangeOptions = {}): Pro
 
   const start = async () => {
     const { wrapBlobs } = options
-    const blobs = wrapBlobs?.(await openDiskBlobs(dataPaths(directory).blobs))
+    const blobs = wrapBlobs?.(await openBlobs(config))
     const app = await buildApp(config, log, { clock: clock.now, ...(blobs && { blobs }) })
     await app.fastify.listen({ host: '127.0.0.1', port: 0 })
     const { port } = app.fastify.server.address() as AddressInfo

@@ -1,4 +1,3 @@
-import type { Blobs } from '../../blobs/blobs.ts'
 import { ConfigError } from '../../config.ts'
 import type { Database } from '../../database/database.ts'
 import { Refusal } from '../../errors.ts'
@@ -21,7 +20,8 @@ export interface LogGuard {
 
 interface Parts {
   database: Database
-  blobs: Blobs
+  /** Room where the log is kept, and where objects are: whichever is less. */
+  freeBytes: () => Promise<number>
   clock: () => number
   /** Acts stop below this; uploads have stopped earlier. */
   freeBytesMin: number
@@ -34,12 +34,12 @@ interface Parts {
  * ConfigError when the first does not succeed: there is nothing a service without a log may do.
  */
 export async function guardLog(parts: Parts): Promise<LogGuard> {
-  const { database, blobs, clock, freeBytesMin, faults } = parts
+  const { database, freeBytes, clock, freeBytesMin, faults } = parts
   let unwritable = false
   let isLow = false
 
   async function tryLog(): Promise<void> {
-    const free = await blobs.freeBytes().catch(() => 0)
+    const free = await freeBytes().catch(() => 0)
     isLow = free < freeBytesMin
     await database
       .write(tx => touchHead(tx, clock()))
