@@ -73,9 +73,7 @@ export interface TestExchange {
  * closed when the test ends.
  */
 export async function startExchange(t: Test, options: ExchangeOptions = {}): Promise<TestExchange> {
-  // Asked for before the directory, so that the directory goes last: the service still writes to it.
-  t.teardown(() => {})
-  const directory = join(t.testdir(), 'data')
+  const directory = newDirectory(t)
   const config = testConfig(directory, options)
   const lines: string[] = []
   const log = createLogger(config.logLevel, { write: (line: string) => void lines.push(line) })
@@ -146,6 +144,18 @@ export async function startExchange(t: Test, options: ExchangeOptions = {}): Pro
       running = await start()
     }
   }
+}
+
+const exchangesOf = new WeakMap<Test, number>()
+
+/** One for each exchange of a test: asked for again, the test's own directory would be emptied. */
+function newDirectory(t: Test): string {
+  const before = exchangesOf.get(t) ?? 0
+  exchangesOf.set(t, before + 1)
+  if (before > 0) return join(t.testdirName, `data-${before + 1}`)
+  // Asked for before the directory, so that the directory goes last: the service still writes to it.
+  t.teardown(() => {})
+  return join(t.testdir(), 'data')
 }
 
 /** Resolves to the first answer that is not undefined; throws after ten seconds without one. */
