@@ -5,7 +5,7 @@ import Sqlite from 'better-sqlite3'
 import t from 'tap'
 import { formatVerifierKey, verifierKeyOf } from '../../src/audit/tlog/note.ts'
 import { FAULTS_TOLD_MAX } from '../../src/audit/verify/findings.ts'
-import { dataPaths } from '../../src/open-data.ts'
+import { dataPaths, openData } from '../../src/open-data.ts'
 import { liveliness } from '../audit/scene.ts'
 import { sha256, startExchange } from '../helpers/exchange.ts'
 import { runScript } from './run-script.ts'
@@ -62,7 +62,10 @@ t.test('a copy is only read, and the key ring is not needed', async t => {
 
   const { keyring, logKeys } = dataPaths(copy)
   chmodSync(keyring, 0o644)
-  t.match((await verify('--data', copy)).out, /Details were not compared .*: keyring-unsafe\.$/m)
+  t.match(await verify('--data', copy), {
+    exit: 1,
+    out: /FAULT: Details were not compared .*: keyring-unsafe\.$/m
+  })
   rmSync(keyring)
   const without = await verify('--data', copy)
   t.match(without, {
@@ -74,6 +77,27 @@ t.test('a copy is only read, and the key ring is not needed', async t => {
   t.match(await verify('--data', copy), { exit: 2, err: /no keys\/audit-log\.json: give --key/ })
   const vkey = exchange.exchange.tree.keys.keys[0]?.vkey ?? ''
   t.match(await verify('--data', copy, '--key', vkey), { exit: 0 })
+})
+
+t.test('a key that was spoilt in the database hides nothing', async t => {
+  const exchange = await startExchange(t)
+  await liveliness(exchange)
+  await exchange.app.stop()
+  const { database } = dataPaths(exchange.directory)
+  const spoil = (statement: string) => {
+    const connection = new Sqlite(database)
+    connection.exec(statement)
+    connection.close()
+  }
+  spoil("UPDATE service_keys SET wrapped_key = randomblob(120) WHERE purpose = 'audit'")
+  const spoilt = await verify('--data', exchange.directory)
+  t.match(spoilt, { exit: 1, out: /^FAULT: Details were not compared .*: key-damaged\.$/m })
+  spoil("DELETE FROM service_keys WHERE purpose = 'audit'")
+  const lost = await verify('--data', exchange.directory)
+  t.match(lost, { exit: 1, out: /^FAULT: Details were not compared .*: key-missing\.$/m })
+  await t.rejects(openData(exchange.config), /has lost its audit key/, 'and no new one is made')
+  spoil("DELETE FROM service_keys WHERE purpose = 'lookup'")
+  await t.rejects(openData(exchange.config), /has lost its lookup key/)
 })
 
 t.test('more faults than anyone reads are counted', async t => {

@@ -62,14 +62,18 @@ function vkeysIn(text: string): string[] {
   }
 }
 
-/** The key that opens details, where the key ring lies with the data. */
+/**
+ * The key that opens details, where the key ring lies with the data. One that lies there and opens
+ * nothing is a fault: whoever spoils the key in the database would otherwise hide all they change.
+ */
 async function openAuditKey(path: string, read: Queries, findings: Findings) {
   try {
     return await readAuditKey(read, await openKeyringFile(path))
   } catch (err) {
     if (!(err instanceof SealError)) throw err
-    const why = existsSync(path) ? err.code : 'there is no keys/keyring.json'
-    findings.notice(`Details were not compared with their commitments: ${why}.`)
+    const told = 'Details were not compared with their commitments:'
+    if (existsSync(path)) findings.fault(`${told} ${err.code}.`)
+    else findings.notice(`${told} there is no keys/keyring.json.`)
     return undefined
   }
 }

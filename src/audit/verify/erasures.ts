@@ -39,8 +39,9 @@ export function erasureCheck(findings: Findings): Erasures {
         if (ofCase || events.has(id)) continue
         findings.fault(`Event ${index}: its details are gone, and no erasure is on record for it.`)
       }
-      // An erased event may have been given the case of another: then the sum is wrong.
-      if (erased.length > onRecord) {
+      // An erased event may have been given the case of another, or its details back: then the sum is
+      // wrong.
+      if (erased.length !== onRecord) {
         findings.fault(
           `${erased.length} events have no details; ${onRecord} were erased on record.`
         )
