@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { type Leaf, SALT_BYTES } from '../entry.ts'
 import {
   EXPORT_FORMAT,
   EXPORT_VERSION,
   type ExportEnd,
   type ExportEvent,
   type ExportHead
-} from '../export-proofs.ts'
+} from '../ask/export-proofs.ts'
+import { type Leaf, SALT_BYTES } from '../entry.ts'
 import { parseBase64 } from '../tlog/strict-text.ts'
 import { leafHash, verifyInclusion } from '../tlog/tree.ts'
 import { readDetails } from './details.ts'

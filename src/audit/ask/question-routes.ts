@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { AuditPage } from '../../schemas/audit-query.ts'
+import { AuditPage } from '../../../schemas/audit-query.ts'
 import {
   LiveSharePage,
   PatientQuestion,
@@ -7,9 +7,9 @@ import {
   PersonQuestion,
   PresentQuestion,
   QuestionList
-} from '../../schemas/audit-question.ts'
-import type { Exchange } from '../exchange.ts'
-import { callerOf, type Guarded, open } from '../http/area.ts'
+} from '../../../schemas/audit-question.ts'
+import type { Exchange } from '../../exchange.ts'
+import { callerOf, type Guarded, open } from '../../http/area.ts'
 import { askForLiveShares } from './live-shares.ts'
 import {
   askQuestion,

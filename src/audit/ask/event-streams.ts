@@ -14,7 +14,7 @@ import {
   type SQLWrapper,
   sql
 } from 'drizzle-orm'
-import type { Database, Queries } from '../database/database.ts'
+import type { Database, Queries } from '../../database/database.ts'
 import type { Range, Stream } from './keyset.ts'
 import type { EventFilter, EventKind } from './queries.ts'
 

@@ -5,7 +5,7 @@ import {
   firstOf,
   pageOfStreams,
   type Stream
-} from '../../src/audit/keyset.ts'
+} from '../../../src/audit/ask/keyset.ts'
 
 interface Row {
   id: string

@@ -1,5 +1,5 @@
 import { eq, max } from 'drizzle-orm'
-import type { Database, Queries } from '../database/database.ts'
+import type { Database, Queries } from '../../database/database.ts'
 import {
   type EventRow,
   eventStreams,

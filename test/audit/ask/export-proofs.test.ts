@@ -1,7 +1,7 @@
 import t from 'tap'
-import { rememberedHashes } from '../../src/audit/export-proofs.ts'
-import { grow, tilePath } from '../../src/audit/tlog/tiles.ts'
-import { leafHash, proveInclusion, rootAt, verifyInclusion } from '../../src/audit/tlog/tree.ts'
+import { rememberedHashes } from '../../../src/audit/ask/export-proofs.ts'
+import { grow, tilePath } from '../../../src/audit/tlog/tiles.ts'
+import { leafHash, proveInclusion, rootAt, verifyInclusion } from '../../../src/audit/tlog/tree.ts'
 
 t.test('proofs of events near one another read each tile about once', async t => {
   const size = 70_000

@@ -1,9 +1,9 @@
-import type { AuditEventView } from '../../schemas/audit-event.ts'
-import type { AuditSearch } from '../../schemas/audit-query.ts'
-import type { QuestionList } from '../../schemas/audit-question.ts'
-import type { Exchange } from '../exchange.ts'
-import type { Page } from '../http/page.ts'
-import type { Caller } from '../identity/principal.ts'
+import type { AuditEventView } from '../../../schemas/audit-event.ts'
+import type { AuditSearch } from '../../../schemas/audit-query.ts'
+import type { QuestionList } from '../../../schemas/audit-question.ts'
+import type { Exchange } from '../../exchange.ts'
+import type { Page } from '../../http/page.ts'
+import type { Caller } from '../../identity/principal.ts'
 import { answerQuestion, type EventFilter, filterOf } from './ask.ts'
 
 interface Question {

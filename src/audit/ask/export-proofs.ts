@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { AuditExportSearch } from '../../schemas/audit-query.ts'
-import type { Exchange } from '../exchange.ts'
-import { openDetails, SALT_BYTES } from './entry.ts'
+import type { AuditExportSearch } from '../../../schemas/audit-query.ts'
+import type { Exchange } from '../../exchange.ts'
+import { openDetails, SALT_BYTES } from '../entry.ts'
+import { readThroughTiles, type Tile, tilePath } from '../tlog/tiles.ts'
+import { proveInclusion, type ReadHashes } from '../tlog/tree.ts'
+import { readTile } from '../tree/grow-tree.ts'
 import { type EventFilter, type EventRow, pageOfEvents, wasHidden } from './queries.ts'
-import { readThroughTiles, type Tile, tilePath } from './tlog/tiles.ts'
-import { proveInclusion, type ReadHashes } from './tlog/tree.ts'
-import { readTile } from './tree/grow-tree.ts'
 
 // An export that anyone with the verifier key can check offline, line by line: docs/audit-log.md,
 // "Exports with proofs".

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { ENTRIES_PER_PAGE_MAX } from '../../src/audit/keyset.ts'
-import { startExchange, type TestExchange } from '../helpers/exchange.ts'
-import type { LogPage } from './scene.ts'
+import { ENTRIES_PER_PAGE_MAX } from '../../../src/audit/ask/keyset.ts'
+import { startExchange, type TestExchange } from '../../helpers/exchange.ts'
+import type { LogPage } from '../scene.ts'
 
 interface FhirPage {
   link: { relation: string; url: string }[]

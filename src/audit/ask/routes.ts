@@ -8,10 +8,10 @@ import {
   AuditPage,
   AuditQuery,
   AuditSearch
-} from '../../schemas/audit-query.ts'
-import type { Exchange } from '../exchange.ts'
-import { callerOf, type Guarded } from '../http/area.ts'
-import type { Caller } from '../identity/principal.ts'
+} from '../../../schemas/audit-query.ts'
+import type { Exchange } from '../../exchange.ts'
+import { callerOf, type Guarded } from '../../http/area.ts'
+import type { Caller } from '../../identity/principal.ts'
 import { askLog } from './ask.ts'
 import { exportLog } from './export.ts'
 import { questionRoutes } from './question-routes.ts'

@@ -1,13 +1,13 @@
-import type { AuditEventView } from '../../schemas/audit-event.ts'
-import type { AuditSearch } from '../../schemas/audit-query.ts'
-import { timestamp } from '../../schemas/common.ts'
-import { patientRef } from '../cases/patient.ts'
-import { Refusal } from '../errors.ts'
-import type { Exchange } from '../exchange.ts'
-import { isId, type Page, readPage } from '../http/page.ts'
-import { namesOf } from '../identity/people.ts'
-import type { Caller } from '../identity/principal.ts'
-import { actedBy } from './acted-by.ts'
+import type { AuditEventView } from '../../../schemas/audit-event.ts'
+import type { AuditSearch } from '../../../schemas/audit-query.ts'
+import { timestamp } from '../../../schemas/common.ts'
+import { patientRef } from '../../cases/patient.ts'
+import { Refusal } from '../../errors.ts'
+import type { Exchange } from '../../exchange.ts'
+import { isId, type Page, readPage } from '../../http/page.ts'
+import { namesOf } from '../../identity/people.ts'
+import type { Caller } from '../../identity/principal.ts'
+import { actedBy } from '../acted-by.ts'
 import {
   type EventFilter,
   type EventRow,

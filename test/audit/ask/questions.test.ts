@@ -7,8 +7,8 @@ import {
   shareRecords,
   startExchange,
   type TestExchange
-} from '../helpers/exchange.ts'
-import { type Line, type LogPage, liveliness, PATIENTS } from './scene.ts'
+} from '../../helpers/exchange.ts'
+import { type Line, type LogPage, liveliness, PATIENTS } from '../scene.ts'
 
 const HOUR = 3_600_000
 

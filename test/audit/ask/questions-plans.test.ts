@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import t from 'tap'
-import { type EventFilter, pageOfEvents } from '../../src/audit/queries.ts'
-import { startExchange } from '../helpers/exchange.ts'
-import { liveliness } from './scene.ts'
+import { type EventFilter, pageOfEvents } from '../../../src/audit/ask/queries.ts'
+import { startExchange } from '../../helpers/exchange.ts'
+import { liveliness } from '../scene.ts'
 
 // SQLite answers in the service's only thread, so a question that reads the whole log would stall
 // everybody. Here every statement that a question leads to is shown to the planner.
