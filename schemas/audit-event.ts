@@ -26,7 +26,10 @@ export const actions = [
   'share.revoke',
   'link.open',
   'audit.query',
-  'audit.export'
+  'audit.export',
+  'audit.report',
+  'audit.erase',
+  'log.key'
 ] as const
 
 /**
@@ -73,6 +76,9 @@ export const AuditEventView = Type.Object(
     ),
     bytesHandedOver: Type.Optional(
       Type.Integer({ description: 'Bytes given to the transport; the client may have got fewer.' })
+    ),
+    erased: Type.Optional(
+      Type.Boolean({ description: 'Its details were erased by order; its leaf and proof remain.' })
     ),
     details: Type.Record(Type.String(), Type.Unknown())
   },

@@ -30,7 +30,10 @@ export type AuditSearch = Static<typeof AuditSearch>
 
 const format = {
   format: Type.Optional(
-    Type.Union([Type.Literal('csv'), Type.Literal('ndjson')], { default: 'ndjson' })
+    Type.Union([Type.Literal('csv'), Type.Literal('ndjson'), Type.Literal('proof')], {
+      default: 'ndjson',
+      description: 'proof: NDJSON that can be verified offline (docs/audit-log.md)'
+    })
   )
 }
 export const AuditExportQuery = Type.Object(

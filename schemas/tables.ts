@@ -208,7 +208,14 @@ function define(c: typeof postgres) {
    * PostgreSQL only: events that are on the log and wait for their place. With many writers at once
    * it is known only after their commits (docs/decisions/0010). SQLite has no such table.
    */
-  const auditPending = c.table('audit_pending', eventColumns())
+  const auditPending = c.table('audit_pending', {
+    /**
+     * Given by the database (hence a default, which is never used): a grant before what completes it,
+     * the events of a share as they were counted.
+     */
+    seq: c.int('seq').notNull().default(0),
+    ...eventColumns()
+  })
 
   /** How many events each share has on the log: the number of its latest. */
   const auditShareCounts = c.table('audit_share_counts', {

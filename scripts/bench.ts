@@ -2,6 +2,14 @@ import { mkdtempSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import {
+  appends,
+  appendsToHuge,
+  exportMemory,
+  lag,
+  questions,
+  verification
+} from './bench/audit.ts'
 import { type Bench, type Figure, type Result, resultOf } from './bench/figure.ts'
 import { memory } from './bench/memory.ts'
 import { metadataRead, shareOpenings } from './bench/requests.ts'
@@ -23,7 +31,20 @@ const USAGE = `Usage: npm run bench -- [options]
 Files go below BENCH_DIR, or else the system's directory for temporary files.`
 
 /** The one that deletes as it goes comes last. */
-const figures = [uploadGib, downloadGib, manyObjects, metadataRead, shareOpenings, memory]
+const figures = [
+  uploadGib,
+  downloadGib,
+  manyObjects,
+  metadataRead,
+  shareOpenings,
+  appends,
+  questions,
+  exportMemory,
+  verification,
+  lag,
+  appendsToHuge,
+  memory
+]
 
 async function main(): Promise<void> {
   const options = readOptions()

@@ -1,8 +1,7 @@
 import { openDisclosures } from '../src/audit/disclosures.ts'
-import { openDiskBlobs } from '../src/blobs/disk.ts'
 import { ConfigError, readConfig } from '../src/config.ts'
 import { checkExchange } from '../src/housekeeping/check-exchange.ts'
-import { dataPaths, lockData, openData, requireAlone, requireData } from '../src/open-data.ts'
+import { lockData, openBlobs, openData, requireAlone, requireData } from '../src/open-data.ts'
 
 // Checks everything in the data directory while no service uses it, and names each fault.
 // Exit codes: 0 all is well, 1 faults were found or the data cannot be opened.
@@ -14,7 +13,7 @@ try {
   let faults: string[] = []
   try {
     await requireAlone(data)
-    const blobs = await openDiskBlobs(dataPaths(config.dataDirectory).blobs)
+    const blobs = await openBlobs(config)
     const disclosures = openDisclosures(data.database, data.audit, data.clock)
     await disclosures.recover()
     faults = await checkExchange({ ...data, blobs, disclosures })

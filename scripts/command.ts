@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { readConfig } from '../src/config.ts'
+import { readConfig, readDatabaseUrl } from '../src/config.ts'
 import { Refusal } from '../src/errors.ts'
 import { type OpenData, openData } from '../src/open-data.ts'
 
@@ -8,14 +8,20 @@ export class UsageError extends Error {}
 
 type Values = Record<string, string | undefined>
 
+interface Options {
+  required: string[]
+  optional: string[]
+  flags?: string[]
+}
+
 /**
- * Runs one command-line command. `required` and `optional` name its --options, which all take a
- * value. Exit codes: 0 done, 1 refused or failed, 2 called wrongly. Results go to standard output,
+ * Runs one command-line command. `required` and `optional` name its --options that take a value,
+ * `flags` those that take none: one that was given is `yes`. Exit codes: 0 done, 1 refused or failed, 2 called wrongly. Results go to standard output,
  * everything else to standard error.
  */
 export async function runCommand(
   usage: string,
-  options: { required: string[]; optional: string[] },
+  options: Options,
   work: (values: Values) => Promise<void>
 ): Promise<void> {
   if (process.argv.includes('--help')) {
@@ -35,12 +41,18 @@ export async function runCommand(
   }
 }
 
-function readOptions({ required, optional }: { required: string[]; optional: string[] }): Values {
-  const names = [...required, ...optional]
-  const config = Object.fromEntries(names.map(name => [name, { type: 'string' } as const]))
+function readOptions({ required, optional, flags = [] }: Options): Values {
+  const typed = (names: string[], type: 'string' | 'boolean') => names.map(name => [name, { type }])
+  const config = Object.fromEntries([
+    ...typed([...required, ...optional], 'string'),
+    ...typed(flags, 'boolean')
+  ])
   let values: Values
   try {
-    values = parseArgs({ options: config, strict: true, allowPositionals: false }).values
+    const given = parseArgs({ options: config, strict: true, allowPositionals: false }).values
+    values = Object.fromEntries(
+      Object.entries(given).map(([name, value]) => [name, value === true ? 'yes' : String(value)])
+    )
   } catch (err) {
     throw new UsageError(err instanceof Error ? err.message : 'These options cannot be read.')
   }
@@ -56,7 +68,31 @@ function readOptions({ required, optional }: { required: string[]; optional: str
  * running: both write to the same database file, one after the other.
  */
 export async function withData<T>(work: (data: OpenData) => Promise<T>): Promise<T> {
-  const data = await openData(readConfig(process.env))
+  return await withOpened(readConfig(process.env), work)
+}
+
+/**
+ * The same for what the role of the service may not do: on PostgreSQL as the role of
+ * DATABASE_OWNER_URL. Throws UsageError when that is missing.
+ */
+export async function withDataAsOwner<T>(work: (data: OpenData) => Promise<T>): Promise<T> {
+  const config = readConfig(process.env)
+  if (config.databaseUrl === undefined) return await withOpened(config, work)
+  const problems: string[] = []
+  const databaseUrl = readDatabaseUrl('DATABASE_OWNER_URL', process.env, problems)
+  if (databaseUrl === undefined) {
+    throw new UsageError(
+      problems[0] ?? 'Missing: DATABASE_OWNER_URL, the role that owns the tables.'
+    )
+  }
+  return await withOpened({ ...config, databaseUrl, databaseRole: 'owner' }, work)
+}
+
+async function withOpened<T>(
+  config: Parameters<typeof openData>[0],
+  work: (data: OpenData) => Promise<T>
+): Promise<T> {
+  const data = await openData(config)
   try {
     return await work(data)
   } finally {

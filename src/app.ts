@@ -3,9 +3,10 @@ import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import { auditRoutes } from './audit/ask/routes.ts'
 import { openDisclosures } from './audit/disclosures.ts'
 import { fhirRoutes } from './audit/fhir/routes.ts'
-import { auditRoutes } from './audit/routes.ts'
+import { reportRoutes } from './audit/report/routes.ts'
 import { LogFault } from './audit/tree/grow-tree.ts'
 import { guardLog } from './audit/tree/log-guard.ts'
 import { type LogTree, openLogTree } from './audit/tree/log-tree.ts'
@@ -13,7 +14,6 @@ import { logRoutes } from './audit/tree/routes.ts'
 import type { LogKeys } from './audit/tree/signing-keys.ts'
 import { showToWitnesses } from './audit/tree/witness.ts'
 import type { Blobs } from './blobs/blobs.ts'
-import { openDiskBlobs } from './blobs/disk.ts'
 import { caseRoutes } from './cases/routes.ts'
 import { type Config, ConfigError } from './config.ts'
 import type { Exchange } from './exchange.ts'
@@ -28,7 +28,14 @@ import { createStreams } from './http/streams.ts'
 import { createAuthenticator } from './identity/authenticate.ts'
 import { embeddedIssuer } from './identity/issuer.ts'
 import { accountRoutes } from './identity/routes.ts'
-import { dataPaths, type OpenData, openData, readSigningKeys } from './open-data.ts'
+import {
+  dataPaths,
+  freeDataBytes,
+  type OpenData,
+  openBlobs,
+  openData,
+  readSigningKeys
+} from './open-data.ts'
 import { recordRoutes } from './records/routes.ts'
 import { createSealPool } from './sealing/seal-pool.ts'
 import { openLinkKeys } from './shares/link.ts'
@@ -113,12 +120,12 @@ async function openParts(
 ): Promise<Exchange> {
   const { clock } = data
   const { links, log: logKeys } = await readSigningKeys(config)
-  const blobs = parts.blobs ?? (await openDiskBlobs(dataPaths(config.dataDirectory).blobs))
+  const blobs = parts.blobs ?? (await openBlobs(config))
   const disclosures = openDisclosures(data.database, data.audit, clock)
   const tree = await openTree(config, data, logKeys, log)
   const logGuard = await guardLog({
     database: data.database,
-    blobs,
+    freeBytes: async () => Math.min(await freeDataBytes(config), await blobs.freeBytes()),
     clock,
     freeBytesMin: config.limits.accessFreeBytesMin,
     faults: [
@@ -248,6 +255,7 @@ async function mountAreas(fastify: FastifyInstance, exchange: Exchange, config: 
   await app.register(shareRoutes(exchange, guarded))
   await app.register(reviewRoutes(exchange, guarded))
   await app.register(auditRoutes(exchange, guarded))
+  await app.register(reportRoutes(exchange, guarded))
   await app.register(logRoutes(exchange))
   await app.register(fhirRoutes(exchange, guarded))
 }

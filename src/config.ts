@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import type { Witness } from './audit/tree/witness.ts'
+import { readS3, type S3Settings } from './config-s3.ts'
 
 const KIB = 1024
 const GIB = 1024 ** 3
@@ -66,6 +67,8 @@ export interface Config {
   logLevel: string
   /** Who cosigns the checkpoints of the access log. */
   witnesses: Witness[]
+  /** Where sealed objects are kept; on the local disk when undefined. */
+  s3: S3Settings | undefined
   limits: Limits
 }
 
@@ -126,6 +129,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   const limits = readLimits(number)
   const witnesses = readWitnesses(env['CONSILIUM_WITNESSES'], problems)
   const databaseUrl = readDatabaseUrl('DATABASE_URL', env, problems)
+  const s3 = readS3(env, limits.objectBytesMax, problems)
   if (limits.shareHoursDefault > limits.shareHoursMax) {
     problems.push('CONSILIUM_SHARE_HOURS_DEFAULT must not be above CONSILIUM_SHARE_HOURS_MAX.')
   }
@@ -141,11 +145,12 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     metricsReaders,
     logLevel,
     witnesses,
+    s3,
     limits: Object.freeze(limits)
   })
 }
 
-/** `number` reads a whole number of the environment: its name, what it is unset, least, most. */
+/** Every limit with its default, and those that may be set with their bounds. */
 function readLimits(
   number: (name: string, fallback: number, min: number, max: number) => number
 ): Limits {

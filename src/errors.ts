@@ -49,6 +49,11 @@ const table = {
     'The log has no such size',
     'Give sizes from 1 to that of the checkpoint, the smaller one first.'
   ],
+  'report-too-long': [
+    422,
+    'The report would be too long',
+    'Ask for a shorter period, by from and to.'
+  ],
   'range-not-satisfiable': [
     416,
     'Range lies outside the content',

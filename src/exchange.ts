@@ -28,6 +28,8 @@ export interface ServiceKeys {
 
 /** Everything a flow may touch, made once by `app.ts` and handed down as an argument. */
 export interface Exchange {
+  /** Where its data are. */
+  directory: string
   database: Database
   blobs: Blobs
   keyring: Keyring

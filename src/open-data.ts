@@ -1,17 +1,20 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import { v7 as uuidv7 } from 'uuid'
 import { type AuditLog, openAuditLog } from './audit/log.ts'
 import { createLogKeys, type LogKeys, openLogKeys } from './audit/tree/signing-keys.ts'
+import type { Blobs } from './blobs/blobs.ts'
 import { openDiskBlobs } from './blobs/disk.ts'
+import { openS3Blobs } from './blobs/s3.ts'
+import { findS3Problems } from './blobs/s3-check.ts'
 import { type Config, ConfigError } from './config.ts'
 import type { Database } from './database/database.ts'
 import { lockForService } from './database/sqlite.ts'
 import type { Clock, ServiceKeys } from './exchange.ts'
-import { isNewDatabase, openDatabase } from './open-database.ts'
+import { type DatabaseSettings, isNewDatabase, openDatabase } from './open-database.ts'
 import { createKeyringFile, openKeyringFile } from './sealing/keyrings/file.ts'
 import type { Keyring } from './sealing/keyrings/keyring.ts'
 import { rememberingKeyring } from './sealing/keyrings/remember.ts'
@@ -21,6 +24,8 @@ import { openServiceKeys } from './service-keys.ts'
 
 /** The data directory, opened: what the service and the operator's scripts have in common. */
 export interface OpenData {
+  /** Where it is. */
+  directory: string
   database: Database
   keyring: Keyring
   serviceKeys: ServiceKeys
@@ -50,7 +55,7 @@ export function dataPaths(directory: string) {
  * Throws ConfigError when there is none yet, or when a key file is missing, unsafe or damaged.
  */
 export async function openData(
-  config: Pick<Config, 'dataDirectory' | 'databaseUrl' | 'limits'>,
+  config: Pick<Config, 'dataDirectory'> & DatabaseSettings,
   clock: Clock = Date.now
 ): Promise<OpenData> {
   const paths = dataPaths(config.dataDirectory)
@@ -65,6 +70,7 @@ export async function openData(
     throw err
   })
   return {
+    directory: paths.directory,
     database,
     keyring,
     serviceKeys,
@@ -120,7 +126,11 @@ export async function prepareData(config: Config): Promise<{ release(): void; is
   const lock = lockData(config)
   const isNew = await isNewDatabase(config, paths.database)
   if (isNew) {
-    if (await holdsObjects(paths.blobs)) {
+    const isEmpty = await holdsNoObjects(config).catch(err => {
+      lock.release()
+      throw err
+    })
+    if (!isEmpty) {
       lock.release()
       const missing =
         config.databaseUrl === undefined ? 'consilium.db is missing' : 'The database is empty'
@@ -149,11 +159,44 @@ function logOrigin(config: Pick<Config, 'publicUrl'>): string {
   return `${host}${pathname}${randomBytes(6).toString('hex')}`
 }
 
-async function holdsObjects(root: string): Promise<boolean> {
-  const blobs = await openDiskBlobs(root)
+type StoreSettings = Pick<Config, 'dataDirectory' | 'databaseUrl' | 's3'>
+
+/** On a disk that several processes share, no upload takes longer. In S3 it is a setting. */
+const UPLOAD_HOURS_MAX = 48
+
+/**
+ * How old, in hours, what no row names must be before it cannot be part of an upload of another
+ * process. Undefined when there is no other.
+ */
+export function sharedHours(config: StoreSettings): number | undefined {
+  if (config.s3 !== undefined) return config.s3.unfinishedHoursMax
+  return config.databaseUrl === undefined ? undefined : UPLOAD_HOURS_MAX
+}
+
+/**
+ * Opens the store of sealed objects that the configuration chooses. Throws ConfigError when it is S3
+ * and the service could not do there what it has to.
+ */
+export async function openBlobs(config: StoreSettings): Promise<Blobs> {
+  if (config.s3 === undefined) {
+    return await openDiskBlobs(dataPaths(config.dataDirectory).blobs, sharedHours(config))
+  }
+  const problems = await findS3Problems(config.s3)
+  if (problems.length > 0) throw new ConfigError(problems)
+  return openS3Blobs(config.s3)
+}
+
+/** Room on the disk of the database. Objects in S3 need none of it, but every event does. */
+export async function freeDataBytes(config: Pick<Config, 'dataDirectory'>): Promise<number> {
+  const space = await statfs(config.dataDirectory)
+  return space.bavail * space.bsize
+}
+
+async function holdsNoObjects(config: Config): Promise<boolean> {
+  const blobs = await openBlobs(config)
   try {
-    for await (const _ of blobs.list()) return true
-    return false
+    for await (const _ of blobs.list()) return false
+    return true
   } finally {
     await blobs.close()
   }

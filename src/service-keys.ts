@@ -1,11 +1,18 @@
-import { createSecretKey } from 'node:crypto'
+import { createSecretKey, type KeyObject } from 'node:crypto'
 import { eq } from 'drizzle-orm'
-import type { Database } from './database/database.ts'
+import { isAnyPending } from './audit/tree/pending.ts'
+import { ConfigError } from './config.ts'
+import type { Database, Queries } from './database/database.ts'
 import type { Clock, ServiceKeys } from './exchange.ts'
 import type { Keyring } from './sealing/keyrings/keyring.ts'
 import { canonicalContext, newKey, unwrapKey, wrapKey } from './sealing/keys.ts'
+import { SealError } from './sealing/seal-error.ts'
 
-/** Opens the service's own keys, making each at its first use. Throws SealError when one is damaged. */
+/**
+ * Opens the service's own keys. They are made before the first event: one that is missing later was
+ * lost, and a new one would open nothing and find no patient.
+ * Throws SealError when one is damaged, ConfigError when one is lost.
+ */
 export async function openServiceKeys(
   database: Database,
   keyring: Keyring,
@@ -13,19 +20,25 @@ export async function openServiceKeys(
 ): Promise<ServiceKeys> {
   const open = async (purpose: string) => {
     const { serviceKeys } = database.read.tables
-    const context = canonicalContext('service-key', purpose)
+    const context = contextOf(purpose)
     const made = newKey()
     const wrappedKey = await wrapKey(keyring, context, made)
     const [row] = await database.write(async tx => {
       // Two processes may start at once: the first to insert wins and both read what it stored.
-      await tx
-        .insert(serviceKeys)
-        .values({ purpose, wrappedKey, createdAt: clock() })
-        .onConflictDoNothing()
+      if (await isNew(tx)) {
+        await tx
+          .insert(serviceKeys)
+          .values({ purpose, wrappedKey, createdAt: clock() })
+          .onConflictDoNothing()
+      }
       return tx.select().from(serviceKeys).where(eq(serviceKeys.purpose, purpose))
     })
-    if (row === undefined) throw new Error(`Service key ${purpose} was not stored.`)
     made.fill(0)
+    if (row === undefined) {
+      throw new ConfigError([
+        `The database has lost its ${purpose} key: it is damaged, or somebody changed it. Put it back from your backup.`
+      ])
+    }
     return createSecretKey((await unwrapKey(keyring, context, row.wrappedKey)).export())
   }
   return {
@@ -34,3 +47,23 @@ export async function openServiceKeys(
     audit: await open('audit')
   }
 }
+
+async function isNew(queries: Queries): Promise<boolean> {
+  const { auditEvents } = queries.tables
+  const events = await queries.select({ idx: auditEvents.idx }).from(auditEvents).limit(1)
+  return events.length === 0 && !(await isAnyPending(queries))
+}
+
+/**
+ * Opens the key of audit events and makes nothing, for who only reads. Throws SealError key-missing
+ * when it was never made, and as the key ring does.
+ */
+export async function readAuditKey(queries: Queries, keyring: Keyring): Promise<KeyObject> {
+  const { serviceKeys } = queries.tables
+  const [row] = await queries.select().from(serviceKeys).where(eq(serviceKeys.purpose, 'audit'))
+  if (row === undefined) throw new SealError('key-missing', 'There is no key of audit events.')
+  const key = await unwrapKey(keyring, contextOf('audit'), row.wrappedKey)
+  return createSecretKey(key.export())
+}
+
+const contextOf = (purpose: string): Buffer => canonicalContext('service-key', purpose)

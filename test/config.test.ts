@@ -160,3 +160,73 @@ t.test('numbers have their bounds', async t => {
     }
   }
 })
+
+const S3 = { CONSILIUM_S3_BUCKET: 'sealed-objects', CONSILIUM_S3_REGION: 'eu-west-2' }
+
+t.test('objects are kept on the disk unless a bucket is named', async t => {
+  t.equal(readConfig({}).s3, undefined)
+  t.same(readConfig(S3).s3, {
+    bucket: 'sealed-objects',
+    region: 'eu-west-2',
+    endpoint: undefined,
+    prefix: 'objects/',
+    pathStyle: false,
+    encryption: undefined,
+    lock: undefined,
+    unfinishedHoursMax: 168,
+    partBytes: 8 * 1024 ** 2
+  })
+  const full = readConfig({
+    ...S3,
+    CONSILIUM_S3_ENDPOINT: 'https://s3.example.org/',
+    CONSILIUM_S3_PREFIX: 'hospital/exchange/',
+    CONSILIUM_S3_PATH_STYLE: 'yes',
+    CONSILIUM_S3_SSE: 'aws:kms',
+    CONSILIUM_S3_SSE_KMS_KEY: 'alias/records',
+    CONSILIUM_S3_OBJECT_LOCK_DAYS: '30',
+    CONSILIUM_S3_OBJECT_LOCK_MODE: 'COMPLIANCE',
+    CONSILIUM_S3_UNFINISHED_HOURS: '24'
+  })
+  t.match(full.s3, {
+    endpoint: 'https://s3.example.org',
+    prefix: 'hospital/exchange/',
+    pathStyle: true,
+    encryption: { algorithm: 'aws:kms', keyId: 'alias/records' },
+    lock: { mode: 'COMPLIANCE', days: 30 },
+    unfinishedHoursMax: 24
+  })
+})
+
+t.test('the largest object fits in as many parts as S3 takes', async t => {
+  for (const gib of [1, 20, 78, 79, 1024]) {
+    const bytes = gib * 1024 ** 3
+    const { s3 } = readConfig({ ...S3, CONSILIUM_OBJECT_BYTES_MAX: String(bytes) })
+    const sealed = 56 + bytes + Math.ceil(bytes / 16_384) * 16
+    t.ok(s3 && sealed / s3.partBytes <= 10_000, `${gib} GiB`)
+  }
+})
+
+t.test('settings of S3 that cannot be meant are refused', async t => {
+  const refused: [Record<string, string>, RegExp][] = [
+    [{ CONSILIUM_S3_BUCKET: '' }, /CONSILIUM_S3_REGION without CONSILIUM_S3_BUCKET/],
+    [{ CONSILIUM_S3_BUCKET: 'Not/A/Bucket' }, /not the name of a bucket/],
+    [{ CONSILIUM_S3_REGION: '' }, /must name the region/],
+    [{ CONSILIUM_S3_ENDPOINT: 's3.example.org' }, /must be an https address/],
+    [{ CONSILIUM_S3_ENDPOINT: 'http://s3.example.org' }, /must begin with https/],
+    [{ CONSILIUM_S3_ENDPOINT: 'https://s3.example.org/bucket' }, /must be an origin/],
+    [{ CONSILIUM_S3_ENDPOINT: 'https://key:secret@s3.example.org' }, /must be an origin/],
+    [{ CONSILIUM_S3_PREFIX: '../other' }, /CONSILIUM_S3_PREFIX/],
+    [{ CONSILIUM_S3_PREFIX: 'a//b' }, /CONSILIUM_S3_PREFIX/],
+    [{ CONSILIUM_S3_PATH_STYLE: 'maybe' }, /must be yes or no/],
+    [{ CONSILIUM_S3_SSE: 'rot13' }, /AES256 or aws:kms/],
+    [{ CONSILIUM_S3_SSE_KMS_KEY: 'x' }, /needs CONSILIUM_S3_SSE=aws:kms/],
+    [{ CONSILIUM_S3_OBJECT_LOCK_DAYS: '0' }, /from 1 to 36500/],
+    [{ CONSILIUM_S3_OBJECT_LOCK_MODE: 'GOVERNANCE' }, /needs CONSILIUM_S3_OBJECT_LOCK_DAYS/],
+    [{ CONSILIUM_S3_OBJECT_LOCK_MODE: 'LEGAL' }, /GOVERNANCE or COMPLIANCE/],
+    [{ CONSILIUM_S3_UNFINISHED_HOURS: '0' }, /from 1 to 9999/]
+  ]
+  for (const [change, problem] of refused) {
+    t.match(problemsOf({ ...S3, ...change }), [problem], String(problem))
+  }
+  t.same(problemsOf({ ...S3, CONSILIUM_S3_ENDPOINT: 'http://127.0.0.1:9000' }), [])
+})

@@ -13,7 +13,10 @@ t.test('the API page lists every code with its status and title', async t => {
 })
 
 t.test('the operating page lists every setting that the code reads', async t => {
-  const settings = new Set(read('src/config.ts').match(/CONSILIUM_[A-Z_]+/g))
+  const sources = read('src/config.ts') + read('src/config-s3.ts')
+  const names = sources.match(/CONSILIUM_[A-Z0-9_]+/g) ?? []
+  const settings = new Set(names.filter(name => !name.endsWith('_')))
+  t.ok(settings.has('CONSILIUM_S3_BUCKET'))
   const page = read('docs/operating.md')
   for (const name of settings) t.ok(page.includes(`\`${name}\``), name)
 })

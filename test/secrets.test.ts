@@ -77,6 +77,10 @@ async function keys(exchange: TestExchange): Promise<Secrets> {
   }
   for (const [name, key] of Object.entries(serviceKeys)) secrets.set(name, spellings(key.export()))
   const { issuer, links } = await readSigningKeys(exchange.config)
+  const ofLog = JSON.parse(readFileSync(dataPaths(exchange.directory).logKeys, 'utf8'))
+  for (const { vkey, privateKey } of ofLog.keys) {
+    secrets.set(`signing key of the log ${vkey}`, spellings(Buffer.from(privateKey.d, 'base64url')))
+  }
   for (const { kid, d } of [...issuer.keys, ...links.keys]) {
     secrets.set(`signing key ${kid}`, spellings(Buffer.from(String(d), 'base64url')))
   }
@@ -185,6 +189,9 @@ async function strangersHear(
       `/v1/shares/${share.id}/records/${record.id}/content`,
       '/v1/audit/events',
       '/v1/audit/events/export',
+      '/v1/audit/checkpoint',
+      '/v1/audit/keys',
+      '/v1/audit/tile/entries/000.p/20',
       '/metrics',
       '/openapi.json',
       '/readyz'

@@ -9,14 +9,11 @@ import { createLogger } from '../src/log.ts'
 import { dataPaths, prepareData } from '../src/open-data.ts'
 import { numberedText, sharedRecord, startExchange } from './helpers/exchange.ts'
 
-/**
- * Every file with what identifies its content, except those that SQLite itself rewrites, and the copy
- * of the checkpoint, which is of the database and is judged with its rows.
- */
+/** Every file with what identifies its content, except those that SQLite itself rewrites. */
 function listing(directory: string): Record<string, string> {
   const files = readdirSync(directory, { recursive: true, withFileTypes: true })
     .map(entry => join(entry.parentPath, entry.name))
-    .filter(path => !/consilium\.db|service\.lock|checkpoint$/.test(path))
+    .filter(path => !/consilium\.db|service\.lock/.test(path))
   return Object.fromEntries(
     files.map(path => {
       const { mode, mtimeMs } = statSync(path)
@@ -27,16 +24,18 @@ function listing(directory: string): Record<string, string> {
   )
 }
 
-/** Every row of every table. */
+/** Every row of every table, but for the time at which the log was last seen to be writable. */
 function rows(config: Config): Record<string, unknown[]> {
   const database = new Sqlite(dataPaths(config.dataDirectory).database, { readonly: true })
   try {
     const tables = database
       .prepare<[], { name: string }>("SELECT name FROM sqlite_master WHERE type = 'table'")
       .all()
-    return Object.fromEntries(
+    const found = Object.fromEntries(
       tables.map(({ name }) => [name, database.prepare(`SELECT * FROM "${name}"`).all()])
     )
+    for (const head of found['audit_head'] ?? []) Object.assign(Object(head), { checked_at: 0 })
+    return found
   } finally {
     database.close()
   }

@@ -35,7 +35,10 @@ export interface Runs {
 }
 
 /** What a figure must reach: a share of its baseline, or a value of its own. */
-export type Goal = { ratioMin: number } | { valueMin: number } | { valueMax: number }
+export type Goal =
+  | { ratioMin: number }
+  | { valueMin: number }
+  | { valueMax: number; ratioMax?: number }
 
 export interface Result {
   value: number | null
@@ -86,12 +89,15 @@ export function resultOf(figure: Figure, runs: Runs | undefined): Result {
 
 function isMet(goal: Goal, value: number, ratio: number): boolean {
   if ('ratioMin' in goal) return ratio >= goal.ratioMin
-  return 'valueMin' in goal ? value >= goal.valueMin : value < goal.valueMax
+  if ('valueMin' in goal) return value >= goal.valueMin
+  return value < goal.valueMax && ratio < (goal.ratioMax ?? Number.POSITIVE_INFINITY)
 }
 
 function tell(goal: Goal, unit: string): string {
   if ('ratioMin' in goal) return `ratio >= ${goal.ratioMin.toFixed(2)}`
-  return 'valueMin' in goal ? `>= ${goal.valueMin} ${unit}` : `< ${goal.valueMax} ${unit}`
+  if ('valueMin' in goal) return `>= ${goal.valueMin} ${unit}`
+  const { valueMax, ratioMax } = goal
+  return `< ${valueMax} ${unit}${ratioMax === undefined ? '' : `, ratio < ${ratioMax}`}`
 }
 
 /** Of the runs nobody disturbed, where there are enough of them. */

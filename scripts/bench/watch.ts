@@ -44,7 +44,8 @@ export async function watched(
   return { done, othersCores }
 }
 
-async function untilQuiet(): Promise<void> {
+/** Waits until the machine is quiet, a minute at most. */
+export async function untilQuiet(): Promise<void> {
   const deadline = Date.now() + QUIET_WAIT_MILLISECONDS_MAX
   let last = machineCpuSeconds()
   while (last !== undefined && Date.now() < deadline) {

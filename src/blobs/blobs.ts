@@ -38,7 +38,8 @@ export interface Blobs {
   freeBytes(): Promise<number>
   /**
    * Removes what `create()` left behind in an earlier process and says how many there were.
-   * Writers of this process are spared. No other process may be writing to the store.
+   * Writers of this process are spared. To a store on the disk no other process may be writing; in
+   * one that many share, what is younger than its age for this may be theirs and is spared.
    */
   sweepUnfinished(): Promise<number>
   /** Aborts the writers that are still unfinished. Nothing may be called afterwards. */

@@ -10,6 +10,7 @@ import { canonicalContext, openBox, sealBox, unwrapKey } from '../sealing/keys.t
 import { type CaseRow, findCase } from './queries.ts'
 
 export type { CaseRow } from './queries.ts'
+export { pageOfCases } from './queries.ts'
 
 /** What a case keeps sealed under its own key. */
 export interface CaseDetails {

@@ -29,10 +29,18 @@ export interface Database {
   write<T>(work: (tx: Queries) => Promise<T>): Promise<T>
   /** Throws a Refusal unless a write would reach the disk now. */
   check(): Promise<void>
+  /** Everything as it is stored at this moment, for several reads that must agree. */
+  openSnapshot(): Promise<Snapshot>
   /** Names this opening of the database among all there ever are. */
   readonly run: string
   /** The runs, this one included, whose processes have the database open now. */
   runs(): Promise<Set<string>>
+  close(): Promise<void>
+}
+
+/** What was stored at one moment, whatever is written meanwhile. Until `close`. */
+export interface Snapshot {
+  read: Queries
   close(): Promise<void>
 }
 

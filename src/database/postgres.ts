@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { drizzle } from 'drizzle-orm/node-postgres'
-import { Pool, type PoolClient } from 'pg'
+import { Client, Pool, type PoolClient } from 'pg'
 import { tables } from '../../schemas/tables.ts'
 import { Refusal } from '../errors.ts'
-import type { Database, Queries } from './database.ts'
+import type { Database, Queries, Snapshot } from './database.ts'
 import { inOurWords, isConflict, StatementError } from './postgres-errors.ts'
 import { requireSchema } from './postgres-migrations.ts'
 import { announceRun } from './postgres-runs.ts'
@@ -32,24 +32,57 @@ const ATTEMPT_MILLISECONDS = 20
 
 /**
  * Opens a PostgreSQL database that `npm run migrate-database` has prepared, as the role of the
- * service. Durable: a commit has reached the server's disk when it returns. Throws ConfigError when
+ * service, or for what that may not do as the owner of the tables. Durable: a commit has reached the server's disk when it returns. Throws ConfigError when
  * the tables are missing or of another release, when the role may do more than the service needs, or
  * when the server would acknowledge what it could lose.
  */
-export async function openPostgres(url: string, connectionsMax: number): Promise<Database> {
+export async function openPostgres(
+  url: string,
+  connectionsMax: number,
+  role: 'service' | 'owner' = 'service'
+): Promise<Database> {
   const pool = openPool(url, connectionsMax)
   try {
     await requireSchema(pool)
-    await requireServiceRole(pool)
+    if (role === 'service') await requireServiceRole(pool)
     const runs = await announceRun(url)
-    return databaseOn(pool, runs)
+    return databaseOn(pool, runs, () => openPostgresSnapshot(url))
   } catch (err) {
     await pool.end()
     throw inOurWords(err)
   }
 }
 
-function databaseOn(pool: Pool, runs: Awaited<ReturnType<typeof announceRun>>): Database {
+/**
+ * Opens what is stored at this moment for reading alone, on a connection of its own: nothing is
+ * written, and what is committed meanwhile is not seen. Until `close`, the server keeps the rows it
+ * would have cleared away. Any role that may read the tables will do. Throws in our words.
+ */
+export async function openPostgresSnapshot(url: string): Promise<Snapshot> {
+  const client = new Client({
+    connectionString: url,
+    application_name: 'consilium snapshot',
+    keepAlive: true,
+    connectionTimeoutMillis: CONNECT_MILLISECONDS_MAX
+  })
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY')
+    // A transaction has its snapshot from its first read on.
+    await client.query('SELECT count(*) FROM migrations')
+    return { read: queriesOn(client), close: () => client.end().catch(() => {}) }
+  } catch (err) {
+    await client.end().catch(() => {})
+    throw inOurWords(err)
+  }
+}
+
+function databaseOn(
+  pool: Pool,
+  runs: Awaited<ReturnType<typeof announceRun>>,
+  openSnapshot: Database['openSnapshot']
+): Database {
   const read = queriesOn(pool)
   const write = writer(pool)
   return {
@@ -59,6 +92,7 @@ function databaseOn(pool: Pool, runs: Awaited<ReturnType<typeof announceRun>>): 
       return {}
     },
     write,
+    openSnapshot,
     run: runs.own,
     async runs() {
       const { rows } = await pool.query<{ run: string }>(runs.query).catch(rethrow)
@@ -102,7 +136,7 @@ interface Session {
 }
 
 /** Builds queries for one connection, or for the pool. What they throw is in our words. */
-function queriesOn(client: Pool | PoolClient): Queries {
+function queriesOn(client: Pool | PoolClient | Client): Queries {
   const queries = drizzle({ client })
   const { session } = queries as unknown as { session: Session }
   const prepareQuery = session.prepareQuery.bind(session)

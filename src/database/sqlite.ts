@@ -3,17 +3,21 @@ import Sqlite from 'better-sqlite3'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { tables } from '../../schemas/tables.ts'
 import { Refusal } from '../errors.ts'
-import type { Database, Queries } from './database.ts'
+import type { Database, Queries, Snapshot } from './database.ts'
 import { migrateSqlite } from './sqlite-migrations.ts'
 
 /** How many waiting writes share one commit at most. */
 export const COMMIT_GROUP_MAX = 128
 
-/** The last makes INSERT OR REPLACE fire the triggers that protect rows from deletion. */
+/**
+ * The last two overwrite what is erased, where that costs no write, and make INSERT OR REPLACE fire
+ * the triggers that protect rows from deletion.
+ */
 const PRAGMAS = [
   'journal_mode = WAL',
   'synchronous = FULL',
   'foreign_keys = ON',
+  'secure_delete = FAST',
   'recursive_triggers = ON'
 ]
 
@@ -46,12 +50,31 @@ export function openSqlite(file: string, commitGroupMax = COMMIT_GROUP_MAX): Dat
     },
     write,
     check: () => write(async () => {}),
+    openSnapshot: async () => openSqliteSnapshot(file),
     async close() {
       await write(async () => {}).catch(() => {})
       snapshot.end()
       reader.close()
       writer.close()
     }
+  }
+}
+
+/**
+ * Opens what is stored at this moment for reading alone: nothing is written, and what a running
+ * service writes meanwhile is not seen. Until `close`, its write-ahead log only grows.
+ * Throws the driver's error when there is no database or it cannot be read.
+ */
+export function openSqliteSnapshot(file: string): Snapshot {
+  const options = { readonly: true, fileMustExist: true, timeout: BUSY_MILLISECONDS }
+  const connection = new Sqlite(file, options)
+  try {
+    // A transaction has its snapshot from its first read on.
+    connection.exec('BEGIN; SELECT count(*) FROM sqlite_schema')
+    return { read: queriesOn(connection), close: async () => void connection.close() }
+  } catch (err) {
+    connection.close()
+    throw err
   }
 }
 

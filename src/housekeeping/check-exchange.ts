@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { asc, eq, gt } from 'drizzle-orm'
+import { eq } from 'drizzle-orm'
 import type { Receipt } from '../audit/receipt.ts'
-import { placeAllPending } from '../audit/tree/pending.ts'
+import { verifyDirectory } from '../audit/verify/directory.ts'
+import { FAULTS_TOLD_MAX, tellFindings } from '../audit/verify/findings.ts'
 import { knownCase, openCaseDetails, openCaseKey } from '../cases/case.ts'
 import type { Exchange } from '../exchange.ts'
 import { openProfile } from '../identity/profile.ts'
@@ -15,12 +16,9 @@ import {
 } from '../records/record.ts'
 import { openTerms } from '../shares/share.ts'
 
-/** Rows read at a time. */
-const BATCH = 500
-
 type Parts = Pick<
   Exchange,
-  'database' | 'blobs' | 'keyring' | 'serviceKeys' | 'audit' | 'disclosures'
+  'directory' | 'database' | 'blobs' | 'keyring' | 'serviceKeys' | 'disclosures'
 >
 
 /** What a check found wrong, one sentence each, with ids only. */
@@ -28,8 +26,9 @@ export type Faults = string[]
 
 /**
  * Checks everything that is stored and trusts nothing: every sealed field opens, every object
- * decrypts to the length and digest of its row, every share names records of its own case, every
- * event of the access log opens and every disclosure has its two, and no blob is without a row.
+ * decrypts to the length and digest of its row, every share names records of its own case, the access
+ * log is whole and as it was signed, every disclosure has its two events, and no blob is without a
+ * row.
  * Run it on data no service is using, for instance after a restore: an upload or a download under
  * way would look like a fault. The check reads content, so it is itself a disclosure on the log.
  */
@@ -161,26 +160,21 @@ async function checkShares({ database, keyring }: Parts, faults: Faults): Promis
   }
 }
 
-/** Every event opens, and every granted one but the check's own has been completed. */
+/**
+ * The access log as the verifier sees it, with nothing but the keys that lie with the data, and every
+ * disclosure but the check's own is completed.
+ */
 async function checkLog(exchange: Parts, faults: Faults, own: string): Promise<void> {
-  const { database, audit } = exchange
-  await placeAllPending(database)
-  const { auditEvents, openDisclosures } = database.read.tables
-  let after = ''
-  for (;;) {
-    const rows = await database.read
-      .select()
-      .from(auditEvents)
-      .where(gt(auditEvents.id, after))
-      .orderBy(asc(auditEvents.id))
-      .limit(BATCH)
-    for (const { id, detailsSealed } of rows) {
-      await look(faults, `Event ${id}`, () => audit.openDetails(id, detailsSealed))
-    }
-    if (rows.length < BATCH) break
-    after = rows.at(-1)?.id ?? ''
-  }
-  for (const { grantId } of await database.read.select().from(openDisclosures)) {
+  const findings = tellFindings({ fault: text => void faults.push(text), notice: () => {} })
+  const { openSnapshot } = exchange.database
+  const known = { vkeys: [], older: [], openSnapshot }
+  await look(faults, 'The access log', () =>
+    verifyDirectory(exchange.directory, known, findings, () => {})
+  )
+  const untold = findings.faults() - FAULTS_TOLD_MAX
+  if (untold > 0) faults.push(`The access log has ${untold} faults more.`)
+  const { read } = exchange.database
+  for (const { grantId } of await read.select().from(read.tables.openDisclosures)) {
     if (grantId !== own) faults.push(`Disclosure ${grantId} was never completed.`)
   }
 }

@@ -2,13 +2,8 @@ import { inArray } from 'drizzle-orm'
 import type { Exchange } from '../exchange.ts'
 import { removeExpired } from '../identity/oidc-adapter.ts'
 
-/**
- * Where several processes upload, an upload that this one knows nothing of may have stored a blob this
- * long before the transaction that names it.
- */
-const UPLOAD_MILLISECONDS_MAX = 48 * 3_600_000
-
 const INTERVAL_MILLISECONDS = 10 * 60 * 1000
+const HOUR_MILLISECONDS = 3_600_000
 
 /** Rows and blobs looked at in one go, so that no request waits long for housekeeping. */
 const BATCH = 500
@@ -16,12 +11,15 @@ const BATCH = 500
 /**
  * Removes what nothing needs any more, now and every ten minutes: blobs that no row names because
  * their upload never ended, and what the issuer remembered for a short while; and completes the
- * disclosures of processes that ended. Safe to stop and to
- * repeat at any point.
+ * disclosures of processes that ended. Safe to stop and to repeat at any point.
+ *
+ * Where other processes use the same store, or its clock is not ours, `sharedHours` says how old a
+ * blob must be before it cannot be part of an upload that is still under way somewhere.
  */
-export function cleanUp(exchange: Exchange): { stop(): Promise<void> } {
-  const isShared = exchange.database.read.kind === 'postgres'
-  const began = exchange.clock() - (isShared ? UPLOAD_MILLISECONDS_MAX : 0)
+export function cleanUp(exchange: Exchange, sharedHours?: number): { stop(): Promise<void> } {
+  const began = exchange.clock()
+  const before = () =>
+    sharedHours === undefined ? began : exchange.clock() - sharedHours * HOUR_MILLISECONDS
   let stopped = false
   const goOn = () => !stopped
   async function round(): Promise<void> {
@@ -29,8 +27,10 @@ export function cleanUp(exchange: Exchange): { stop(): Promise<void> } {
       while (goOn() && (await removeExpired(exchange.database, exchange.clock(), BATCH)) === BATCH);
       const interrupted = await exchange.disclosures.recover()
       if (interrupted > 0) exchange.log.warn({ interrupted }, 'streams of an ended process')
-      const orphans = await removeOrphans(exchange, began, goOn)
+      const orphans = await removeOrphans(exchange, before(), goOn)
       if (orphans > 0) exchange.log.info({ orphans }, 'removed blobs of uploads that never ended')
+      const unfinished = await exchange.blobs.sweepUnfinished()
+      if (unfinished > 0) exchange.log.info({ unfinished }, 'removed unfinished blobs')
     } catch (err) {
       exchange.log.error({ err }, 'housekeeping failed and will be tried again')
     }
@@ -50,8 +50,8 @@ export function cleanUp(exchange: Exchange): { stop(): Promise<void> } {
 }
 
 /**
- * Removes blobs that no object names and that were stored before `began`, the start of this
- * process: one stored since may belong to an upload whose transaction is still to come.
+ * Removes blobs that no object names and that were stored before `began`: one stored since may
+ * belong to an upload whose transaction is still to come.
  */
 export async function removeOrphans(
   exchange: Pick<Exchange, 'blobs' | 'database'>,

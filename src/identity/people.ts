@@ -44,11 +44,28 @@ export async function namesOf(
   return new Map(rows.map(row => [row.id, openProfile(keys, row).name]))
 }
 
+/** Accounts by id: who holds them, and where they work. */
+export async function accountsById(
+  queries: Queries,
+  keys: Pick<ServiceKeys, 'directory'>,
+  ids: string[]
+): Promise<Map<string, { name: string; organisationId: string; country: string }>> {
+  if (ids.length === 0) return new Map()
+  const { accounts } = queries.tables
+  const rows = await queries.select().from(accounts).where(inArray(accounts.id, ids))
+  return new Map(
+    rows.map(({ id, organisationId, country, profileSealed }) => {
+      const { name } = openProfile(keys, { id, profileSealed })
+      return [id, { name, organisationId, country }]
+    })
+  )
+}
+
 /** Organisations by id, with the code that the NHS knows them by. */
 export async function organisationsById(
   queries: Queries,
   ids: string[]
-): Promise<Map<string, { name: string; odsCode: string | null }>> {
+): Promise<Map<string, { name: string; odsCode: string | null; country: string }>> {
   if (ids.length === 0) return new Map()
   const { organisations } = queries.tables
   const rows = await queries.select().from(organisations).where(inArray(organisations.id, ids))

@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { link, mkdir, open, rename, unlink } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { link, mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { SealError } from './seal-error.ts'
 
 const FILE_BYTES_MAX = 65_536
 const OTHERS_MASK = 0o077
+/** How the name of a temporary file ends. */
+const TEMPORARY = /^\.[0-9a-f]{16}\.tmp$/
 
 /**
  * Makes a file that only this user can read, and its directory where there is none. Never
@@ -29,8 +31,17 @@ export async function createPrivateFile(path: string, text: string): Promise<voi
  */
 export async function replacePrivateFile(path: string, text: string): Promise<void> {
   const temporary = await writeBeside(path, text)
-  await rename(temporary, path)
+  await rename(temporary, path).catch(err => giveUp(temporary, err))
   await syncDirectoryOf(path)
+}
+
+/** Removes temporary files that a crash left beside the file. Nobody may be writing it meanwhile. */
+export async function removeUnfinished(path: string): Promise<void> {
+  const directory = dirname(path)
+  for (const name of await readdir(directory)) {
+    const random = name.startsWith(`${basename(path)}.`) && name.slice(basename(path).length)
+    if (random && TEMPORARY.test(random)) await unlink(join(directory, name))
+  }
 }
 
 async function writeBeside(path: string, text: string): Promise<string> {
@@ -39,10 +50,18 @@ async function writeBeside(path: string, text: string): Promise<string> {
   try {
     await file.writeFile(text)
     await file.sync()
+  } catch (err) {
+    await giveUp(temporary, err)
   } finally {
     await file.close()
   }
   return temporary
+}
+
+/** A full disk must not fill with temporary files too. */
+async function giveUp(temporary: string, err: unknown): Promise<never> {
+  await unlink(temporary).catch(() => {})
+  throw err
 }
 
 async function syncDirectoryOf(path: string): Promise<void> {

@@ -47,7 +47,7 @@ t.test('the service can neither change the log nor alter a table', async t => {
     "UPDATE audit_events SET outcome = 'x'",
     'UPDATE audit_events SET details_sealed = NULL',
     'TRUNCATE audit_events',
-    'INSERT INTO audit_events SELECT 0, * FROM audit_pending',
+    'INSERT INTO audit_events SELECT * FROM audit_pending',
     'DELETE FROM audit_pending',
     'TRUNCATE audit_pending',
     'UPDATE audit_pending SET at = 0',

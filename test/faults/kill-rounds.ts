@@ -1,11 +1,15 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import type { RealService } from './real-service.ts'
 
-/** How often the service is killed. */
-export const ROUNDS = process.env.SLOW === '1' ? 200 : 20
+/** How often the service is killed. A round takes two seconds or more. */
+export const ROUNDS = Number(process.env.KILL_ROUNDS ?? 8)
 
 /** The latest moment of a kill. By then each worker has done its work several times. */
 const KILL_MILLISECONDS_MAX = 400
+
+/** By then something has gone wrong, and the stories will tell. */
+const WORK_MILLISECONDS_MAX = 15_000
 
 /** Something clients do all the time, and what must be true of it after every kill. */
 export interface KillStory {
@@ -21,17 +25,23 @@ export type BeginStory = (t: Test, service: RealService, caseId: string) => Prom
 
 /**
  * Again and again: lets the workers of all stories repeat their work, kills the service at a random
- * moment, starts it on the same data, and has every story look at what is there.
+ * moment, starts it on the same data, and has every story look at what is there. In every other round
+ * each story comes to do something first, however slow the machine is.
  */
 export async function killRounds(service: RealService, stories: KillStory[]): Promise<void> {
   for (let round = 0; round < ROUNDS; round += 1) {
     let killed = false
-    const untilKilled = async (work: () => Promise<void>) => {
+    const firsts = stories.map(() => Promise.withResolvers<void>())
+    const untilKilled = async (work: () => Promise<void>, done: (() => void) | undefined) => {
       // What is under way when the service is killed fails; what was acknowledged has been noted.
-      while (!killed) await work().catch(() => {})
+      while (!killed) await work().then(done, () => {})
     }
-    const ended = stories.flatMap(({ workers }) => workers.map(untilKilled))
-    await new Promise(resolve => setTimeout(resolve, Math.random() * KILL_MILLISECONDS_MAX))
+    const ended = stories.flatMap(({ workers }, n) =>
+      workers.map(work => untilKilled(work, firsts[n]?.resolve))
+    )
+    const done = Promise.all(firsts.map(({ promise }) => promise))
+    if (round % 2 === 1) await Promise.race([done, sleep(WORK_MILLISECONDS_MAX)])
+    await sleep(Math.random() * KILL_MILLISECONDS_MAX)
     killed = true
     await service.kill()
     await Promise.all(ended)

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { createCase } from '../helpers/exchange.ts'
 import { DOWNLOAD_MARKER, downloads } from './kill-download.ts'
+import { log } from './kill-log.ts'
 import { killRounds } from './kill-rounds.ts'
 import { links, SHARE_MARKER } from './kill-share.ts'
 import { UPLOAD_MARKER, uploads } from './kill-upload.ts'
@@ -11,7 +12,7 @@ t.test('a service killed again and again, at any point of whatever it does', asy
   const service = await startRealService(t)
   const { id } = await createCase(service.client('clinician'))
   const stories = []
-  for (const begin of [uploads, links, downloads]) stories.push(await begin(t, service, id))
+  for (const begin of [uploads, links, downloads, log]) stories.push(await begin(t, service, id))
   await killRounds(service, stories)
   for (const { finish } of stories) await finish()
   t.equal(await service.stop(), 0)

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import type { ShareManifest } from '../../schemas/share.ts'
 import {
   createCase,
@@ -17,6 +17,7 @@ import {
   startExchange,
   uploadRecord
 } from '../helpers/exchange.ts'
+import { newPrefix, s3Server } from '../helpers/s3.ts'
 import { brainSeries, letter, pathologyReport } from '../samples/samples.ts'
 
 interface Line {
@@ -26,8 +27,17 @@ interface Line {
   actor?: { id: string; name?: string }
 }
 
-t.test('a case travels abroad, is read, and the door is shut again', async t => {
-  const exchange = await startExchange(t)
+const title = 'a case travels abroad, is read, and the door is shut again'
+t.test(title, t => story(t))
+
+t.test(`${title}, with its objects in S3`, async t => {
+  const server = await s3Server(t)
+  if (server === undefined) return
+  await story(t, server.env(newPrefix()))
+})
+
+async function story(t: Test, env: Record<string, string> = {}): Promise<void> {
+  const exchange = await startExchange(t, { env })
   const clinician = exchange.client('clinician')
   const specialist = exchange.client('specialistUs')
 
@@ -137,4 +147,4 @@ t.test('a case travels abroad, is read, and the door is shut again', async t => 
     } while (cursor)
     return lines
   }
-})
+}

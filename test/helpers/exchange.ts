@@ -5,11 +5,10 @@ import type { Test } from 'tap'
 import { type App, buildApp } from '../../src/app.ts'
 import { placeAllPending } from '../../src/audit/tree/pending.ts'
 import type { Blobs } from '../../src/blobs/blobs.ts'
-import { openDiskBlobs } from '../../src/blobs/disk.ts'
 import { type Config, type Limits, readConfig } from '../../src/config.ts'
 import type { Exchange } from '../../src/exchange.ts'
 import { createLogger } from '../../src/log.ts'
-import { dataPaths, openData, prepareData } from '../../src/open-data.ts'
+import { openBlobs, openData, prepareData } from '../../src/open-data.ts'
 import { type Client, makeClient } from './client.ts'
 import { PUBLIC_URL, type readEvents } from './data.ts'
 import { databaseSettings } from './databases.ts'
@@ -76,10 +75,8 @@ export interface TestExchange {
  * closed when the test ends.
  */
 export async function startExchange(t: Test, options: ExchangeOptions = {}): Promise<TestExchange> {
-  // Asked for before the directory, so that the directory goes last: the service still writes to it.
-  t.teardown(() => {})
   const database = await databaseSettings()
-  const directory = join(t.testdir(), 'data')
+  const directory = newDirectory(t)
   const config = testConfig(directory, { ...options, env: { ...database, ...options.env } })
   const lines: string[] = []
   const log = createLogger(config.logLevel, { write: (line: string) => void lines.push(line) })
@@ -88,7 +85,7 @@ export async function startExchange(t: Test, options: ExchangeOptions = {}): Pro
 
   const start = async () => {
     const { wrapBlobs } = options
-    const blobs = wrapBlobs?.(await openDiskBlobs(dataPaths(directory).blobs))
+    const blobs = wrapBlobs?.(await openBlobs(config))
     const app = await buildApp(config, log, { clock: clock.now, ...(blobs && { blobs }) })
     await app.fastify.listen({ host: '127.0.0.1', port: 0 })
     const { port } = app.fastify.server.address() as AddressInfo
@@ -150,6 +147,18 @@ export async function startExchange(t: Test, options: ExchangeOptions = {}): Pro
       running = await start()
     }
   }
+}
+
+const exchangesOf = new WeakMap<Test, number>()
+
+/** One for each exchange of a test: asked for again, the test's own directory would be emptied. */
+function newDirectory(t: Test): string {
+  const before = exchangesOf.get(t) ?? 0
+  exchangesOf.set(t, before + 1)
+  if (before > 0) return join(t.testdirName, `data-${before + 1}`)
+  // Asked for before the directory, so that the directory goes last: the service still writes to it.
+  t.teardown(() => {})
+  return join(t.testdir(), 'data')
 }
 
 /** Resolves to the first answer that is not undefined; throws after ten seconds without one. */

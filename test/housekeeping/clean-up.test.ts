@@ -36,6 +36,19 @@ async function setUp(t: Test) {
   return { ...data, blobs, disclosures } as typeof data & { blobs: Blobs } & Exchange
 }
 
+/** A whole round of housekeeping, which ends with the sweep. Of unfinished blobs it finds two. */
+async function oneRound(exchange: Exchange, sharedHours?: number): Promise<void> {
+  const swept = Promise.withResolvers<void>()
+  const sweepUnfinished = async () => {
+    swept.resolve()
+    return 2
+  }
+  const blobs = { ...exchange.blobs, sweepUnfinished }
+  const housekeeping = cleanUp({ ...exchange, blobs }, sharedHours)
+  await swept.promise
+  await housekeeping.stop()
+}
+
 t.test('a blob that no object names is removed, one that an object names is kept', async t => {
   const x = await startExchange(t)
   await sharedRecord(x, [sampleFile(letter)])
@@ -52,6 +65,23 @@ t.test('what was stored since the process began may still be named', async t => 
   await storeBlob(exchange.blobs)
   t.equal(await removeOrphans(exchange, Date.now() - SOON), 0)
   t.equal((await namesIn(exchange.blobs)).length, 1)
+})
+
+t.test('in a shared store, only what is older than any upload is an orphan', async t => {
+  const exchange = await setUp(t)
+  await storeBlob(exchange.blobs)
+  exchange.advance(SOON)
+  await oneRound(exchange, 1)
+  t.equal((await namesIn(exchange.blobs)).length, 1, 'another process may be about to name it')
+  exchange.advance(3_600_000)
+  await oneRound(exchange, 1)
+  t.same(await namesIn(exchange.blobs), [])
+})
+
+t.test('what an upload left unfinished is removed too', async t => {
+  const exchange = await setUp(t)
+  await oneRound(exchange)
+  t.match(exchange.logged(), /"unfinished":2/)
 })
 
 t.test('more than one batch, and a stop in between', async t => {

@@ -1,11 +1,15 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import type { Test } from 'tap'
 
-/** Programs that know our formats from elsewhere: our verifier on Go's own library, and a witness. */
-export type GoPeer = 'verify-log' | 'litewitness'
+/**
+ * Programs that know our formats from elsewhere: our verifier on Go's own library, a witness, and a
+ * real S3 server.
+ */
+export const peers = ['verify-log', 'litewitness', 'versitygw'] as const
+export type GoPeer = (typeof peers)[number]
 
 const here = import.meta.dirname
 const builtDirectory = join(here, '..', '..', 'node_modules', '.cache', 'consilium-peers')
@@ -14,8 +18,12 @@ const debianPath = '/usr/share/gocode'
 
 const packages: Record<GoPeer, string> = {
   'verify-log': './verify-log',
-  litewitness: 'filippo.io/torchwood/cmd/litewitness'
+  litewitness: 'filippo.io/torchwood/cmd/litewitness',
+  versitygw: 'github.com/versity/versitygw/cmd/versitygw'
 }
+
+/** Where the go.mod and go.sum are that pin a peer. */
+const moduleOf = (name: GoPeer) => (name === 'versitygw' ? join(here, 's3-server') : here)
 
 /**
  * The path of a peer's executable, built on first use. Where peers must be, a machine that cannot
@@ -38,7 +46,7 @@ export function buildPeer(name: GoPeer): { path: string } | { absent: string } {
   const path = join(builtDirectory, `${name}-${digest(name, version.stdout + debian)}`)
   if (existsSync(path)) return { path }
 
-  const go = inMode(debian)
+  const go = inMode(debian, moduleOf(name))
   // Whether the modules are to be had is asked by itself, for a fault in our own source must fail.
   const wanted = go(['list', '-deps', packages[name]])
   if (wanted.status !== 0) {
@@ -54,20 +62,22 @@ export function buildPeer(name: GoPeer): { path: string } | { absent: string } {
 }
 
 /** Go with Debian's sources and no modules at all, or with the modules that go.sum pins. */
-function inMode(debian: boolean) {
+function inMode(debian: boolean, cwd: string) {
   const mode = debian
     ? { GO111MODULE: 'off', GOPATH: debianPath, GOFLAGS: '' }
     : { GO111MODULE: 'on', GOFLAGS: '-mod=readonly', GOTOOLCHAIN: 'local' }
   const env = { ...process.env, ...mode, CGO_ENABLED: '0' }
-  return (args: string[]) => spawnSync('go', args, { cwd: here, env, encoding: 'utf8' })
+  return (args: string[]) => spawnSync('go', args, { cwd, env, encoding: 'utf8' })
 }
 
 function digest(name: GoPeer, mode: string): string {
-  const files = ['go.mod', 'go.sum']
+  const files = ['go.mod', 'go.sum'].map(file => join(moduleOf(name), file))
   if (name === 'verify-log') {
-    files.push(...readdirSync(join(here, name)).map(file => join(name, file)))
+    files.push(...readdirSync(join(here, name)).map(file => join(here, name, file)))
   }
   const hash = createHash('sha256').update(mode)
-  for (const file of files) hash.update(`\n${file}\n`).update(readFileSync(join(here, file)))
+  for (const file of files) {
+    hash.update(`\n${relative(here, file)}\n`).update(readFileSync(file))
+  }
   return hash.digest('hex').slice(0, 16)
 }

@@ -56,9 +56,15 @@ export async function setScene(exchange: TestExchange): Promise<Scene> {
   }
 }
 
+/** What a route needs in its query. */
+const queries: Record<string, string> = {
+  '/v1/audit/questions/person': '?actor=00000000-0000-7000-8000-000000000000'
+}
+
 /** The path of a route, with these values for its parameters. */
 export function pathOf(url: string, values: Record<string, string>): string {
-  return url.replace(/:(\w+)/g, (_, name: string) => values[name] ?? name)
+  const path = url.replace(/:(\w+)/g, (_, name: string) => values[name] ?? name)
+  return `${path}${queries[url] ?? ''}`
 }
 
 /** The parameters of every route, as they are in the scene. */
@@ -90,6 +96,8 @@ export function bodyOf(
     'POST /v1/links/open': { link: scene.shares[state].link },
     'POST /v1/audit/events/search': {},
     'POST /v1/audit/events/export': {},
+    'POST /v1/audit/questions/patient': { patient: identifier },
+    'POST /v1/audit/reports': { case: scene.caseId, format: 'json' },
     'POST /fhir/AuditEvent/_search': new URLSearchParams()
   }
   return bodies[route]

@@ -141,9 +141,39 @@ export const table: Record<string, Row> = {
     'audit.export',
     'token  role role role  role role  yes yes  role'
   ),
+  'POST /v1/audit/questions/patient': row(
+    'audit.query',
+    'token  role role role  role role  yes yes  role'
+  ),
+  'GET /v1/audit/questions/person': row(
+    'audit.query',
+    'token  role role role  role role  yes yes  role'
+  ),
+  'GET /v1/audit/questions/disclosures-abroad': row(
+    'audit.query',
+    'token  role role role  role role  yes yes  role'
+  ),
+  'GET /v1/audit/questions/refused': row(
+    'audit.query',
+    'token  role role role  role role  yes yes  role'
+  ),
+  'GET /v1/audit/questions/log-readers': row(
+    'audit.query',
+    'token  role role role  role role  yes yes  role'
+  ),
+  'GET /v1/audit/questions/live-shares': row(
+    'audit.query',
+    'token  role role role  role role  yes yes  role'
+  ),
   'POST /v1/audit/events/export': row(
     'audit.export',
     'token  role role role  role role  yes yes  role'
+  ),
+
+  'POST /v1/audit/reports': row(
+    'audit.report',
+    'token  role role role  role role  yes hidden  role',
+    'case-not-found'
   ),
 
   'GET /fhir/AuditEvent': row('audit.query', 'token  role role role  role role  yes yes  role'),
@@ -208,6 +238,7 @@ export const unaudited = [
   'GET /v1/audit/consistency',
   'GET /v1/audit/events/:event/proof',
   'GET /v1/audit/keys',
+  'GET /v1/audit/questions',
   'GET /v1/audit/tile/*',
   'HEAD /docs/static/*',
   'HEAD /s'

@@ -228,10 +228,12 @@ CREATE TRIGGER audit_events_no_delete BEFORE DELETE ON audit_events
 CREATE TRIGGER audit_events_not_emptied BEFORE TRUNCATE ON audit_events
   FOR EACH STATEMENT EXECUTE FUNCTION refuse('the access log cannot be changed');
 
--- Events that are on the log and wait for their place. Rows come and go, so old ones are cleared
--- away by their number and not by their share.
+-- Events that are on the log and wait for their place, in the order in which they were written: what
+-- one transaction could see of another has the smaller number. Rows come and go, so old ones are
+-- cleared away by their number and not by their share.
 CREATE TABLE audit_pending (
-  id text COLLATE "C" PRIMARY KEY NOT NULL,
+  seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  id text COLLATE "C" NOT NULL,
   at bigint NOT NULL,
   action text COLLATE "C" NOT NULL,
   outcome text COLLATE "C" NOT NULL,
@@ -282,13 +284,13 @@ BEGIN
   SELECT coalesce(max(idx) + 1, 0) INTO next FROM audit_events;
   WITH taken AS (
     DELETE FROM audit_pending
-    WHERE audit_pending.id IN (
-      SELECT waiting.id FROM audit_pending AS waiting ORDER BY waiting.id LIMIT events_max)
+    WHERE audit_pending.seq IN (
+      SELECT waiting.seq FROM audit_pending AS waiting ORDER BY waiting.seq LIMIT events_max)
     RETURNING *)
   INSERT INTO audit_events (idx, id, at, action, outcome, code, organisation_id, actor_id, actor_organisation_id,
       case_id, record_id, object_id, share_id, patient_ref, recipient_country, grant_id,
       bytes_handed_over, leaf, details_sealed)
-  SELECT next + row_number() OVER (ORDER BY id) - 1, id, at, action, outcome, code, organisation_id, actor_id, actor_organisation_id,
+  SELECT next + row_number() OVER (ORDER BY seq) - 1, id, at, action, outcome, code, organisation_id, actor_id, actor_organisation_id,
       case_id, record_id, object_id, share_id, patient_ref, recipient_country, grant_id,
       bytes_handed_over, leaf, details_sealed
   FROM taken;

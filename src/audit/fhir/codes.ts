@@ -60,12 +60,14 @@ export const subtypes = {
   stop: dcm('110121', 'Application Stop'),
   login: dcm('110122', 'Login'),
   userChanged: dcm('110137', 'User Security Attributes Changed'),
+  configured: dcm('110129', 'Security Configuration'),
   create: interaction('create', 'create'),
   read: interaction('read', 'read'),
   update: interaction('update', 'update'),
   search: interaction('search-type', 'search-type'),
   disclose: lifecycle('disclose', 'Disclose Record Lifecycle Event'),
   extract: lifecycle('extract', 'Extract Record Lifecycle Event'),
+  destroy: lifecycle('destroy', 'Destroy/Delete Record Lifecycle Event'),
   verify: lifecycle('verify', 'Verify Record Lifecycle Event')
 }
 

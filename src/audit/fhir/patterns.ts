@@ -127,7 +127,10 @@ const table: Record<Action, Pattern> = {
   'share.revoke': update,
   'link.open': disclosure,
   'audit.query': query,
-  'audit.export': { ...query, subtype: [subtypes.search, subtypes.extract] }
+  'audit.export': { ...query, subtype: [subtypes.search, subtypes.extract] },
+  'audit.report': { ...query, subtype: [subtypes.search, subtypes.extract] },
+  'audit.erase': { ...running(subtypes.destroy), type: types.alert, action: 'D' },
+  'log.key': { ...running(subtypes.configured), type: types.alert, action: 'U' }
 }
 
 /**

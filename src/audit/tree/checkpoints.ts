@@ -11,11 +11,12 @@ export const CHECKPOINT_MILLISECONDS_MIN = 1000
 /** … and is signed again at least this often, to show that the log is alive. */
 export const CHECKPOINT_MILLISECONDS_MAX = 5 * 60_000
 
-/** When the next checkpoint is due, after `last` and for a tree of `size` leaves. */
-export function dueAt(last: StoredCheckpoint | undefined, size: number): number {
-  if (last === undefined) return 0
+/** Whether the next checkpoint is due at `now`, after `last` and for a tree of `size` leaves. */
+export function isDue(last: StoredCheckpoint | undefined, size: number, now: number): boolean {
+  if (last === undefined) return true
   const wait = size > last.size ? CHECKPOINT_MILLISECONDS_MIN : CHECKPOINT_MILLISECONDS_MAX
-  return last.signedAt + wait
+  // A clock that was ahead and has been put right must not keep the log unsigned until then.
+  return now >= last.signedAt + wait || now < last.signedAt
 }
 
 /**

@@ -1,16 +1,14 @@
 import type { Queries } from '../../database/database.ts'
 import { grow, readThroughTiles, TILE_WIDTH } from '../tlog/tiles.ts'
 import { HASH_BYTES, leafHash, type ReadHashes } from '../tlog/tree.ts'
+import { LogFault } from './log-fault.ts'
 import { placePending } from './pending.ts'
 import { findTile, leavesFrom, moveHead, putTile, treeSize } from './queries.ts'
 
 /** Events taken into the tree in one transaction, so that no other write waits long for it. */
 export const GROW_EVENTS_MAX = 2000
 
-/** The log contradicts itself, so nothing may be built on it. The message names indexes only. */
-export class LogFault extends Error {
-  override readonly name = 'LogFault'
-}
+export { LogFault } from './log-fault.ts'
 
 /** A size of the tree and, for each level, the hashes of its unfinished last tile. */
 export interface Edge {
@@ -18,21 +16,26 @@ export interface Edge {
   edge: Buffer[]
 }
 
+export interface Grown extends Edge {
+  /** Events taken in. As many as GROW_EVENTS_MAX means that there may be more. */
+  taken: number
+}
+
 /**
  * Takes events that are on the log and not yet in the tree into it, inside the caller's transaction.
  * `known` is the edge after the last time; it is read again when another process has been at work.
  * Throws LogFault when an event is missing.
  */
-export async function growTree(tx: Queries, known: Edge | undefined): Promise<Edge> {
+export async function growTree(tx: Queries, known: Edge | undefined): Promise<Grown> {
   await placePending(tx)
   const size = await treeSize(tx)
   const leaves = await leavesFrom(tx, { from: size, limit: GROW_EVENTS_MAX })
   const isKnown = known?.size === size
-  if (leaves.length === 0 && isKnown) return known
+  if (leaves.length === 0 && isKnown) return { ...known, taken: 0 }
   const edge = isKnown ? known.edge : await readEdge(tx, size)
   const gap = leaves.findIndex((leaf, n) => leaf.idx !== size + n)
   if (gap >= 0) throw new LogFault(`Event ${size + gap} is missing from the access log.`)
-  if (leaves.length === 0) return { size, edge }
+  if (leaves.length === 0) return { size, edge, taken: 0 }
 
   const grown = grow(
     size,
@@ -43,7 +46,7 @@ export async function growTree(tx: Queries, known: Edge | undefined): Promise<Ed
     await putTile(tx, { level, idx: index, hashes })
   }
   if (!(await moveHead(tx, size, grown.size))) throw new Error('The head of the log has moved.')
-  return { size: grown.size, edge: grown.edge }
+  return { size: grown.size, edge: grown.edge, taken: leaves.length }
 }
 
 async function readEdge(queries: Queries, size: number): Promise<Buffer[]> {

@@ -1,4 +1,4 @@
-import type { Blobs } from '../../blobs/blobs.ts'
+import { ConfigError } from '../../config.ts'
 import type { Database } from '../../database/database.ts'
 import { Refusal } from '../../errors.ts'
 import { touchHead } from './queries.ts'
@@ -20,7 +20,8 @@ export interface LogGuard {
 
 interface Parts {
   database: Database
-  blobs: Blobs
+  /** Room where the log is kept, and where objects are: whichever is less. */
+  freeBytes: () => Promise<number>
   clock: () => number
   /** Acts stop below this; uploads have stopped earlier. */
   freeBytesMin: number
@@ -28,14 +29,17 @@ interface Parts {
   faults: (() => string | undefined)[]
 }
 
-/** Tries a small durable write every ten seconds, and looks how much room there is. */
+/**
+ * Tries a small durable write every ten seconds, and looks how much room there is. Throws
+ * ConfigError when the first does not succeed: there is nothing a service without a log may do.
+ */
 export async function guardLog(parts: Parts): Promise<LogGuard> {
-  const { database, blobs, clock, freeBytesMin, faults } = parts
+  const { database, freeBytes, clock, freeBytesMin, faults } = parts
   let unwritable = false
   let isLow = false
 
   async function tryLog(): Promise<void> {
-    const free = await blobs.freeBytes().catch(() => 0)
+    const free = await freeBytes().catch(() => 0)
     isLow = free < freeBytesMin
     await database
       .write(tx => touchHead(tx, clock()))
@@ -50,6 +54,9 @@ export async function guardLog(parts: Parts): Promise<LogGuard> {
   }
 
   await tryLog()
+  if (unwritable) {
+    throw new ConfigError(['The access log cannot be written: is the disk full, or read-only?'])
+  }
   const timer = setInterval(tryLog, TRY_MILLISECONDS)
   timer.unref()
   const fault = () => faults.map(found => found()).find(text => text !== undefined)

@@ -1,7 +1,7 @@
 import type { Database } from '../../database/database.ts'
-import { replacePrivateFile } from '../../sealing/private-file.ts'
+import { removeUnfinished, replacePrivateFile } from '../../sealing/private-file.ts'
 import type { AuditLog } from '../log.ts'
-import { dueAt, signTree } from './checkpoints.ts'
+import { isDue, signTree } from './checkpoints.ts'
 import { type Edge, GROW_EVENTS_MAX, growTree, LogFault } from './grow-tree.ts'
 import { isAnyPending } from './pending.ts'
 import { eventCount, lastCheckpoint, type StoredCheckpoint } from './queries.ts'
@@ -18,7 +18,9 @@ export interface LogTree {
   readonly keys: LogKeys
   /** The last signed checkpoint, which is on the disk. Undefined before the first. */
   checkpoint(): StoredCheckpoint | undefined
-  /** Resolves once everything on the log so far is in the tree and signed. */
+  /** Resolves once `checkpoint` is no older than what any other process has answered with. */
+  catchUp(): Promise<void>
+  /** Resolves once everything on the log so far is in the tree and signed. Rejects if it cannot be. */
   settle(): Promise<StoredCheckpoint>
   /** What is wrong with the log itself, in the operator's words; while there is, nothing grows. */
   fault(): string | undefined
@@ -46,6 +48,8 @@ interface Parts {
  */
 export async function openLogTree(parts: Parts): Promise<LogTree> {
   const { database, audit, keys, copyPath, clock } = parts
+  // What a crash left of writing the copy; the service alone writes it.
+  await removeUnfinished(copyPath)
   await checkLogAtStart(database, keys, copyPath)
   const listeners: ((checkpoint: StoredCheckpoint) => void)[] = []
   let known: Edge | undefined
@@ -53,21 +57,18 @@ export async function openLogTree(parts: Parts): Promise<LogTree> {
   let fault: LogFault | undefined
 
   async function advance(signNow: boolean): Promise<boolean> {
-    const { tree, last, fresh } = await database.write(async tx => {
+    const { tree, latest } = await database.write(async tx => {
       const tree = await growTree(tx, known)
       const now = clock()
       const last = await lastCheckpoint(tx)
-      const due = signNow ? last?.size !== tree.size : now >= dueAt(last, tree.size)
+      const due = signNow ? last?.size !== tree.size : isDue(last, tree.size, now)
       const fresh = due ? await signTree(tx, keys, tree, now) : undefined
-      return { tree, last, fresh }
+      return { tree, latest: fresh ?? last }
     })
-    const grewBy = tree.size - (known?.size ?? tree.size)
     known = tree
-    // Another process may have signed.
-    signed = last
-    if (fresh !== undefined) await publish(fresh)
-    // What another process took in counts too; then one more round finds nothing.
-    return grewBy >= GROW_EVENTS_MAX
+    // Signed by this process or another; or earlier, and then the copy could not be renewed.
+    if (latest !== undefined && isNewer(latest, signed)) await publish(latest)
+    return tree.taken === GROW_EVENTS_MAX
   }
 
   /** The copy is renewed after the row: an older copy agrees with a newer row, never the reverse. */
@@ -78,7 +79,7 @@ export async function openLogTree(parts: Parts): Promise<LogTree> {
   }
 
   async function round(signNow = false): Promise<void> {
-    if (fault !== undefined) return
+    if (fault !== undefined) throw fault
     try {
       while (await advance(signNow)) await new Promise(setImmediate)
     } catch (err) {
@@ -89,22 +90,26 @@ export async function openLogTree(parts: Parts): Promise<LogTree> {
   }
 
   const rounds = inTurn(round)
-  audit.onAppend(rounds.soon)
-  async function isBehind(): Promise<boolean> {
-    const { read } = database
-    return (await isAnyPending(read)) || (await eventCount(read)) > (known?.size ?? -1)
-  }
-  const look = setInterval(async () => {
-    // A database that does not answer is told of by the round.
-    const isDue = clock() >= dueAt(signed, known?.size ?? 0)
-    if (isDue || (await isBehind().catch(() => true))) rounds.soon()
-  }, LOOK_MILLISECONDS)
-  look.unref()
+  // Before anything goes on by itself: a log that cannot be gone on with leaves nothing running.
   await rounds.now(false)
+  audit.onAppend(rounds.soon)
+  async function lookForMore(): Promise<void> {
+    const { read } = database
+    const isBehind = (await isAnyPending(read)) || (await eventCount(read)) > (known?.size ?? -1)
+    if (isBehind || isDue(signed, known?.size ?? 0, clock())) rounds.soon()
+  }
+
+  const look = setInterval(() => lookForMore().catch(parts.onFailure), LOOK_MILLISECONDS)
+  look.unref()
 
   return {
     keys,
     checkpoint: () => signed,
+    async catchUp() {
+      if (database.read.kind === 'sqlite') return
+      const last = await lastCheckpoint(database.read)
+      if (last !== undefined && isNewer(last, signed)) await publish(last)
+    },
     async settle() {
       await rounds.now(true)
       if (signed === undefined) throw new LogFault('The access log could not be signed.')
@@ -119,6 +124,11 @@ export async function openLogTree(parts: Parts): Promise<LogTree> {
       await rounds.now(true).catch(() => {})
     }
   }
+}
+
+function isNewer(found: StoredCheckpoint, known: StoredCheckpoint | undefined): boolean {
+  if (known === undefined || found.size !== known.size) return found.size > (known?.size ?? -1)
+  return found.note !== known.note || found.signedAt !== known.signedAt
 }
 
 /** Lets one round run at a time: soon after a request, though not more often than is worth it. */

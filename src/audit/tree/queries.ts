@@ -1,13 +1,14 @@
 import { and, asc, eq, gte, lt, max, sql } from 'drizzle-orm'
 import { prepared, type Queries } from '../../database/database.ts'
+import { LogFault } from './log-fault.ts'
 
 const p = sql.placeholder
 
-/** How many events are in the tree. */
+/** How many events are in the tree. Throws LogFault when nothing says so. */
 export async function treeSize(queries: Queries): Promise<number> {
   const { auditHead } = queries.tables
   const [head] = await queries.select({ size: auditHead.size }).from(auditHead)
-  if (head === undefined) throw new Error('The head of the access log is missing.')
+  if (head === undefined) throw new LogFault('The head of the access log is missing.')
   return head.size
 }
 

@@ -24,6 +24,8 @@ export function logRoutes(exchange: Exchange): FastifyPluginAsyncTypebox {
   const described = (summary: string) => ({ tags: ['log'], summary, security: [] })
 
   return async app => {
+    // What one process has shown as signed, the next one asked has to prove.
+    app.addHook('preHandler', () => tree.catchUp())
     app.get(
       '/v1/audit/checkpoint',
       { ...open, schema: described('The signed head of the access log, as a C2SP checkpoint') },
@@ -83,7 +85,9 @@ export function logRoutes(exchange: Exchange): FastifyPluginAsyncTypebox {
           Number(from),
           to === undefined ? undefined : Number(to)
         )
-        return reply.type(TEXT).header('cache-control', FOR_EVER).send(proof)
+        // Without `to` the answer is for the log of this moment.
+        const cache = to === undefined ? 'no-cache' : FOR_EVER
+        return reply.type(TEXT).header('cache-control', cache).send(proof)
       }
     )
   }

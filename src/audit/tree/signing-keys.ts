@@ -54,20 +54,31 @@ export async function openLogKeys(path: string): Promise<LogKeys> {
 
 /**
  * Adds a key that signs from the next start on, beside those in use. Resolves to its verifier key,
- * which is to be published before the older ones are retired.
+ * which is to be published before the older ones are retired. `record` puts it on the access log
+ * first: if it stops in between, the log tells of a key that never signed.
  */
-export async function addLogKey(path: string, since: string): Promise<string> {
+export async function addLogKey(
+  path: string,
+  since: string,
+  record: (vkey: string) => Promise<void>
+): Promise<string> {
   const file = await readKeyFile(path)
   const key = newKey(file.origin, since)
+  await record(key.vkey)
   await replacePrivateFile(path, textOf({ ...file, keys: [...file.keys, key] }))
   return key.vkey
 }
 
 /**
  * Forgets the private half of every key but the newest. Resolves to the verifier keys retired;
- * checkpoints they signed stay valid. If it stops before its end, nothing has changed.
+ * checkpoints they signed stay valid. `record` puts them on the access log first; if it stops before
+ * its end, nothing else has changed.
  */
-export async function retireOldLogKeys(path: string, until: string): Promise<string[]> {
+export async function retireOldLogKeys(
+  path: string,
+  until: string,
+  record: (vkeys: string[]) => Promise<void>
+): Promise<string[]> {
   const file = await readKeyFile(path)
   const retired: string[] = []
   const keys = file.keys.map((key, n) => {
@@ -76,6 +87,8 @@ export async function retireOldLogKeys(path: string, until: string): Promise<str
     retired.push(key.vkey)
     return { ...publicHalf, until }
   })
+  if (retired.length === 0) return []
+  await record(retired)
   await replacePrivateFile(path, textOf({ ...file, keys }))
   return retired
 }

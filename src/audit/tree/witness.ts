@@ -1,7 +1,15 @@
 import { eq } from 'drizzle-orm'
 import type { Database } from '../../database/database.ts'
-import { verifiedCosignatures } from '../tlog/cosignature.ts'
-import { parseNote, parseSignatures, parseVerifierKey, type VerifierKey } from '../tlog/note.ts'
+import { cosignatureVerifier } from '../tlog/cosignature.ts'
+import {
+  formatNote,
+  parseNote,
+  parseSignatures,
+  parseVerifierKey,
+  type VerifierKey,
+  verifiedSignatures
+} from '../tlog/note.ts'
+import { parseDecimal } from '../tlog/strict-text.ts'
 import { proveConsistency } from '../tlog/tree.ts'
 import { storedHashes } from './grow-tree.ts'
 import type { LogTree } from './log-tree.ts'
@@ -34,6 +42,8 @@ export function showToWitnesses(parts: Parts): { stop(): Promise<void> } {
   const busy = new Map<string, Promise<void>>()
   const ending = new AbortController()
   parts.tree.onCheckpoint(checkpoint => {
+    // The last one is signed on the way out; the next start shows its own.
+    if (ending.signal.aborted) return
     for (const witness of parts.witnesses) {
       // One at a time; what comes meanwhile is within the next.
       if (busy.has(witness.vkey)) continue
@@ -66,15 +76,16 @@ async function showTo(
   let answer = await ask(database, witness, seen?.size ?? 0, checkpoint, signal)
   // It has seen another size, for instance before a crash here, and says which.
   if (answer.status === 409) {
-    const size = Number(answer.text.trim())
-    if (!Number.isSafeInteger(size) || size < 0 || size > checkpoint.size) {
+    const size = parseDecimal(answer.text.trim())
+    if (size === undefined) throw new Error('The witness does not say which size it has seen.')
+    if (size > checkpoint.size) {
       throw new Error(`The witness has seen a larger log than this one: ${size}.`)
     }
     answer = await ask(database, witness, size, checkpoint, signal)
   }
   if (answer.status !== 200) throw new Error(`The witness answered ${answer.status}.`)
-  requireCosignature(checkpoint.note, answer.text, key)
-  const row = { size: checkpoint.size, lines: answer.text, at: clock() }
+  const lines = cosignatureLine(checkpoint.note, answer.text, key)
+  const row = { size: checkpoint.size, lines, at: clock() }
   await database.write(async tx => {
     await tx
       .insert(auditCosignatures)
@@ -114,10 +125,13 @@ async function readShort(response: Response): Promise<string> {
   return Buffer.concat(parts).toString()
 }
 
-function requireCosignature(note: string, lines: string, key: VerifierKey): void {
+/** The witness's own line of its answer. Whatever else it says is not passed on to anybody. */
+function cosignatureLine(note: string, answer: string, key: VerifierKey): string {
   const { text } = parseNote(note)
-  if (verifiedCosignatures({ text, signatures: parseSignatures(lines) }, [key]).length > 0) return
-  throw new Error('The witness did not sign this checkpoint.')
+  const given = { text, signatures: parseSignatures(answer) }
+  const signatures = verifiedSignatures(given, [cosignatureVerifier(key)])
+  if (signatures.length === 0) throw new Error('The witness did not sign this checkpoint.')
+  return formatNote({ text, signatures }).slice(text.length + 1)
 }
 
 /** The checkpoint with the signature lines of the witnesses that have signed the same one. */

@@ -1,10 +1,11 @@
-import type { AuditEventView } from '../../schemas/audit-event.ts'
-import type { AuditExportSearch } from '../../schemas/audit-query.ts'
-import type { Exchange } from '../exchange.ts'
-import type { Caller } from '../identity/principal.ts'
+import type { AuditEventView } from '../../../schemas/audit-event.ts'
+import type { AuditExportSearch } from '../../../schemas/audit-query.ts'
+import type { Exchange } from '../../exchange.ts'
+import type { Caller } from '../../identity/principal.ts'
+import { placeAllPending } from '../tree/pending.ts'
 import { filterOf, recordQuestion, viewEvents } from './ask.ts'
+import { exportProofs } from './export-proofs.ts'
 import { pageOfEvents } from './queries.ts'
-import { placeAllPending } from './tree/pending.ts'
 
 /** Events read from the database at a time: memory stays the same however long the export is. */
 const PAGE_EVENTS = 500
@@ -21,6 +22,7 @@ export async function exportLog(
   const { format = 'ndjson', ...question } = asked
   const filter = filterOf(exchange, caller, question)
   await recordQuestion(exchange, caller, 'audit.export', { ...question }, filter)
+  if (format === 'proof') return await exportProofs(exchange, filter, question)
   await placeAllPending(exchange.database)
   const write = format === 'csv' ? csvLine : ndjsonLine
 
@@ -28,11 +30,11 @@ export async function exportLog(
     if (format === 'csv') yield csvHeader
     let before: string | undefined
     for (;;) {
-      const rows = await pageOfEvents(exchange.database.read, filter, before, PAGE_EVENTS)
+      const { rows, next } = await pageOfEvents(exchange.database, filter, before, PAGE_EVENTS)
       const events = await viewEvents(exchange, rows, filter.organisationId)
       if (events.length > 0) yield events.map(write).join('')
-      if (rows.length < PAGE_EVENTS) return
-      before = rows.at(-1)?.id
+      if (next === undefined) return
+      before = next
     }
   }
   return lines()

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { actions, outcomes } from '../../schemas/audit-event.ts'
-import { NHS_SYSTEM, startExchange } from '../helpers/exchange.ts'
-import { ask, type Line, type LogPage, liveliness, PATIENTS } from './scene.ts'
+import { actions, outcomes } from '../../../schemas/audit-event.ts'
+import { NHS_SYSTEM, startExchange } from '../../helpers/exchange.ts'
+import { ask, type Line, type LogPage, liveliness, PATIENTS } from '../scene.ts'
 
 type Filter = [question: Record<string, unknown>, matches: (line: Line) => boolean]
 

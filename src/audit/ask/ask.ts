@@ -1,13 +1,14 @@
-import type { AuditEventView } from '../../schemas/audit-event.ts'
-import type { AuditSearch } from '../../schemas/audit-query.ts'
-import { timestamp } from '../../schemas/common.ts'
-import { patientRef } from '../cases/patient.ts'
-import { Refusal } from '../errors.ts'
-import type { Exchange } from '../exchange.ts'
-import { isId, type Page, pageOf } from '../http/page.ts'
-import { namesOf } from '../identity/people.ts'
-import type { Caller } from '../identity/principal.ts'
-import { actedBy } from './acted-by.ts'
+import type { AuditEventView } from '../../../schemas/audit-event.ts'
+import type { AuditSearch } from '../../../schemas/audit-query.ts'
+import { timestamp } from '../../../schemas/common.ts'
+import { patientRef } from '../../cases/patient.ts'
+import { Refusal } from '../../errors.ts'
+import type { Exchange } from '../../exchange.ts'
+import { isId, type Page, readPage } from '../../http/page.ts'
+import { namesOf } from '../../identity/people.ts'
+import type { Caller } from '../../identity/principal.ts'
+import { actedBy } from '../acted-by.ts'
+import { placeAllPending } from '../tree/pending.ts'
 import {
   type EventFilter,
   type EventRow,
@@ -15,7 +16,6 @@ import {
   pageOfEvents,
   wasHidden
 } from './queries.ts'
-import { placeAllPending } from './tree/pending.ts'
 
 export type { EventFilter } from './queries.ts'
 
@@ -42,9 +42,8 @@ export async function answerQuestion(
   asked: Record<string, unknown>
 ): Promise<{ events: AuditEventView[]; next?: string }> {
   await placeAllPending(exchange.database)
-  const { rows, next } = await pageOf(page, exchange.limits, (before, limit) =>
-    pageOfEvents(exchange.database.read, filter, before, limit)
-  )
+  const { before, limit } = readPage(page, exchange.limits)
+  const { rows, next } = await pageOfEvents(exchange.database, filter, before, limit)
   const events = await viewEvents(exchange, rows, caller.organisationId)
   await recordQuestion(exchange, caller, 'audit.query', asked, filter)
   return { events, ...(next && { next }) }
@@ -62,7 +61,7 @@ export async function askForEvent(
   if (!isId(id)) throw new Refusal('event-not-found')
   const filter = { organisationId: caller.organisationId, id }
   await placeAllPending(exchange.database)
-  const rows = await pageOfEvents(exchange.database.read, filter, undefined, 1)
+  const { rows } = await pageOfEvents(exchange.database, filter, undefined, 1)
   const [event] = await viewEvents(exchange, rows, caller.organisationId)
   if (event === undefined) {
     const owner = await ownerOfEvent(exchange.database.read, id)
@@ -159,6 +158,7 @@ export async function viewEvents(
       ...(Object.fromEntries(
         Object.entries(optional).filter(([, value]) => value !== null)
       ) as Partial<AuditEventView>),
+      ...(row.detailsSealed === null && { erased: true }),
       details: exchange.audit.openDetails(row.id, row.detailsSealed)
     }
   })

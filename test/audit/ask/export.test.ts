@@ -1,10 +1,10 @@
 import t from 'tap'
-import { csvField } from '../../src/audit/export.ts'
-import { addAccount, addClient } from '../../src/identity/enrol.ts'
-import { makeClient } from '../helpers/client.ts'
-import { NHS_SYSTEM, startExchange, type TestExchange } from '../helpers/exchange.ts'
+import { csvField } from '../../../src/audit/ask/export.ts'
+import { addAccount, addClient } from '../../../src/identity/enrol.ts'
+import { makeClient } from '../../helpers/client.ts'
+import { NHS_SYSTEM, startExchange, type TestExchange } from '../../helpers/exchange.ts'
+import { ask, type Line, liveliness, PATIENTS } from '../scene.ts'
 import { readCsv } from './csv.ts'
-import { ask, type Line, liveliness, PATIENTS } from './scene.ts'
 
 /** Names that a spreadsheet would take for a formula, or that break a careless table. */
 const nasty = [

@@ -1,6 +1,12 @@
 import t from 'tap'
-import { startExchange, type TestExchange } from '../helpers/exchange.ts'
-import type { LogPage } from './scene.ts'
+import { ENTRIES_PER_PAGE_MAX } from '../../../src/audit/ask/keyset.ts'
+import { startExchange, type TestExchange } from '../../helpers/exchange.ts'
+import type { LogPage } from '../scene.ts'
+
+interface FhirPage {
+  link: { relation: string; url: string }[]
+  entry?: { resource: { id: string } }[]
+}
 
 async function addEvents(exchange: TestExchange, count: number): Promise<void> {
   for (let i = 0; i < count; i += 1) await exchange.client('clinician').send('GET', '/v1/account')
@@ -79,6 +85,37 @@ t.test('events of one millisecond keep their order and are not lost between page
   t.same(ids, written.map(event => event.id).reverse())
   const requests = written.map(event => event.details.requestId)
   t.equal(new Set(requests).size, 20)
+})
+
+t.test('a page is empty when many events were looked at and did not match', async t => {
+  const exchange = await startExchange(t)
+  const { organisationId } = exchange.people.clinician
+  const { database, audit } = exchange.exchange
+  const wanted = { action: 'share.revoke', outcome: 'success', organisationId } as const
+  const other = { ...wanted, action: 'case.list' } as const
+  const id = await database.write(async tx => {
+    const id = await audit.append(tx, { ...wanted, details: {} })
+    for (let i = 0; i < ENTRIES_PER_PAGE_MAX + 1; i += 1) {
+      await audit.append(tx, { ...other, details: {} })
+    }
+    return id
+  })
+  const query = 'action=share.revoke'
+  const { ids, sizes } = await pageThrough(exchange, query, async () => {})
+  t.same(ids, [id], 'whoever follows next finds it')
+  t.same(sizes, [0, 1])
+
+  const auditor = exchange.client('auditor')
+  const { text } = await auditor.send('GET', `/v1/audit/events/export?${query}`)
+  t.equal(JSON.parse(text).id, id, 'an export goes on by itself')
+  let url: string | undefined = '/fhir/AuditEvent?subtype=share.revoke'
+  const found: string[] = []
+  while (url !== undefined) {
+    const bundle: FhirPage = await auditor.json('GET', url)
+    found.push(...(bundle.entry ?? []).map(({ resource }) => resource.id))
+    url = bundle.link.find(({ relation }) => relation === 'next')?.url.replace(/^.*?(?=\/fhir)/, '')
+  }
+  t.same(found, [id], 'so do the pages of FHIR')
 })
 
 t.test('a cursor that is none is refused', async t => {

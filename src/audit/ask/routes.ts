@@ -8,14 +8,17 @@ import {
   AuditPage,
   AuditQuery,
   AuditSearch
-} from '../../schemas/audit-query.ts'
-import type { Exchange } from '../exchange.ts'
-import { callerOf, type Guarded } from '../http/area.ts'
-import type { Caller } from '../identity/principal.ts'
+} from '../../../schemas/audit-query.ts'
+import type { Exchange } from '../../exchange.ts'
+import { callerOf, type Guarded } from '../../http/area.ts'
+import type { Caller } from '../../identity/principal.ts'
 import { askLog } from './ask.ts'
 import { exportLog } from './export.ts'
+import { questionRoutes } from './question-routes.ts'
 
-const mediaTypes = { csv: 'text/csv; charset=utf-8', ndjson: 'application/x-ndjson' }
+const NDJSON = 'application/x-ndjson'
+const mediaTypes = { csv: 'text/csv; charset=utf-8', ndjson: NDJSON, proof: NDJSON }
+const endings = { csv: 'csv', ndjson: 'ndjson', proof: 'proof.ndjson' }
 
 export function auditRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
   async function sendExport(caller: Caller, asked: AuditExportSearch, reply: FastifyReply) {
@@ -32,11 +35,12 @@ export function auditRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugin
     return reply
       .type(mediaTypes[format])
       .header('cache-control', 'no-store')
-      .header('content-disposition', `attachment; filename="access-log.${format}"`)
+      .header('content-disposition', `attachment; filename="access-log.${endings[format]}"`)
       .send(lines)
   }
 
   return async app => {
+    await app.register(questionRoutes(exchange, guarded))
     app.get(
       '/v1/audit/events',
       {
@@ -69,7 +73,7 @@ export function auditRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugin
         ...guarded('audit.export', 'auditor'),
         schema: {
           tags: ['audit'],
-          summary: 'All matching events as CSV or NDJSON',
+          summary: 'All matching events as CSV or NDJSON, with proofs if you like',
           querystring: AuditExportQuery
         }
       },

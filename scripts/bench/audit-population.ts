@@ -1,0 +1,178 @@
+import { randomBytes } from 'node:crypto'
+import type { DatabaseSync } from 'node:sqlite'
+import { v7 as uuidv7 } from 'uuid'
+import type { PatientIdentifier } from '../../schemas/case.ts'
+import { patientRef } from '../../src/cases/patient.ts'
+import type { ServiceKeys } from '../../src/exchange.ts'
+import { sealProfile } from '../../src/identity/profile.ts'
+
+// Who and what the made-up events of a bench are about: rows that are found and listed as real ones
+// are. What a bench never opens, such as the title of a record, is random bytes of a likely length.
+
+const HOUR_MILLISECONDS = 3_600_000
+
+/** How many of each there are, however many events. */
+export const ORGANISATIONS = 20
+export const ACTORS = 2000
+export const CASES = 200_000
+export const PATIENTS = 160_000
+export const SHARES = 50_000
+
+/** The first organisations hold cases; of the others, which review them, the last are abroad. */
+const HOLDERS = 14
+const countries = [...new Array<string>(17).fill('GB'), 'IE', 'US', 'AU']
+
+export interface Actor {
+  id: string
+  organisationId: string
+  country: string
+  clientId: string
+  address: string
+}
+export interface Case {
+  id: string
+  recordId: string
+  objectId: string
+  organisationId: string
+  /** Place of its organisation among all. */
+  holder: number
+  patientRef: Buffer
+  createdAt: number
+}
+export interface Share {
+  id: string
+  about: Case
+  specialist: Actor
+  expiresAt: number
+}
+export interface Population {
+  organisations: string[]
+  /** By organisation. Those that hold cases have clinicians and auditors, the others specialists. */
+  actors: Actor[][]
+  cases: Case[]
+  shares: Share[]
+}
+
+/** Numbers from 0 to 1, the same ones for the same seed (mulberry32). */
+export function dice(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+/** The identifier of the patient of this number, from 0. */
+export const patientNumbered = (number: number): PatientIdentifier => ({
+  system: 'urn:consilium:bench',
+  value: `patient-${number}`
+})
+
+/** Stores everybody and everything between `from` and `to` (milliseconds UTC), oldest first. */
+export function populate(
+  connection: DatabaseSync,
+  keys: ServiceKeys,
+  organisationId: string,
+  { from, to }: { from: number; to: number }
+): Population {
+  const random = dice(20_260)
+  const organisations = countries.map((country, place) => {
+    const id = place === 0 ? organisationId : uuidv7({ msecs: from })
+    connection
+      .prepare('INSERT OR IGNORE INTO organisations VALUES (?, ?, NULL, ?, ?)')
+      .run(id, `Organisation ${place}`, country, from)
+    return id
+  })
+  const actors = addActors(connection, keys, organisations, from)
+  const cases = addCases(connection, keys, organisations, actors, { from, to })
+  const shares = addShares(connection, cases, actors, { from, to }, random)
+  return { organisations, actors, cases, shares }
+}
+
+function addActors(
+  connection: DatabaseSync,
+  keys: ServiceKeys,
+  organisations: string[],
+  at: number
+): Actor[][] {
+  const insert = connection.prepare('INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?, NULL)')
+  return organisations.map((organisationId, place) => {
+    const country = countries[place] ?? 'GB'
+    return Array.from({ length: ACTORS / ORGANISATIONS }, (_, number) => {
+      const id = uuidv7({ msecs: at })
+      const role = place >= HOLDERS ? 'specialist' : number < 2 ? 'auditor' : 'clinician'
+      const profile = sealProfile(keys, id, {
+        name: `Dr Number ${number} of Organisation ${place}`,
+        professionalBody: 'GMC',
+        registrationNumber: '7654321'
+      })
+      insert.run(id, organisationId, role, country, profile, at)
+      const address = `10.20.${place}.${number + 1}`
+      return { id, organisationId, country, clientId: uuidv7({ msecs: at }), address }
+    })
+  })
+}
+
+function addCases(
+  connection: DatabaseSync,
+  keys: ServiceKeys,
+  organisations: string[],
+  actors: Actor[][],
+  { from, to }: { from: number; to: number }
+): Case[] {
+  const insertCase = connection.prepare('INSERT INTO cases VALUES (?, ?, ?, ?, ?, ?, ?)')
+  const insertRecord = connection.prepare(
+    "INSERT INTO records VALUES (?, ?, 'scan', ?, ?, 1, 524288, ?, ?)"
+  )
+  return Array.from({ length: CASES }, (_, number) => {
+    const createdAt = Math.floor(from + ((to - from) * number) / CASES)
+    const holder = number % HOLDERS
+    const organisationId = organisations[holder] ?? ''
+    const createdBy = actors[holder]?.[2 + (number % 90)]?.id ?? ''
+    const id = uuidv7({ msecs: createdAt })
+    const recordId = uuidv7({ msecs: createdAt })
+    const objectId = uuidv7({ msecs: createdAt })
+    const ref = patientRef(keys.lookup, patientNumbered(number % PATIENTS))
+    const wrapped = randomBytes(90)
+    insertCase.run(id, organisationId, createdBy, wrapped, randomBytes(280), ref, createdAt)
+    insertRecord.run(recordId, id, wrapped, randomBytes(110), createdBy, createdAt)
+    return { id, recordId, objectId, organisationId, holder, patientRef: ref, createdAt }
+  })
+}
+
+/** Each is of a case of its own time, and lasts from three days to thirty. */
+function addShares(
+  connection: DatabaseSync,
+  cases: Case[],
+  actors: Actor[][],
+  { from, to }: { from: number; to: number },
+  random: () => number
+): Share[] {
+  const insert = connection.prepare(
+    "INSERT INTO shares VALUES (?, ?, ?, ?, ?, ?, 'adequacy', NULL, ?, ?, ?, NULL, 1, ?, NULL, NULL, ?)"
+  )
+  return Array.from({ length: SHARES }, (_, number) => {
+    const createdAt = Math.floor(from + ((to - from) * (number + 0.5)) / SHARES)
+    const about = cases[Math.floor((number * CASES) / SHARES)] as Case
+    const reviewers = random() < 0.1 ? actors.slice(17) : actors.slice(HOLDERS, 17)
+    const specialist = reviewers.flat()[Math.floor(random() * reviewers.length * 100)] as Actor
+    const id = uuidv7({ msecs: createdAt })
+    const expiresAt = createdAt + (random() < 0.7 ? 72 : 720) * HOUR_MILLISECONDS
+    insert.run(
+      id,
+      about.id,
+      about.organisationId,
+      actors[about.holder]?.[2]?.id ?? '',
+      specialist.id,
+      specialist.country,
+      randomBytes(220),
+      createdAt,
+      expiresAt,
+      createdAt,
+      createdAt
+    )
+    return { id, about, specialist, expiresAt }
+  })
+}

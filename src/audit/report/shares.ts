@@ -1,0 +1,71 @@
+import { type CaseRow, openCaseKey } from '../../cases/case.ts'
+import type { Exchange } from '../../exchange.ts'
+import {
+  findShareRecords,
+  openTerms,
+  pageOfShares,
+  type ShareRow,
+  type ShareTerms
+} from '../../shares/share.ts'
+import { shareEntries } from './queries.ts'
+import type { Scope } from './scope.ts'
+
+/** Where on the log something is. */
+interface Entry {
+  event: string
+  index: number
+}
+
+/** Shares with their terms opened, oldest first. */
+export type SharesOfReport = {
+  row: ShareRow
+  terms: ShareTerms
+  recordIds: string[]
+  made: Entry | undefined
+  withdrawn: Entry | undefined
+}[]
+
+/**
+ * The shares of these cases that held at some time of the period, so every share by which anything
+ * could be read in it. At most `sharesMax` of each case.
+ */
+export async function sharesIn(
+  exchange: Exchange,
+  scope: Scope,
+  sharesMax: number
+): Promise<SharesOfReport> {
+  const { database } = exchange
+  const shares: SharesOfReport = []
+  for (const found of scope.cases) {
+    const { organisationId, id: caseId } = found
+    const rows = await pageOfShares(database.read, { organisationId, caseId, limit: sharesMax })
+    const held = rows.filter(
+      row => row.createdAt < scope.to && (row.revokedAt ?? row.expiresAt) >= scope.from
+    )
+    shares.push(...(await opened(exchange, found, held)))
+  }
+  return shares.sort((a, b) => (a.row.id < b.row.id ? -1 : 1))
+}
+
+async function opened(exchange: Exchange, found: CaseRow, rows: ShareRow[]) {
+  if (rows.length === 0) return []
+  const { database, keyring } = exchange
+  const caseKey = await openCaseKey(keyring, found)
+  const ids = rows.map(row => row.id)
+  const entries = new Map<string, Entry>()
+  for (const { action, shareId, event, index } of await shareEntries(database.read, ids)) {
+    entries.set(`${action} ${shareId}`, { event, index })
+  }
+  const shares: SharesOfReport = []
+  for (const row of rows) {
+    const named = await findShareRecords(database.read, { shareId: row.id })
+    shares.push({
+      row,
+      terms: openTerms(caseKey, row),
+      recordIds: named.map(({ recordId }) => recordId),
+      made: entries.get(`share.create ${row.id}`),
+      withdrawn: entries.get(`share.revoke ${row.id}`)
+    })
+  }
+  return shares
+}
