@@ -209,10 +209,7 @@ function define(c: typeof postgres) {
    * it is known only after their commits (docs/decisions/0010). SQLite has no such table.
    */
   const auditPending = c.table('audit_pending', {
-    /**
-     * Given by the database (hence a default, which is never used): a grant before what completes it,
-     * the events of a share as they were counted.
-     */
+    /** Given by the database: a grant before what completes it, a share's events as counted. */
     seq: c.int('seq').notNull().default(0),
     ...eventColumns()
   })
@@ -263,6 +260,14 @@ function define(c: typeof postgres) {
     at: c.int('at').notNull()
   })
 
+  /** PostgreSQL only: how often each caller was refused in a minute, by whichever process. */
+  const refusalCounts = c.table('refusal_counts', {
+    minute: c.int('minute').notNull(),
+    /** HMAC of the account or the address. */
+    key: c.bytes('key').notNull(),
+    count: c.int('count').notNull()
+  })
+
   return {
     organisations,
     accounts,
@@ -283,7 +288,8 @@ function define(c: typeof postgres) {
     auditTiles,
     auditCheckpoint,
     auditCosignatures,
-    openDisclosures
+    openDisclosures,
+    refusalCounts
   }
 }
 

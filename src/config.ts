@@ -34,6 +34,8 @@ export interface Limits {
   stallSecondsMax: number
   /** How soon a withdrawn or expired share cuts a running stream. */
   cutMillisecondsMax: number
+  /** * How long a service that is told to stop still takes requests, and says that it is not ready. */
+  leaveSecondsMax: number
   /** * How long a graceful stop waits for running streams. */
   drainSecondsMax: number
   /** * Refused attempts one address may make in a minute before it is told to wait. */
@@ -167,6 +169,7 @@ function readLimits(
     uploadsPerAccountMax: number('CONSILIUM_UPLOADS_PER_ACCOUNT_MAX', 8, 1, 1000),
     stallSecondsMax: number('CONSILIUM_STALL_SECONDS_MAX', 120, 1, 86_400),
     cutMillisecondsMax: 500,
+    leaveSecondsMax: number('CONSILIUM_LEAVE_SECONDS', 0, 0, 600),
     drainSecondsMax: number('CONSILIUM_DRAIN_SECONDS_MAX', 30, 0, 3600),
     refusalsPerMinuteMax: number('CONSILIUM_REFUSALS_PER_MINUTE_MAX', 120, 1, 1_000_000),
     pageSizeMax: 200,

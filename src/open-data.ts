@@ -56,13 +56,14 @@ export function dataPaths(directory: string) {
  */
 export async function openData(
   config: Pick<Config, 'dataDirectory'> & DatabaseSettings,
-  clock: Clock = Date.now
+  ownClock?: Clock
 ): Promise<OpenData> {
   const paths = dataPaths(config.dataDirectory)
   requireData(config)
   const file = await checkedKey('keyring.json', () => openKeyringFile(paths.keyring))
-  const keyring = rememberingKeyring(file, clock)
   const database = await openDatabase(config, paths.database)
+  const clock = ownClock ?? database.clock
+  const keyring = rememberingKeyring(file, clock)
   const serviceKeys = await checkedKey('keyring.json', () =>
     openServiceKeys(database, keyring, clock)
   ).catch(async err => {

@@ -1,5 +1,6 @@
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import type { Tables } from '../../schemas/tables.ts'
+import type { TakePlace } from './places.ts'
 
 /** What a query needs: the four builders and the tables of the database they run on. */
 export type Queries = Pick<
@@ -31,6 +32,10 @@ export interface Database {
   check(): Promise<void>
   /** Everything as it is stored at this moment, for several reads that must agree. */
   openSnapshot(): Promise<Snapshot>
+  /** Milliseconds since 1970 UTC: the one clock of all processes that use this database. */
+  clock(): number
+  /** Places that all processes on this database share. Throws a Refusal when it does not answer. */
+  takePlace: TakePlace
   /** Names this opening of the database among all there ever are. */
   readonly run: string
   /** The runs, this one included, whose processes have the database open now. */

@@ -27,7 +27,8 @@ export const SERVICE_GRANTS: Record<string, string> = {
   audit_tiles: 'SELECT, INSERT, UPDATE (hashes)',
   audit_checkpoint: 'SELECT, INSERT, UPDATE (size, note, signed_at)',
   audit_cosignatures: 'SELECT, INSERT, UPDATE (size, lines, at)',
-  open_disclosures: 'SELECT, INSERT, DELETE'
+  open_disclosures: 'SELECT, INSERT, DELETE',
+  refusal_counts: 'SELECT, INSERT, UPDATE (count), DELETE'
 }
 
 /**

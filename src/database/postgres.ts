@@ -6,7 +6,7 @@ import { Refusal } from '../errors.ts'
 import type { Database, Queries, Snapshot } from './database.ts'
 import { inOurWords, isConflict, StatementError } from './postgres-errors.ts'
 import { requireSchema } from './postgres-migrations.ts'
-import { announceRun } from './postgres-runs.ts'
+import { announceRun, type Run } from './postgres-runs.ts'
 import { requireServiceRole } from './postgres-service-role.ts'
 
 /** How long a query waits for a connection of the pool, a new one included. */
@@ -78,11 +78,7 @@ export async function openPostgresSnapshot(url: string): Promise<Snapshot> {
   }
 }
 
-function databaseOn(
-  pool: Pool,
-  runs: Awaited<ReturnType<typeof announceRun>>,
-  openSnapshot: Database['openSnapshot']
-): Database {
+function databaseOn(pool: Pool, runs: Run, openSnapshot: Database['openSnapshot']): Database {
   const read = queriesOn(pool)
   const write = writer(pool)
   return {
@@ -93,6 +89,8 @@ function databaseOn(
     },
     write,
     openSnapshot,
+    clock: runs.clock,
+    takePlace: runs.takePlace,
     run: runs.own,
     async runs() {
       const { rows } = await pool.query<{ run: string }>(runs.query).catch(rethrow)

@@ -4,6 +4,7 @@ import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { tables } from '../../schemas/tables.ts'
 import { Refusal } from '../errors.ts'
 import type { Database, Queries, Snapshot } from './database.ts'
+import { ownPlaces } from './places.ts'
 import { migrateSqlite } from './sqlite-migrations.ts'
 
 /** How many waiting writes share one commit at most. */
@@ -50,6 +51,8 @@ export function openSqlite(file: string, commitGroupMax = COMMIT_GROUP_MAX): Dat
     },
     write,
     check: () => write(async () => {}),
+    clock: Date.now,
+    takePlace: ownPlaces(),
     openSnapshot: async () => openSqliteSnapshot(file),
     async close() {
       await write(async () => {}).catch(() => {})

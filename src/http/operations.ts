@@ -7,8 +7,9 @@ import { canonicalContext, newKey, wrapKey } from '../sealing/keys.ts'
 import { addressList } from './address-list.ts'
 import { open } from './area.ts'
 
-/** Whether the service is on its way out. */
+/** Whether the service is on its way out: first it says so, and then it takes nothing new. */
 export interface Stopping {
+  leaving: boolean
   stopping: boolean
 }
 
@@ -59,7 +60,7 @@ async function readiness(exchange: Exchange, state: Stopping): Promise<Record<st
     )
   const { database, blobs, keyring, limits, logGuard } = exchange
   return {
-    service: state.stopping ? 'stopping' : 'ok',
+    service: state.leaving ? 'stopping' : 'ok',
     database: await tell(database.check()),
     keyring: await tell(wrapKey(keyring, PROBE, newKey())),
     log: logGuard.trouble() ?? 'ok',

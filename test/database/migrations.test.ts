@@ -36,7 +36,8 @@ async function madeByMigrations(directory: string) {
 }
 
 /** SQLite gives an event its place at once (docs/decisions/0010). */
-const isPostgresOnly = (table: Table) => getTableName(table) === 'audit_pending'
+const isPostgresOnly = (table: Table) =>
+  ['audit_pending', 'refusal_counts'].includes(getTableName(table))
 
 const types: Record<string, string> = { text: 'TEXT', integer: 'INTEGER', blob: 'BLOB' }
 

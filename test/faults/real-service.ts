@@ -146,24 +146,32 @@ export async function startRealService(
 }
 
 /** Another process on the same data, which must be on PostgreSQL. */
-export interface Beside extends Pick<RealService, 'url' | 'pid' | 'client' | 'raw' | 'kill'> {
+export interface Beside
+  extends Pick<RealService, 'url' | 'pid' | 'client' | 'raw' | 'kill' | 'stop'> {
   /** Stops it where it is, as if it had lost its machine; it still holds what it held. */
   freeze(): void
 }
 
 /** Starts another service beside one that runs: same database, same data directory, other port. */
-export async function startBeside(t: Test, service: RealService): Promise<Beside> {
+export async function startBeside(
+  t: Test,
+  service: RealService,
+  env: Record<string, string> = {}
+): Promise<Beside> {
   const port = await quietPort()
   const url = `http://127.0.0.1:${port}`
-  const child = spawnService({ ...service.settings, CONSILIUM_PORT: String(port) })
+  const child = spawnService({ ...service.settings, ...env, CONSILIUM_PORT: String(port) })
   let told = ''
   for (const output of [child.stdout, child.stderr]) output?.on('data', text => (told += text))
-  const kill = async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return
-    const exit = once(child, 'exit')
-    child.kill('SIGKILL')
-    await exit
+  const end = async (signal: NodeJS.Signals) => {
+    if (child.exitCode === null && child.signalCode === null) {
+      const exit = once(child, 'exit')
+      child.kill(signal)
+      await exit
+    }
+    return child.exitCode
   }
+  const kill = async () => void (await end('SIGKILL'))
   t.teardown(kill)
   await untilReady(url, child, () => told)
   const { people } = service
@@ -179,6 +187,7 @@ export async function startBeside(t: Test, service: RealService): Promise<Beside
       return call
     },
     kill,
+    stop: () => end('SIGTERM'),
     freeze: () => void child.kill('SIGSTOP')
   }
 }
@@ -221,10 +230,12 @@ async function quietPort(): Promise<number> {
 
 async function untilReady(url: string, child: ChildProcess, told: () => string): Promise<void> {
   const deadline = Date.now() + START_MILLISECONDS_MAX
+  let last = ''
   while (Date.now() < deadline && child.exitCode === null && child.signalCode === null) {
     const answer = await fetch(`${url}/readyz`).catch(() => undefined)
     if (answer?.ok) return
+    last = (await answer?.text()) ?? 'no answer'
     await new Promise(resolve => setTimeout(resolve, 20))
   }
-  throw new Error(`The service did not start: ${told()}`)
+  throw new Error(`The service did not start (${last}): ${told()}`)
 }

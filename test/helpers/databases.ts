@@ -108,11 +108,24 @@ export async function asAdmin(url: string, statements: string): Promise<void> {
 /** What DATABASE_URL is to be for an exchange of this test: nothing, unless it runs on PostgreSQL. */
 export async function databaseSettings(): Promise<Record<string, string>> {
   if (TEST_DATABASE === 'sqlite') return {}
-  const { url } = await freshPostgres()
+  const { url, ownerUrl } = await freshPostgres()
   return {
     DATABASE_URL: url,
+    DATABASE_OWNER_URL: ownerUrl,
     CONSILIUM_DATABASE_CONNECTIONS_MAX: String(CONNECTIONS_MAX)
   }
+}
+
+/** The database of an exchange as the operator who may erase opens it. */
+export async function ownerDatabase(
+  t: Test,
+  { database, settings }: { database: Database; settings: Record<string, string> }
+): Promise<Database> {
+  const url = settings['DATABASE_OWNER_URL']
+  if (url === undefined) return database
+  const owner = await openPostgres(url, CONNECTIONS_MAX, 'owner')
+  t.teardown(() => owner.close())
+  return owner
 }
 
 let server: Promise<string> | undefined

@@ -38,6 +38,8 @@ export interface TestExchange {
   readonly exchange: Exchange
   readonly config: Config
   readonly directory: string
+  /** What a script of the operator has in its environment. */
+  readonly settings: Record<string, string>
   readonly people: People
   /** Requests in the name of this person, or of nobody. */
   client(who?: PersonName): Client
@@ -119,6 +121,7 @@ export async function startExchange(t: Test, options: ExchangeOptions = {}): Pro
     },
     config,
     directory,
+    settings: { ...database, CONSILIUM_DATA: directory },
     people: data.people,
     client,
     async raw(who, requestLine, headers = {}, body) {

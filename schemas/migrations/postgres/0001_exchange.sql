@@ -336,3 +336,10 @@ CREATE TABLE open_disclosures (
   run text COLLATE "C" NOT NULL,
   at bigint NOT NULL
 );
+
+CREATE UNLOGGED TABLE refusal_counts (
+  minute bigint NOT NULL,
+  key bytea NOT NULL,
+  count bigint NOT NULL,
+  PRIMARY KEY (minute, key)
+);
