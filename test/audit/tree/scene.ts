@@ -12,6 +12,7 @@ import { type LogTree, openLogTree } from '../../../src/audit/tree/log-tree.ts'
 import { createLogKeys, openLogKeys } from '../../../src/audit/tree/signing-keys.ts'
 import type { Database } from '../../../src/database/database.ts'
 import { dataPaths } from '../../../src/open-data.ts'
+import { openDatabase } from '../../../src/open-database.ts'
 import { openTestData, type TestData } from '../../helpers/data.ts'
 
 const ORIGIN = 'exchange.example/v1/audit'
@@ -21,6 +22,8 @@ export interface TreeStage {
   copyPath: string
   databasePath: string
   keysPath: string
+  /** Opens the same database once more, as another process does. Closed with the test. */
+  openAnother(): Promise<Database>
   /** Failures the tree told of. */
   failures: unknown[]
   /** Opens the tree, as every start of the service does. Closed with the test. */
@@ -39,6 +42,13 @@ export async function treeStage(t: Test, clock?: () => number): Promise<TreeStag
     copyPath,
     databasePath: dataPaths(data.directory).database,
     keysPath,
+    async openAnother() {
+      const { databaseUrl } = data.stored
+      const path = dataPaths(data.directory).database
+      const another = await openDatabase({ databaseUrl, limits: data.limits }, path)
+      t.teardown(() => another.close())
+      return another
+    },
     failures,
     async open(change = {}) {
       const tree = await openLogTree({
