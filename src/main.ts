@@ -11,7 +11,9 @@ async function main(): Promise<void> {
   const data = await prepareData(config)
   const log = createLogger(config.logLevel)
   const app = await buildApp(config, log)
-  await app.exchange.blobs.sweepUnfinished()
+  // What an ended process left half-written, of whatever age when there is no other.
+  const alone = (await app.exchange.database.runs()).size === 1
+  await app.exchange.blobs.sweepUnfinished(alone)
 
   const recordRun = (action: 'service.start' | 'service.stop') =>
     app.exchange.database.write(tx =>

@@ -34,14 +34,16 @@ export interface Blobs {
   list(): AsyncIterable<BlobEntry>
   /** Makes committed blobs durable, at once for many: a record has hundreds of objects. */
   sync(names: string[]): Promise<void>
+  /** Throws unless the store answers now. */
+  check(): Promise<void>
   /** Bytes this process may still store; Infinity when the store has no bound. */
   freeBytes(): Promise<number>
   /**
    * Removes what `create()` left behind in an earlier process and says how many there were.
-   * Writers of this process are spared. To a store on the disk no other process may be writing; in
-   * one that many share, what is younger than its age for this may be theirs and is spared.
+   * Writers of this process are spared. In a store that many share, what is younger than its age for
+   * this may be theirs and is spared; on a disk only unless the caller knows that it is `alone`.
    */
-  sweepUnfinished(): Promise<number>
+  sweepUnfinished(alone?: boolean): Promise<number>
   /** Aborts the writers that are still unfinished. Nothing may be called afterwards. */
   close(): Promise<void>
 }

@@ -55,12 +55,15 @@ export async function openDiskBlobs(root: string, sharedHours?: number): Promise
         Promise.all(shards.map(shard => syncDirectory(layout.shard(shard))))
       )
     },
+    check: () => attempt('look at its directories', () => fs.access(layout.incoming(''))),
     async freeBytes() {
       const space = await attempt('measure its space', () => fs.statfs(layout.root))
       return space.bavail * space.bsize
     },
-    sweepUnfinished: () =>
-      attempt('sweep unfinished blobs', () => sweep(layout, unfinished, sharedHours)),
+    sweepUnfinished: alone =>
+      attempt('sweep unfinished blobs', () =>
+        sweep(layout, unfinished, alone ? undefined : sharedHours)
+      ),
     async close() {
       for (const writer of [...unfinished.values()]) await writer.abort()
     }

@@ -3,6 +3,7 @@ import {
   DeleteObjectCommand,
   ListMultipartUploadsCommand,
   type ListMultipartUploadsCommandOutput,
+  ListObjectsV2Command,
   paginateListObjectsV2
 } from '@aws-sdk/client-s3'
 import { assertReceipt } from '../audit/receipt.ts'
@@ -49,6 +50,14 @@ export function openS3Blobs(settings: S3Settings, patience: S3Patience = s3Patie
     list: () => listOnS3(store),
     async sync(names) {
       for (const name of names) assertBlobName(name)
+    },
+    async check() {
+      const command = new ListObjectsV2Command({
+        Bucket: settings.bucket,
+        Prefix: settings.prefix,
+        MaxKeys: 1
+      })
+      await attempt('ask for one blob', () => store.client.send(command))
     },
     freeBytes: async () => Number.POSITIVE_INFINITY,
     sweepUnfinished: () => attempt('sweep unfinished blobs', () => sweep(store, unfinished)),

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Config } from '../config.ts'
@@ -51,24 +52,35 @@ export function operationRoutes(
 
 const PROBE = canonicalContext('readiness')
 
-/** Each part by itself, so that an operator sees which of them is down. */
+/** Whoever asks has little patience, and what answers later than this is not ready. */
+const READY_MILLISECONDS_MAX = 2000
+
+/** Each part by itself and all at once, so that an operator sees which of them is down. */
 async function readiness(exchange: Exchange, state: Stopping): Promise<Record<string, string>> {
-  const tell = (check: Promise<unknown>) =>
-    check.then(
-      () => 'ok',
-      () => 'failing'
-    )
   const { database, blobs, keyring, limits, logGuard } = exchange
+  const [databaseIs, keyringIs, storeIs, roomIs] = await Promise.all([
+    tell(database.check()),
+    tell(wrapKey(keyring, PROBE, newKey())),
+    tell(blobs.check()),
+    tell(blobs.freeBytes().then(bytes => (bytes >= limits.freeBytesMin ? 'ok' : 'low on space')))
+  ])
   return {
     service: state.leaving ? 'stopping' : 'ok',
-    database: await tell(database.check()),
-    keyring: await tell(wrapKey(keyring, PROBE, newKey())),
+    database: databaseIs,
+    keyring: keyringIs,
     log: logGuard.trouble() ?? 'ok',
-    storage: await blobs.freeBytes().then(
-      bytes => (bytes >= limits.freeBytesMin ? 'ok' : 'low on space'),
-      () => 'failing'
-    )
+    storage: storeIs === 'ok' ? roomIs : storeIs
   }
+}
+
+/** `ok`, or what the check resolves to, in time. */
+async function tell(check: Promise<unknown>): Promise<string> {
+  const late = sleep(READY_MILLISECONDS_MAX, 'failing', { ref: false })
+  const answer = check.then(
+    answered => (typeof answered === 'string' ? answered : 'ok'),
+    () => 'failing'
+  )
+  return await Promise.race([answer, late])
 }
 
 function measure(app: FastifyInstance, exchange: Exchange): Registry {

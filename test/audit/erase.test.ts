@@ -2,6 +2,7 @@ import t from 'tap'
 import { ERASE_EVENTS_MAX, eraseDetails } from '../../src/audit/erase.ts'
 import { parseProofFile } from '../../src/audit/tlog/proof-file.ts'
 import { leafHash, verifyInclusion } from '../../src/audit/tlog/tree.ts'
+import { placeAllPending } from '../../src/audit/tree/pending.ts'
 import { ownerDatabase } from '../helpers/databases.ts'
 import { startExchange, type TestExchange } from '../helpers/exchange.ts'
 import { runScript } from '../scripts/run-script.ts'
@@ -11,8 +12,11 @@ import { assertTree, leavesOf, opened } from './tree/scene.ts'
 const erase = (exchange: TestExchange, ...args: string[]) =>
   runScript('erase-audit-details', exchange.settings, ...args)
 
-const rowsOf = ({ exchange }: TestExchange) =>
-  exchange.database.read.select().from(exchange.database.read.tables.auditEvents)
+async function rowsOf({ exchange }: TestExchange) {
+  const { database } = exchange
+  await placeAllPending(database)
+  return await database.read.select().from(database.read.tables.auditEvents)
+}
 
 t.test('what the log knows of a case is erased, and the log is whole all the same', async t => {
   const exchange = await startExchange(t)

@@ -203,9 +203,10 @@ export function conformance(): void {
     t.equal(await (await open()).sweepUnfinished(), 0)
   })
 
-  eachStore('says how much room there is', async (t, { open }) => {
-    const free = await (await open()).freeBytes()
-    t.ok(free > 0)
+  eachStore('says that it is there, and how much room there is', async (t, { open }) => {
+    const blobs = await open()
+    t.ok((await blobs.freeBytes()) > 0)
+    await blobs.check()
   })
 
   eachStore('syncing nothing, or twice, or what is gone, does no harm', async (t, { open }) => {

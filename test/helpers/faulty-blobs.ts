@@ -51,6 +51,7 @@ export function faultyBlobs(inner: Blobs, fault?: Fault): FaultyBlobs {
     remove: name => inner.remove(name),
     list: () => inner.list(),
     sync: names => pass('sync', () => inner.sync(names)),
+    check: () => inner.check(),
     freeBytes: () => inner.freeBytes(),
     sweepUnfinished: () => inner.sweepUnfinished(),
     close: () => inner.close(),

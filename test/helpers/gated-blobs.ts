@@ -32,6 +32,7 @@ export function gatedBlobs(inner: Blobs, door: Gate): Blobs {
     remove: name => inner.remove(name),
     list: () => inner.list(),
     sync: names => inner.sync(names),
+    check: () => inner.check(),
     freeBytes: () => inner.freeBytes(),
     sweepUnfinished: () => inner.sweepUnfinished(),
     close: () => inner.close()

@@ -29,6 +29,21 @@ t.test('the service says that it lives and that it is ready, and why not', async
   t.match(await ready(), { status: 503, json: { checks: { storage: 'failing' } } })
   blobs.freeBytes = freeBytes
   t.match(await ready(), { status: 200 })
+
+  // A store that is gone, and one that does not answer at all.
+  const { check: checkBlobs } = blobs
+  for (const gone of [() => Promise.reject(new Error('gone')), () => new Promise<void>(() => {})]) {
+    blobs.check = gone
+    const checks = { database: 'ok', keyring: 'ok', log: 'ok', storage: 'failing' }
+    t.match(await ready(), { status: 503, json: { checks } })
+  }
+  blobs.check = checkBlobs
+  const { keyring } = exchange.exchange
+  const { wrap } = keyring
+  keyring.wrap = () => Promise.reject(new Error('gone'))
+  t.match(await ready(), { status: 503, json: { checks: { database: 'ok', keyring: 'failing' } } })
+  keyring.wrap = wrap
+  t.match(await ready(), { status: 200 })
 })
 
 t.test('while downloads run the service is ready', async t => {

@@ -3,10 +3,10 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
-import { dataPaths } from '../../src/open-data.ts'
 import { liveliness } from '../audit/scene.ts'
-import { append, tamper } from '../audit/tree/scene.ts'
+import { append } from '../audit/tree/scene.ts'
 import { startExchange, type TestExchange } from '../helpers/exchange.ts'
+import { intrude } from '../helpers/intruder.ts'
 import { runScript } from '../scripts/run-script.ts'
 import { goPeer } from './go.ts'
 
@@ -88,12 +88,14 @@ async function seesHand(t: Test, path: string): Promise<void> {
   t.match(await verify(path, [...args, '-old', old]), { ok: true })
 
   // Given a refusal that somebody made a success, in an entry long past.
-  const { database } = dataPaths(exchange.directory)
-  tamper(
-    database,
-    `UPDATE audit_events SET leaf = CAST(replace(CAST(leaf AS TEXT), 'refused', 'success') AS BLOB)
-     WHERE idx = (SELECT min(idx) FROM audit_events WHERE outcome = 'refused')`
+  const intruder = await intrude(t, exchange.config)
+  await intruder.passTriggers()
+  const [refused] = await intruder.run(
+    "SELECT idx, leaf FROM audit_events WHERE outcome = 'refused' ORDER BY idx LIMIT 1"
   )
+  const leaf = String(refused?.['leaf']).replace('refused', 'success')
+  const place = 'UPDATE audit_events SET leaf = ? WHERE idx = ?'
+  await intruder.run(place, Buffer.from(leaf), refused?.['idx'])
   t.ok(await refusal(path, [...args, '-old', old]), 'the service may not notice; the verifier does')
 }
 

@@ -1,5 +1,7 @@
 import t, { type Test } from 'tap'
+import { openPostgresSnapshot } from '../../src/database/postgres.ts'
 import { disableAccount } from '../../src/identity/enrol.ts'
+import { verified } from '../audit/verify/stage.ts'
 import { startBeside, startRealService } from '../faults/real-service.ts'
 import { freshPostgres, hasPostgres } from '../helpers/databases.ts'
 import {
@@ -30,6 +32,10 @@ async function setUp(t: Test, file = numberedText(1000)) {
   return { first, second, caseId, record, share, path: sharedPath(share.id, record.id) }
 }
 
+const snapshotOf = ({ settings }: { settings: Record<string, string> }) => ({
+  openSnapshot: () => openPostgresSnapshot(String(settings['DATABASE_URL']))
+})
+
 t.test('of twenty at once at two processes on three openings exactly three pass', async t => {
   if (!hasPostgres(t)) return
   const { first, second, caseId, record } = await setUp(t)
@@ -52,6 +58,8 @@ t.test('of twenty at once at two processes on three openings exactly three pass'
     [...numbers.keys()].map(n => n + 1),
     'events of the share are numbered without a gap'
   )
+  const { faults } = await verified(first.config.dataDirectory, snapshotOf(first))
+  t.same(faults, [], 'and stand on the log in the order of their numbers')
 })
 
 t.test('an assertion is good for one token, at whichever process', async t => {
