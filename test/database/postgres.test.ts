@@ -33,6 +33,7 @@ t.test('a work that another stands in the way of runs again', async t => {
     }
   })
   let runs = 0
+  let holding = 0
   const take = (first: string, second: string) =>
     database.write(async tx => {
       runs += 1
@@ -40,8 +41,9 @@ t.test('a work that another stands in the way of runs again', async t => {
       for (const id of [first, second]) {
         const set = { events: sql`${counts.events} + 1` }
         await tx.update(counts).set(set).where(eq(counts.shareId, id))
+        holding += 1
         // Each holds its first row before either asks for its second.
-        while (runs < 2) await sleep(5)
+        while (holding < 2) await sleep(5)
       }
     })
   await Promise.all([take('a', 'b'), take('b', 'a')])
