@@ -114,6 +114,7 @@ t.test('an erasure does not hide that something happened', async t => {
   const exchange = await startExchange(t)
   const { first } = await liveliness(exchange)
   const before = await aboutPatient(exchange, PATIENTS[0])
+  await exchange.auditEvents()
   const intruder = await intrude(t, exchange.config)
   await intruder.run('UPDATE audit_events SET patient_ref = NULL, details_sealed = NULL')
   const after = await aboutPatient(exchange, PATIENTS[0])
