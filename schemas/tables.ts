@@ -166,13 +166,7 @@ function define(c: typeof postgres) {
     position: c.int('position').notNull()
   })
 
-  /**
-   * The access log, append only: triggers refuse change and removal. Nothing personal outside
-   * `detailsSealed`; an erasure sets that and `patientRef` to null, and nothing else may change.
-   */
-  const auditEvents = c.table('audit_events', {
-    /** Its place in the Merkle tree, from 0, without a gap. */
-    idx: c.int('idx').primaryKey(),
+  const eventColumns = () => ({
     id: c.text('id').notNull(),
     at: c.int('at').notNull(),
     action: c.text('action').notNull(),
@@ -198,6 +192,26 @@ function define(c: typeof postgres) {
     leaf: c.bytes('leaf').notNull(),
     /** Salt and details, of which the leaf has the commitment, under the audit key. */
     detailsSealed: c.bytes('details_sealed')
+  })
+
+  /**
+   * The access log, append only: triggers refuse change and removal. Nothing personal outside
+   * `detailsSealed`; an erasure sets that and `patientRef` to null, and nothing else may change.
+   */
+  const auditEvents = c.table('audit_events', {
+    /** Its place in the Merkle tree, from 0, without a gap. */
+    idx: c.int('idx').primaryKey(),
+    ...eventColumns()
+  })
+
+  /**
+   * PostgreSQL only: events that are on the log and wait for their place. With many writers at once
+   * it is known only after their commits (docs/decisions/0010). SQLite has no such table.
+   */
+  const auditPending = c.table('audit_pending', {
+    /** Given by the database: a grant before what completes it, a share's events as counted. */
+    seq: c.int('seq').notNull().default(0),
+    ...eventColumns()
   })
 
   /** How many events each share has on the log: the number of its latest. */
@@ -241,7 +255,17 @@ function define(c: typeof postgres) {
   /** Disclosures granted and not yet completed. What is left here after a crash was interrupted. */
   const openDisclosures = c.table('open_disclosures', {
     grantId: c.text('grant_id').primaryKey(),
+    /** The run of the service that is to complete it; once that has ended, any other may. */
+    run: c.text('run').notNull(),
     at: c.int('at').notNull()
+  })
+
+  /** PostgreSQL only: how often each caller was refused in a minute, by whichever process. */
+  const refusalCounts = c.table('refusal_counts', {
+    minute: c.int('minute').notNull(),
+    /** HMAC of the account or the address. */
+    key: c.bytes('key').notNull(),
+    count: c.int('count').notNull()
   })
 
   return {
@@ -258,12 +282,14 @@ function define(c: typeof postgres) {
     shares,
     shareRecords,
     auditEvents,
+    auditPending,
     auditShareCounts,
     auditHead,
     auditTiles,
     auditCheckpoint,
     auditCosignatures,
-    openDisclosures
+    openDisclosures,
+    refusalCounts
   }
 }
 

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { readConfig } from '../src/config.ts'
+import { readConfig, readDatabaseUrl } from '../src/config.ts'
 import { Refusal } from '../src/errors.ts'
 import { type OpenData, openData } from '../src/open-data.ts'
 
@@ -68,7 +68,31 @@ function readOptions({ required, optional, flags = [] }: Options): Values {
  * running: both write to the same database file, one after the other.
  */
 export async function withData<T>(work: (data: OpenData) => Promise<T>): Promise<T> {
-  const data = await openData(readConfig(process.env))
+  return await withOpened(readConfig(process.env), work)
+}
+
+/**
+ * The same for what the role of the service may not do: on PostgreSQL as the role of
+ * DATABASE_OWNER_URL. Throws UsageError when that is missing.
+ */
+export async function withDataAsOwner<T>(work: (data: OpenData) => Promise<T>): Promise<T> {
+  const config = readConfig(process.env)
+  if (config.databaseUrl === undefined) return await withOpened(config, work)
+  const problems: string[] = []
+  const databaseUrl = readDatabaseUrl('DATABASE_OWNER_URL', process.env, problems)
+  if (databaseUrl === undefined) {
+    throw new UsageError(
+      problems[0] ?? 'Missing: DATABASE_OWNER_URL, the role that owns the tables.'
+    )
+  }
+  return await withOpened({ ...config, databaseUrl, databaseRole: 'owner' }, work)
+}
+
+async function withOpened<T>(
+  config: Parameters<typeof openData>[0],
+  work: (data: OpenData) => Promise<T>
+): Promise<T> {
+  const data = await openData(config)
   try {
     return await work(data)
   } finally {

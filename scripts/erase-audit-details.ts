@@ -1,5 +1,5 @@
 import { type ErasedThing, eraseDetails } from '../src/audit/erase.ts'
-import { runCommand, UsageError, withData } from './command.ts'
+import { runCommand, UsageError, withDataAsOwner } from './command.ts'
 
 const usage = `Erases what the access log knows about people, by order of a court or a data protection officer:
 the sealed details of the events of one case, or of one event. That the events happened, when, and
@@ -11,14 +11,16 @@ that the log is whole can still be verified. It cannot be undone, and is itself 
   --case    id of a case: every event of it so far
   --event   id of one event
   --order   reference of the order
-  --by      who gave it`
+  --by      who gave it
+
+On PostgreSQL the service has no right to do this: set DATABASE_OWNER_URL as for migrate-database.`
 
 const options = { required: ['order'], optional: ['case', 'event', 'by'] }
 
 await runCommand(usage, options, async values => {
   const thing = thingOf(values.case, values.event)
   const order = { reference: values.order ?? '', by: values.by }
-  const erased = await withData(data => eraseDetails(data, thing, order))
+  const erased = await withDataAsOwner(data => eraseDetails(data, thing, order))
   console.log(
     erased === 0 ? 'There was nothing left to erase.' : `Events without details now: ${erased}.`
   )

@@ -1,37 +1,71 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, globSync, readFileSync, rmSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { findPostgres, startPostgresServer } from '../test/helpers/postgres-server.ts'
 
-// Runs the tests and holds the coverage gate. Arguments go to tap, so `npm test -- test/x.test.ts`
-// runs one file; then coverage is not judged. Ends with one line: N passed, N failed, N skipped.
+// Runs the tests and holds the coverage gate: all of them, then those that open an exchange a second
+// time on PostgreSQL. One server serves the whole run. Arguments go to tap, so `npm test --
+// test/x.test.ts` runs one file, on SQLite unless TEST_DATABASE=postgres; then coverage is not judged. Ends with one line: N passed, N failed, N skipped.
 
 /** Of lines in src and schemas. It only ever rises. */
 const LINES_COVERED_PERCENT_MIN = 97
 const SUMMARY = '.tap/report/coverage-summary.json'
 
+/** What a test file imports when it opens an exchange. */
+const OPENS_EXCHANGE = /\/(exchange|data|identity|real-service|scene|damage-stage)\.ts'/
+const ABSENT = 'PostgreSQL 15 is not installed'
+
 const args = process.argv.slice(2)
 const isWhole = args.length === 0
 const coverage = isWhole ? ['--coverage-report=json-summary'] : ['--disable-coverage']
 rmSync(SUMMARY, { force: true })
-
-const tap = spawn('tap', ['run', '--reporter=tap', ...coverage, ...args], {
-  stdio: ['ignore', 'pipe', 'inherit']
-})
+const postgres = findPostgres() === undefined ? undefined : await startPostgresServer()
 const counts = { passed: 0, failed: 0, skipped: 0 }
 const skipped: string[] = []
-const exited = once(tap, 'exit')
-for await (const line of createInterface({ input: tap.stdout })) report(line)
-const [code] = await exited
+let code = await runTap([...coverage, ...args], {})
+const covered = isWhole ? linesCovered() : undefined
+if (isWhole && postgres !== undefined) {
+  console.log('# the same on PostgreSQL')
+  const files = globSync('test/**/*.test.ts').filter(opensExchange)
+  code ||= await runTap(['--disable-coverage', ...files], { TEST_DATABASE: 'postgres' })
+} else if (isWhole) {
+  const isRequired = process.env.CI_SERVICES === 'required'
+  console.log(`${isRequired ? 'not ok' : 'skipped'} - on PostgreSQL: ${ABSENT}`)
+  if (isRequired) counts.failed += 1
+  else counts.skipped += 1
+}
+await postgres?.remove()
 
 for (const why of new Set(skipped)) console.log(`skipped: ${why}`)
-const covered = isWhole ? linesCovered() : undefined
 if (covered !== undefined) console.log(`lines covered: ${covered} %`)
 const enough = covered === undefined || covered >= LINES_COVERED_PERCENT_MIN
 if (!enough) console.log(`FAILED: at least ${LINES_COVERED_PERCENT_MIN} % of lines must be covered`)
 if (code !== 0 && counts.failed === 0) counts.failed += 1
 console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`)
-process.exitCode = code === 0 && enough ? 0 : 1
+process.exitCode = code === 0 && counts.failed === 0 && enough ? 0 : 1
+
+async function runTap(options: string[], more: Record<string, string>): Promise<number> {
+  const url = postgres === undefined ? {} : { TEST_POSTGRES_URL: postgres.url }
+  const tap = spawn('tap', ['run', '--reporter=tap', ...options], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...url, ...more }
+  })
+  const exited = once(tap, 'exit')
+  for await (const line of createInterface({ input: tap.stdout })) report(line)
+  const [exit] = await exited
+  return Number(exit ?? 1)
+}
+
+/**
+ * Those of test/database and test/processes run on both in any case; one that opens the SQLite file by
+ * itself could only skip.
+ */
+function opensExchange(file: string): boolean {
+  if (/^test\/(database|processes)\//.test(file)) return false
+  const text = readFileSync(file, 'utf8')
+  return OPENS_EXCHANGE.test(text) && !text.includes("from 'better-sqlite3'")
+}
 
 /** Shows files as they end and whatever fails; counts single assertions, which have no children. */
 function report(line: string): void {

@@ -10,13 +10,16 @@ import {
   Unverifiable
 } from '../src/audit/verify/findings.ts'
 import { verifyUrl } from '../src/audit/verify/url.ts'
+import { readDatabaseUrl } from '../src/config.ts'
+import { openPostgresSnapshot } from '../src/database/postgres.ts'
 
 const USAGE = `Checks the access log and trusts nothing but the verifier key.
 
 npm run verify-audit -- --data DIR | --url URL | --export FILE
                         [--key VKEY]... [--checkpoint FILE]...
 
-  --data        a copy of the data directory, or that of a running service; only read
+  --data        a copy of the data directory, or that of a running service; only read. Where
+                DATABASE_URL is set, the database is there, and a role that may read is enough
   --url         a running service, through its public routes, without an account
   --export      a file made by /v1/audit/events/export?format=proof
   --key         verifier key of the log, from a source you trust; again for a rotated key.
@@ -57,8 +60,22 @@ async function readArguments(): Promise<Asked> {
     if (note === undefined) throw new Unverifiable(`There is no file ${path}.`)
     return { name: `The checkpoint in ${path}`, note }
   })
-  const known = { vkeys: values.key, older: await Promise.all(older) }
+  const known = {
+    vkeys: values.key,
+    older: await Promise.all(older),
+    openSnapshot: way === 'data' ? databaseOfSettings() : undefined
+  }
   return { verify: ways[way], what: values[way] ?? '', known }
+}
+
+/** PostgreSQL, where the settings name one. It is told, lest another log be taken for verified. */
+function databaseOfSettings(): Known['openSnapshot'] {
+  const problems: string[] = []
+  const url = readDatabaseUrl('DATABASE_URL', process.env, problems)
+  if (problems.length > 0) throw new Unverifiable(problems.join('\n'))
+  if (url === undefined) return undefined
+  console.log('Notice: The database is the one of DATABASE_URL.')
+  return () => openPostgresSnapshot(url)
 }
 
 /** Long work says now and then, on standard error, how far it is. */

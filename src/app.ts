@@ -23,7 +23,7 @@ import { addSecurityHeaders, requireProxy } from './http/headers.ts'
 import { linkPage } from './http/link-page.ts'
 import { operationRoutes, refuseWhenStopping } from './http/operations.ts'
 import { answerBadAddress, answerProblems, answerUnreadable } from './http/problems.ts'
-import { refusalCounter } from './http/refusal-counter.ts'
+import { countRefusals } from './http/refusal-counts.ts'
 import { createStreams } from './http/streams.ts'
 import { createAuthenticator } from './identity/authenticate.ts'
 import { embeddedIssuer } from './identity/issuer.ts'
@@ -49,7 +49,7 @@ export interface App {
   exchange: Exchange
   /** Every route with its rule. */
   routes: RuledRoute[]
-  /** Ends running streams, then closes everything. May be called twice. */
+  /** Says that it leaves, ends running streams, then closes everything. May be called twice. */
   stop(): Promise<void>
 }
 
@@ -68,7 +68,7 @@ export async function buildApp(
   const exchange = await openExchange(config, log, parts)
   const fastify = createFastify(config, log)
   const routes = requireRules(fastify, DOCS)
-  const state = { stopping: false }
+  const state = { leaving: false, stopping: false }
 
   addSecurityHeaders(fastify, config.tls !== undefined || config.publicUrl.startsWith('https:'))
   requireProxy(fastify, config)
@@ -89,7 +89,10 @@ export async function buildApp(
   const interrupted = await exchange.disclosures.recover()
   if (interrupted > 0) log.warn({ interrupted }, 'streams of an earlier process were cut short')
   async function stop(): Promise<void> {
-    if (state.stopping) return
+    if (state.leaving) return
+    state.leaving = true
+    // Whoever spreads requests over several processes sees it, and sends this one no more.
+    await sleep(config.limits.leaveSecondsMax * 1000)
     state.stopping = true
     await witnesses.stop()
     await endRequests(fastify, exchange)
@@ -103,8 +106,23 @@ async function openExchange(
   log: FastifyBaseLogger,
   parts: Parts
 ): Promise<Exchange> {
-  const { clock = Date.now } = parts
-  const { close, ...data } = await openData(config, clock)
+  const { close, ...data } = await openData(config, parts.clock)
+  try {
+    return await openParts(config, log, parts, data)
+  } catch (err) {
+    await close()
+    throw err
+  }
+}
+
+async function openParts(
+  config: Config,
+  log: FastifyBaseLogger,
+  parts: Parts,
+  data: Omit<OpenData, 'close'>
+): Promise<Exchange> {
+  const { clock } = data
+  const { takePlace } = data.database
   const { links, log: logKeys } = await readSigningKeys(config)
   const blobs = parts.blobs ?? (await openBlobs(config))
   const disclosures = openDisclosures(data.database, data.audit, clock)
@@ -127,9 +145,9 @@ async function openExchange(
     sealPool: createSealPool(),
     links: await openLinkKeys(links, config.publicUrl, clock),
     disclosures,
-    refusals: refusalCounter(config.limits.refusalsPerMinuteMax, clock),
-    streams: createStreams(config.limits.streamsPerAccountMax, 'too-many-streams'),
-    uploads: createStreams(config.limits.uploadsPerAccountMax, 'too-many-uploads'),
+    refusals: countRefusals(data, config.limits.refusalsPerMinuteMax),
+    streams: createStreams(config.limits.streamsPerAccountMax, 'too-many-streams', takePlace),
+    uploads: createStreams(config.limits.uploadsPerAccountMax, 'too-many-uploads', takePlace),
     log,
     publicUrl: config.publicUrl
   }

@@ -34,6 +34,8 @@ export interface Limits {
   stallSecondsMax: number
   /** How soon a withdrawn or expired share cuts a running stream. */
   cutMillisecondsMax: number
+  /** * How long a service that is told to stop still takes requests, and says that it is not ready. */
+  leaveSecondsMax: number
   /** * How long a graceful stop waits for running streams. */
   drainSecondsMax: number
   /** * Refused attempts one address may make in a minute before it is told to wait. */
@@ -41,8 +43,10 @@ export interface Limits {
   /** Lines in one page of a list. */
   pageSizeMax: number
   pageSizeDefault: number
-  /** * Writes that share one commit. */
+  /** * Writes that share one commit, on SQLite. */
   commitGroupMax: number
+  /** * Connections to PostgreSQL at once; one more tells the others that this process lives. */
+  databaseConnectionsMax: number
   /** * Uploads stop while the disk has less room than this. */
   freeBytesMin: number
   /** Everything stops while it has less than this: second events still fit. */
@@ -51,6 +55,8 @@ export interface Limits {
 
 export interface Config {
   dataDirectory: string
+  /** Of PostgreSQL; without it the database is a file in the data directory. Holds a password. */
+  databaseUrl: string | undefined
   host: string
   port: number
   /** Where clients reach the service, without a slash at its end. */
@@ -124,6 +130,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   }
   const limits = readLimits(number)
   const witnesses = readWitnesses(env['CONSILIUM_WITNESSES'], problems)
+  const databaseUrl = readDatabaseUrl('DATABASE_URL', env, problems)
   const s3 = readS3(env, limits.objectBytesMax, problems)
   if (limits.shareHoursDefault > limits.shareHoursMax) {
     problems.push('CONSILIUM_SHARE_HOURS_DEFAULT must not be above CONSILIUM_SHARE_HOURS_MAX.')
@@ -131,6 +138,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   if (problems.length > 0) throw new ConfigError(problems)
   return Object.freeze({
     dataDirectory: resolve(env['CONSILIUM_DATA'] || 'data'),
+    databaseUrl,
     host,
     port,
     publicUrl,
@@ -161,11 +169,13 @@ function readLimits(
     uploadsPerAccountMax: number('CONSILIUM_UPLOADS_PER_ACCOUNT_MAX', 8, 1, 1000),
     stallSecondsMax: number('CONSILIUM_STALL_SECONDS_MAX', 120, 1, 86_400),
     cutMillisecondsMax: 500,
+    leaveSecondsMax: number('CONSILIUM_LEAVE_SECONDS', 0, 0, 600),
     drainSecondsMax: number('CONSILIUM_DRAIN_SECONDS_MAX', 30, 0, 3600),
     refusalsPerMinuteMax: number('CONSILIUM_REFUSALS_PER_MINUTE_MAX', 120, 1, 1_000_000),
     pageSizeMax: 200,
     pageSizeDefault: 50,
     commitGroupMax: number('CONSILIUM_COMMIT_GROUP_MAX', 128, 1, 10_000),
+    databaseConnectionsMax: number('CONSILIUM_DATABASE_CONNECTIONS_MAX', 16, 2, 1000),
     freeBytesMin: number('CONSILIUM_FREE_BYTES_MIN', GIB, 0, 1024 * GIB),
     accessFreeBytesMin: 0
   }
@@ -194,6 +204,32 @@ function readTls(env: Record<string, string | undefined>, problems: string[]): C
     problems.push(`The TLS certificate or key cannot be read or used (${code}).`)
     return undefined
   }
+}
+
+/**
+ * The address of a PostgreSQL database, checked: on another machine only over TLS that knows whom it
+ * talks to. Problems never quote it, because it holds a password.
+ */
+export function readDatabaseUrl(
+  name: string,
+  env: Record<string, string | undefined>,
+  problems: string[]
+): string | undefined {
+  const text = env[name]
+  if (!text) return undefined
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const isAddress = url !== undefined && /^postgres(ql)?:$/.test(url.protocol)
+  if (!isAddress || url.pathname.length < 2 || url.username === '') {
+    problems.push(`${name} must be an address such as postgres://role:password@host/database.`)
+    return undefined
+  }
+  // A host among the parameters wins; one that is a path is a socket of this machine.
+  const host = url.searchParams.get('host') ?? url.hostname
+  const isLocal = LOOPBACK.has(host) || host === '[::1]' || host === '' || host.startsWith('/')
+  if (!isLocal && url.searchParams.get('sslmode') !== 'verify-full') {
+    problems.push(`${name} names another machine, so it must end in ?sslmode=verify-full.`)
+  }
+  return text
 }
 
 /** Pairs of verifier key and address, each `vkey url`, separated by commas. */

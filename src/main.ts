@@ -2,7 +2,7 @@ import { buildApp } from './app.ts'
 import { ConfigError, readConfig } from './config.ts'
 import { cleanUp } from './housekeeping/clean-up.ts'
 import { createLogger } from './log.ts'
-import { prepareData } from './open-data.ts'
+import { prepareData, sharedHours } from './open-data.ts'
 
 /** The process: configuration, data, service, listen; and in reverse when it is told to stop. */
 async function main(): Promise<void> {
@@ -20,7 +20,7 @@ async function main(): Promise<void> {
   await recordRun('service.start')
   await app.fastify.listen({ host: config.host, port: config.port })
   if (process.stdout.isTTY || data.isNew) tellWhatNext(config.publicUrl, data.isNew)
-  const housekeeping = cleanUp(app.exchange, config.s3?.unfinishedHoursMax)
+  const housekeeping = cleanUp(app.exchange, sharedHours(config))
 
   let stopping = false
   const stop = async () => {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, statfs } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import { v7 as uuidv7 } from 'uuid'
 import { type AuditLog, openAuditLog } from './audit/log.ts'
@@ -12,8 +12,9 @@ import { openS3Blobs } from './blobs/s3.ts'
 import { findS3Problems } from './blobs/s3-check.ts'
 import { type Config, ConfigError } from './config.ts'
 import type { Database } from './database/database.ts'
-import { lockForService, openSqlite } from './database/sqlite.ts'
+import { lockForService } from './database/sqlite.ts'
 import type { Clock, ServiceKeys } from './exchange.ts'
+import { type DatabaseSettings, isNewDatabase, openDatabase } from './open-database.ts'
 import { createKeyringFile, openKeyringFile } from './sealing/keyrings/file.ts'
 import type { Keyring } from './sealing/keyrings/keyring.ts'
 import { rememberingKeyring } from './sealing/keyrings/remember.ts'
@@ -54,17 +55,21 @@ export function dataPaths(directory: string) {
  * Throws ConfigError when there is none yet, or when a key file is missing, unsafe or damaged.
  */
 export async function openData(
-  config: Pick<Config, 'dataDirectory' | 'limits'>,
-  clock: Clock = Date.now
+  config: Pick<Config, 'dataDirectory'> & DatabaseSettings,
+  ownClock?: Clock
 ): Promise<OpenData> {
   const paths = dataPaths(config.dataDirectory)
   requireData(config)
   const file = await checkedKey('keyring.json', () => openKeyringFile(paths.keyring))
+  const database = await openDatabase(config, paths.database)
+  const clock = ownClock ?? database.clock
   const keyring = rememberingKeyring(file, clock)
-  const database = openSqlite(paths.database, config.limits.commitGroupMax)
   const serviceKeys = await checkedKey('keyring.json', () =>
     openServiceKeys(database, keyring, clock)
-  )
+  ).catch(async err => {
+    await database.close()
+    throw err
+  })
   return {
     directory: paths.directory,
     database,
@@ -78,19 +83,37 @@ export async function openData(
 }
 
 /** Throws ConfigError unless the service has made its data here. */
-export function requireData(config: Pick<Config, 'dataDirectory'>): void {
-  if (existsSync(dataPaths(config.dataDirectory).database)) return
-  throw new ConfigError(['There is no data yet. Start the service once with npm start.'])
+export function requireData(config: Pick<Config, 'dataDirectory' | 'databaseUrl'>): void {
+  const { database, keyring } = dataPaths(config.dataDirectory)
+  // Only a machine that has none of the keys has no data: one that is lost is told of by itself.
+  if (existsSync(config.databaseUrl === undefined ? database : dirname(keyring))) return
+  const elsewhere =
+    config.databaseUrl === undefined ? '' : ' If it runs on other machines, bring its keys here.'
+  throw new ConfigError([
+    `There is no data yet. Start the service once with npm start.${elsewhere}`
+  ])
 }
 
-/** Takes the lock on the data that keeps a second service away; ConfigError when there is one. */
-export function lockData(config: Pick<Config, 'dataDirectory'>): { release(): void } {
+/**
+ * Takes the lock on the data that keeps a second service away; ConfigError when there is one. On
+ * PostgreSQL there may be any number.
+ */
+export function lockData(config: Pick<Config, 'dataDirectory' | 'databaseUrl'>): {
+  release(): void
+} {
+  if (config.databaseUrl !== undefined) return { release() {} }
   const paths = dataPaths(config.dataDirectory)
   const lock = lockForService(paths.lock)
   if (lock !== undefined) return lock
   throw new ConfigError([
     `Another Consilium is running on ${paths.directory}. SQLite data belong to one service: stop the other, or use another CONSILIUM_DATA.`
   ])
+}
+
+/** Throws ConfigError when another process has the database open. */
+export async function requireAlone({ database }: Pick<OpenData, 'database'>): Promise<void> {
+  if ((await database.runs()).size === 1) return
+  throw new ConfigError(['Another process is using the database. Stop every service first.'])
 }
 
 /**
@@ -102,7 +125,7 @@ export async function prepareData(config: Config): Promise<{ release(): void; is
   const paths = dataPaths(config.dataDirectory)
   await mkdir(paths.directory, { recursive: true, mode: 0o700 })
   const lock = lockData(config)
-  const isNew = !existsSync(paths.database)
+  const isNew = await isNewDatabase(config, paths.database)
   if (isNew) {
     const isEmpty = await holdsNoObjects(config).catch(err => {
       lock.release()
@@ -110,8 +133,10 @@ export async function prepareData(config: Config): Promise<{ release(): void; is
     })
     if (!isEmpty) {
       lock.release()
+      const missing =
+        config.databaseUrl === undefined ? 'consilium.db is missing' : 'The database is empty'
       throw new ConfigError([
-        'consilium.db is missing, yet there are sealed objects, which a new database would not know. Put it back from your backup.'
+        `${missing}, yet there are sealed objects, which a new database would not know. Put it back from your backup.`
       ])
     }
     // The database comes last: if it stops here, the next start makes what is still missing.
@@ -121,7 +146,7 @@ export async function prepareData(config: Config): Promise<{ release(): void; is
     await unlessThere(() =>
       createLogKeys(paths.logKeys, logOrigin(config), new Date().toISOString())
     )
-    await openSqlite(paths.database).close()
+    await (await openDatabase(config, paths.database)).close()
   }
   return { ...lock, isNew }
 }
@@ -135,12 +160,28 @@ function logOrigin(config: Pick<Config, 'publicUrl'>): string {
   return `${host}${pathname}${randomBytes(6).toString('hex')}`
 }
 
+type StoreSettings = Pick<Config, 'dataDirectory' | 'databaseUrl' | 's3'>
+
+/** On a disk that several processes share, no upload takes longer. In S3 it is a setting. */
+const UPLOAD_HOURS_MAX = 48
+
+/**
+ * How old, in hours, what no row names must be before it cannot be part of an upload of another
+ * process. Undefined when there is no other.
+ */
+export function sharedHours(config: StoreSettings): number | undefined {
+  if (config.s3 !== undefined) return config.s3.unfinishedHoursMax
+  return config.databaseUrl === undefined ? undefined : UPLOAD_HOURS_MAX
+}
+
 /**
  * Opens the store of sealed objects that the configuration chooses. Throws ConfigError when it is S3
  * and the service could not do there what it has to.
  */
-export async function openBlobs(config: Pick<Config, 'dataDirectory' | 's3'>): Promise<Blobs> {
-  if (config.s3 === undefined) return await openDiskBlobs(dataPaths(config.dataDirectory).blobs)
+export async function openBlobs(config: StoreSettings): Promise<Blobs> {
+  if (config.s3 === undefined) {
+    return await openDiskBlobs(dataPaths(config.dataDirectory).blobs, sharedHours(config))
+  }
   const problems = await findS3Problems(config.s3)
   if (problems.length > 0) throw new ConfigError(problems)
   return openS3Blobs(config.s3)

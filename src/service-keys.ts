@@ -1,5 +1,6 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import { eq } from 'drizzle-orm'
+import { isAnyPending } from './audit/tree/pending.ts'
 import { ConfigError } from './config.ts'
 import type { Database, Queries } from './database/database.ts'
 import type { Clock, ServiceKeys } from './exchange.ts'
@@ -50,7 +51,7 @@ export async function openServiceKeys(
 async function isNew(queries: Queries): Promise<boolean> {
   const { auditEvents } = queries.tables
   const events = await queries.select({ idx: auditEvents.idx }).from(auditEvents).limit(1)
-  return events.length === 0
+  return events.length === 0 && !(await isAnyPending(queries))
 }
 
 /**

@@ -1,9 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import { getTableName } from 'drizzle-orm'
 import t from 'tap'
+import { tables } from '../schemas/tables.ts'
 import { caseKeyContext } from '../src/cases/case.ts'
 import { dataPaths, readSigningKeys } from '../src/open-data.ts'
 import { recordKeyContext, unwrapKey } from '../src/sealing/keys.ts'
+import { TEST_DATABASE } from './helpers/databases.ts'
 import {
   type Answer,
   BIRTH_DATE,
@@ -22,6 +25,7 @@ import {
   uploadRecord
 } from './helpers/exchange.ts'
 import { assertion } from './helpers/identity.ts'
+import { intrude } from './helpers/intruder.ts'
 
 const TITLE = 'Stereotactic biopsy of Ottoline'
 const FILE_NAME = 'quillfeather-biopsy-1951.txt'
@@ -227,9 +231,23 @@ t.test('no key, no token and no name is anywhere it must not be', async t => {
   t.same(found(all, Buffer.from(exchange.logged())), [], 'in the operator’s log')
 
   for (const [name, bytes] of filesOf(exchange.directory)) t.same(found(all, bytes), [], name)
+  if (TEST_DATABASE === 'postgres') {
+    const intruder = await intrude(t, exchange.config)
+    for (const table of Object.values(tables.postgres)) {
+      const name = getTableName(table)
+      const values = (await intruder.run(`SELECT * FROM ${name}`)).flatMap(Object.values)
+      const bytes = values.map(value =>
+        Buffer.isBuffer(value) ? value : Buffer.from(`${value}\n`)
+      )
+      t.same(found(all, Buffer.concat(bytes)), [], `table ${name}`)
+    }
+  }
   await exchange.app.stop()
   const files = filesOf(exchange.directory)
-  t.ok(files.some(([name]) => name === 'consilium.db'))
+  t.equal(
+    files.some(([name]) => name === 'consilium.db'),
+    TEST_DATABASE === 'sqlite'
+  )
   t.ok(files.some(([name]) => name.startsWith('objects/blobs/')))
   for (const [name, bytes] of files) t.same(found(all, bytes), [], `${name}, after a stop`)
 

@@ -7,6 +7,7 @@ import { buildApp } from '../src/app.ts'
 import { type Config, readConfig } from '../src/config.ts'
 import { createLogger } from '../src/log.ts'
 import { dataPaths, prepareData } from '../src/open-data.ts'
+import { sqliteOnly } from './helpers/databases.ts'
 import { numberedText, sharedRecord, startExchange } from './helpers/exchange.ts'
 
 /** Every file with what identifies its content, except those that SQLite itself rewrites. */
@@ -79,7 +80,7 @@ t.test('the first start makes keys and database, for this user alone', async t =
   ])
 })
 
-t.test('the second start changes nothing', async t => {
+t.test('the second start changes nothing', { skip: sqliteOnly }, async t => {
   const exchange = await startExchange(t)
   await sharedRecord(exchange, [numberedText(100_000), numberedText(10, 'b.txt')])
   await exchange.app.stop()

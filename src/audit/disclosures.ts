@@ -5,6 +5,7 @@ import type { Database, Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { AuditEvent, AuditLog } from './log.ts'
 import { issueReceipt, type Receipt } from './receipt.ts'
+import { placeAllPending } from './tree/pending.ts'
 
 /** How soon a completion that could not be written is tried again. */
 const RETRY_MILLISECONDS = 1000
@@ -32,7 +33,10 @@ export interface Disclosures {
   grant(work: (tx: Queries) => Promise<AuditEvent>): Promise<Disclosure>
   /** Completions that could not be written so far. While there is one, nothing is granted. */
   unwritten(): number
-  /** Marks what an ended process left open as interrupted. Call before serving. */
+  /**
+   * Marks what ended processes left open as interrupted. Call before serving, and again now and then
+   * where there are several processes. Resolves to how many there were.
+   */
   recover(): Promise<number>
   /** Waits a moment for the disclosures under way to be completed, then stops trying. */
   close(): Promise<void>
@@ -59,7 +63,9 @@ export function openDisclosures(
       const { id, event } = await database.write(async tx => {
         const event = await work(tx)
         const id = await audit.append(tx, { ...event, outcome: 'granted' })
-        await tx.insert(tx.tables.openDisclosures).values({ grantId: id, at: clock() })
+        await tx
+          .insert(tx.tables.openDisclosures)
+          .values({ grantId: id, run: database.run, at: clock() })
         return { id, event }
       })
       const { promise: completed, resolve } = Promise.withResolvers<void>()
@@ -140,10 +146,14 @@ async function markInterrupted(
   write: (completion: Completion) => Promise<void>
 ): Promise<number> {
   const { openDisclosures, auditEvents } = database.read.tables
-  const left = await database.read
+  await placeAllPending(database)
+  const open = await database.read
     .select()
     .from(openDisclosures)
     .innerJoin(auditEvents, eq(auditEvents.id, openDisclosures.grantId))
+  // Asked afterwards: whoever opened one of these had told the others before that it lives.
+  const alive = open.length === 0 ? new Set<string>() : await database.runs()
+  const left = open.filter(({ open_disclosures: { run } }) => !alive.has(run))
   for (const { audit_events: granted } of left) {
     const { idx, id, at, leaf, detailsSealed, outcome, code, bytesHandedOver, ...rest } = granted
     const known = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null))

@@ -3,6 +3,7 @@ import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { isId } from '../http/page.ts'
+import { placeAllPending } from './tree/pending.ts'
 
 /** Events erased in one transaction, so that no other write waits long for it. */
 export const ERASE_EVENTS_MAX = 500
@@ -30,6 +31,7 @@ export async function eraseDetails(
   thing: ErasedThing,
   order: ErasureOrder
 ): Promise<number> {
+  await placeAllPending(database)
   const about = await subjectOf(database.read, thing)
   let erased = 0
   for (;;) {

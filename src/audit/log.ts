@@ -57,34 +57,38 @@ export interface AuditLog {
 const p = sql.placeholder
 const freshRandom = randomSource(16)
 
-/** One writer at a time, so the next place is the one after the last. */
+/** SQLite has one writer at a time, so the next place is the one after the last. */
 const nextPlace = sql<number>`(select coalesce(max(idx) + 1, 0) from audit_events)`
 
+const eventValues = {
+  id: p('id'),
+  at: p('at'),
+  action: p('action'),
+  outcome: p('outcome'),
+  code: p('code'),
+  organisationId: p('organisationId'),
+  actorId: p('actorId'),
+  actorOrganisationId: p('actorOrganisationId'),
+  caseId: p('caseId'),
+  recordId: p('recordId'),
+  objectId: p('objectId'),
+  shareId: p('shareId'),
+  patientRef: p('patientRef'),
+  recipientCountry: p('recipientCountry'),
+  grantId: p('grantId'),
+  bytesHandedOver: p('bytesHandedOver'),
+  leaf: p('leaf'),
+  detailsSealed: p('detailsSealed')
+}
+
+/** On PostgreSQL the place is given afterwards, see `tree/pending.ts`. */
 const insertEvent = prepared(q =>
-  q
-    .insert(q.tables.auditEvents)
-    .values({
-      idx: nextPlace,
-      id: p('id'),
-      at: p('at'),
-      action: p('action'),
-      outcome: p('outcome'),
-      code: p('code'),
-      organisationId: p('organisationId'),
-      actorId: p('actorId'),
-      actorOrganisationId: p('actorOrganisationId'),
-      caseId: p('caseId'),
-      recordId: p('recordId'),
-      objectId: p('objectId'),
-      shareId: p('shareId'),
-      patientRef: p('patientRef'),
-      recipientCountry: p('recipientCountry'),
-      grantId: p('grantId'),
-      bytesHandedOver: p('bytesHandedOver'),
-      leaf: p('leaf'),
-      detailsSealed: p('detailsSealed')
-    })
-    .prepare('insert_audit_event')
+  q.kind === 'sqlite'
+    ? q
+        .insert(q.tables.auditEvents)
+        .values({ idx: nextPlace, ...eventValues })
+        .prepare('insert_audit_event')
+    : q.insert(q.tables.auditPending).values(eventValues).prepare('insert_pending_event')
 )
 
 const countShareEvent = prepared(q => {

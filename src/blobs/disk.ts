@@ -25,10 +25,11 @@ interface Layout {
 }
 
 /**
- * Opens, and when new creates, a store in the directory `root`. One process at a time may use it.
- * Blobs are only ever renamed within `root`, which must therefore be one file system.
+ * Opens, and when new creates, a store in the directory `root`. Blobs are only ever renamed within
+ * `root`, which must therefore be one file system. Several processes may use it at once when each is
+ * told so by `sharedHours`: an unfinished blob of another is swept when it is older than that.
  */
-export async function openDiskBlobs(root: string): Promise<Blobs> {
+export async function openDiskBlobs(root: string, sharedHours?: number): Promise<Blobs> {
   const layout = layoutOf(resolve(root))
   await attempt('prepare its directories', () => prepare(layout))
   const appender = await attempt('try its disk', () => chooseAppender(layout.root))
@@ -58,7 +59,8 @@ export async function openDiskBlobs(root: string): Promise<Blobs> {
       const space = await attempt('measure its space', () => fs.statfs(layout.root))
       return space.bavail * space.bsize
     },
-    sweepUnfinished: () => attempt('sweep unfinished blobs', () => sweep(layout, unfinished)),
+    sweepUnfinished: () =>
+      attempt('sweep unfinished blobs', () => sweep(layout, unfinished, sharedHours)),
     async close() {
       for (const writer of [...unfinished.values()]) await writer.abort()
     }
@@ -205,12 +207,26 @@ async function statIfPresent(path: string): Promise<Stats | undefined> {
   })
 }
 
-async function sweep(layout: Layout, unfinished: Unfinished): Promise<number> {
+async function sweep(
+  layout: Layout,
+  unfinished: Unfinished,
+  sharedHours: number | undefined
+): Promise<number> {
   const names = await fs.readdir(layout.incoming(''))
-  const left = names.filter(name => isBlobName(name) && !unfinished.has(name))
-  for (const name of left) await fs.rm(layout.incoming(name), { force: true })
-  return left.length
+  const began = sharedHours === undefined ? Number.POSITIVE_INFINITY : hoursAgo(sharedHours)
+  let swept = 0
+  for (const name of names) {
+    if (!isBlobName(name) || unfinished.has(name)) continue
+    // Another process may have committed it meanwhile.
+    const file = await statIfPresent(layout.incoming(name))
+    if (file === undefined || file.mtimeMs >= began) continue
+    await fs.rm(layout.incoming(name), { force: true })
+    swept += 1
+  }
+  return swept
 }
+
+const hoursAgo = (hours: number) => Date.now() - hours * 3_600_000
 
 async function syncDirectory(path: string): Promise<void> {
   const directory = await fs.open(path, 'r')

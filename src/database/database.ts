@@ -1,11 +1,15 @@
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import type { Tables } from '../../schemas/tables.ts'
+import type { TakePlace } from './places.ts'
 
 /** What a query needs: the four builders and the tables of the database they run on. */
 export type Queries = Pick<
   PgDatabase<PgQueryResultHKT>,
   'select' | 'insert' | 'update' | 'delete'
-> & { readonly tables: Tables }
+> & {
+  readonly tables: Tables
+  readonly kind: 'sqlite' | 'postgres'
+}
 
 /** The one store of rows. Blobs live elsewhere (`blobs/`). */
 export interface Database {
@@ -26,6 +30,22 @@ export interface Database {
   write<T>(work: (tx: Queries) => Promise<T>): Promise<T>
   /** Throws a Refusal unless a write would reach the disk now. */
   check(): Promise<void>
+  /** Everything as it is stored at this moment, for several reads that must agree. */
+  openSnapshot(): Promise<Snapshot>
+  /** Milliseconds since 1970 UTC: the one clock of all processes that use this database. */
+  clock(): number
+  /** Places that all processes on this database share. Throws a Refusal when it does not answer. */
+  takePlace: TakePlace
+  /** Names this opening of the database among all there ever are. */
+  readonly run: string
+  /** The runs, this one included, whose processes have the database open now. */
+  runs(): Promise<Set<string>>
+  close(): Promise<void>
+}
+
+/** What was stored at one moment, whatever is written meanwhile. Until `close`. */
+export interface Snapshot {
+  read: Queries
   close(): Promise<void>
 }
 
@@ -45,4 +65,26 @@ export function prepared<Values extends Record<string, unknown>, Result>(
     }
     return query.execute(values)
   }
+}
+
+/**
+ * Makes the rows that `query` finds stay as they are until the transaction `tx` ends: with `share`
+ * others may hold them too, with `update` they wait. SQLite needs nothing: it has one writer.
+ */
+export function held<Query extends { for(strength: 'share' | 'update'): unknown }>(
+  tx: Queries,
+  query: Query,
+  strength: 'share' | 'update'
+): Query {
+  if (tx.kind === 'postgres') query.for(strength)
+  return query
+}
+
+/**
+ * Whether a constraint or a trigger refused a statement, whichever database it is: of PostgreSQL the
+ * class 23 of SQLSTATE (Appendix A of its manual), which our triggers use too.
+ */
+export function isRuleViolation(err: unknown): boolean {
+  const code = err instanceof Error && 'code' in err ? String(err.code) : ''
+  return code.startsWith('SQLITE_CONSTRAINT') || /^23[0-9A-Z]{3}$/.test(code)
 }

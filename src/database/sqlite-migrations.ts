@@ -1,9 +1,5 @@
-import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
 import type Sqlite from 'better-sqlite3'
-import { ConfigError } from '../config.ts'
-
-const FOLDER = new URL('../../schemas/migrations/sqlite/', import.meta.url)
+import { migrationFiles, unseenMigrations } from './migration-files.ts'
 
 /**
  * Applies the migrations this database has not seen, in the order of their names, all in one
@@ -11,37 +7,16 @@ const FOLDER = new URL('../../schemas/migrations/sqlite/', import.meta.url)
  * was written by a newer release, or when a migration it has seen was edited since.
  */
 export function migrateSqlite(connection: Sqlite.Database): void {
-  const wanted = readdirSync(FOLDER)
-    .filter(name => name.endsWith('.sql'))
-    .sort()
-    .map(name => {
-      const text = readFileSync(new URL(name, FOLDER), 'utf8')
-      return { name, text, sha256: createHash('sha256').update(text).digest('hex') }
-    })
+  const wanted = migrationFiles('sqlite')
   connection
     .transaction(() => {
       connection.exec(
         'CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY NOT NULL, sha256 TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT'
       )
-      const seen = new Map(
-        connection
-          .prepare<[], { name: string; sha256: string }>('SELECT name, sha256 FROM migrations')
-          .all()
-          .map(row => [row.name, row.sha256])
-      )
-      for (const name of seen.keys()) {
-        if (!wanted.some(migration => migration.name === name)) {
-          throw new ConfigError([
-            `The database was written by a newer release: it knows migration ${name}.`
-          ])
-        }
-      }
-      for (const { name, text, sha256 } of wanted) {
-        const applied = seen.get(name)
-        if (applied === sha256) continue
-        if (applied !== undefined) {
-          throw new ConfigError([`Migration ${name} was changed after it was applied.`])
-        }
+      const seen = connection
+        .prepare<[], { name: string; sha256: string }>('SELECT name, sha256 FROM migrations')
+        .all()
+      for (const { name, text, sha256 } of unseenMigrations(wanted, seen)) {
         connection.exec(text)
         connection
           .prepare('INSERT INTO migrations (name, sha256, applied_at) VALUES (?, ?, ?)')

@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto'
 import Sqlite from 'better-sqlite3'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { tables } from '../../schemas/tables.ts'
 import { Refusal } from '../errors.ts'
-import type { Database, Queries } from './database.ts'
+import type { Database, Queries, Snapshot } from './database.ts'
+import { ownPlaces } from './places.ts'
 import { migrateSqlite } from './sqlite-migrations.ts'
 import { checkpointsOf, type WalCheckpoints } from './wal-checkpoints.ts'
 
@@ -37,7 +39,11 @@ export function openSqlite(file: string, commitGroupMax = COMMIT_GROUP_MAX): Dat
   const wal = checkpointsOf(writer)
   const write = groupedWriter(writer, commitGroupMax, snapshot.end, wal)
   const read = queriesOn(reader)
+  const run = randomUUID()
   return {
+    run,
+    // The lock keeps other services away, so whatever another run left is of an ended process.
+    runs: async () => new Set([run]),
     get read() {
       snapshot.begin()
       return read
@@ -47,6 +53,9 @@ export function openSqlite(file: string, commitGroupMax = COMMIT_GROUP_MAX): Dat
     },
     write,
     check: () => write(async () => {}),
+    clock: Date.now,
+    takePlace: ownPlaces(),
+    openSnapshot: async () => openSqliteSnapshot(file),
     async close() {
       await write(async () => {}).catch(() => {})
       await wal.close()
@@ -62,13 +71,13 @@ export function openSqlite(file: string, commitGroupMax = COMMIT_GROUP_MAX): Dat
  * service writes meanwhile is not seen. Until `close`, its write-ahead log only grows.
  * Throws the driver's error when there is no database or it cannot be read.
  */
-export function openSqliteSnapshot(file: string): { read: Queries; close(): void } {
+export function openSqliteSnapshot(file: string): Snapshot {
   const options = { readonly: true, fileMustExist: true, timeout: BUSY_MILLISECONDS }
   const connection = new Sqlite(file, options)
   try {
     // A transaction has its snapshot from its first read on.
     connection.exec('BEGIN; SELECT count(*) FROM sqlite_schema')
-    return { read: queriesOn(connection), close: () => void connection.close() }
+    return { read: queriesOn(connection), close: async () => void connection.close() }
   } catch (err) {
     connection.close()
     throw err
@@ -121,7 +130,7 @@ export function lockForService(file: string): { release(): void } | undefined {
 
 function queriesOn(connection: Sqlite.Database): Queries {
   const queries = drizzle(plannedOnce(connection))
-  return Object.assign(queries, { tables: tables.sqlite }) as unknown as Queries
+  return Object.assign(queries, { tables: tables.sqlite, kind: 'sqlite' }) as unknown as Queries
 }
 
 /**

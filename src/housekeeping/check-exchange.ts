@@ -166,7 +166,8 @@ async function checkShares({ database, keyring }: Parts, faults: Faults): Promis
  */
 async function checkLog(exchange: Parts, faults: Faults, own: string): Promise<void> {
   const findings = tellFindings({ fault: text => void faults.push(text), notice: () => {} })
-  const known = { vkeys: [], older: [] }
+  const { openSnapshot } = exchange.database
+  const known = { vkeys: [], older: [], openSnapshot }
   await look(faults, 'The access log', () =>
     verifyDirectory(exchange.directory, known, findings, () => {})
   )

@@ -10,8 +10,8 @@ const BATCH = 500
 
 /**
  * Removes what nothing needs any more, now and every ten minutes: blobs that no row names because
- * their upload never ended, and what the issuer remembered for a short while. Safe to stop and to
- * repeat at any point.
+ * their upload never ended, and what the issuer remembered for a short while; and completes the
+ * disclosures of processes that ended. Safe to stop and to repeat at any point.
  *
  * Where other processes use the same store, or its clock is not ours, `sharedHours` says how old a
  * blob must be before it cannot be part of an upload that is still under way somewhere.
@@ -25,6 +25,8 @@ export function cleanUp(exchange: Exchange, sharedHours?: number): { stop(): Pro
   async function round(): Promise<void> {
     try {
       while (goOn() && (await removeExpired(exchange.database, exchange.clock(), BATCH)) === BATCH);
+      const interrupted = await exchange.disclosures.recover()
+      if (interrupted > 0) exchange.log.warn({ interrupted }, 'streams of an ended process')
       const orphans = await removeOrphans(exchange, before(), goOn)
       if (orphans > 0) exchange.log.info({ orphans }, 'removed blobs of uploads that never ended')
       const unfinished = await exchange.blobs.sweepUnfinished()

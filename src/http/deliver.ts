@@ -41,7 +41,7 @@ export async function deliver(
   }
   let place: { leave(): void } | undefined
   try {
-    place = exchange.streams.enter(delivery.accountId, cut)
+    place = await exchange.streams.enter(delivery.accountId, cut)
     const watch = watchOver(delivery, exchange.limits.cutMillisecondsMax, cut)
     try {
       let piece = await delivery.pull()

@@ -3,11 +3,13 @@ import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Config } from '../config.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
+import { canonicalContext, newKey, wrapKey } from '../sealing/keys.ts'
 import { addressList } from './address-list.ts'
 import { open } from './area.ts'
 
-/** Whether the service is on its way out. */
+/** Whether the service is on its way out: first it says so, and then it takes nothing new. */
 export interface Stopping {
+  leaving: boolean
   stopping: boolean
 }
 
@@ -47,6 +49,8 @@ export function operationRoutes(
   })
 }
 
+const PROBE = canonicalContext('readiness')
+
 /** Each part by itself, so that an operator sees which of them is down. */
 async function readiness(exchange: Exchange, state: Stopping): Promise<Record<string, string>> {
   const tell = (check: Promise<unknown>) =>
@@ -54,10 +58,11 @@ async function readiness(exchange: Exchange, state: Stopping): Promise<Record<st
       () => 'ok',
       () => 'failing'
     )
-  const { database, blobs, limits, logGuard } = exchange
+  const { database, blobs, keyring, limits, logGuard } = exchange
   return {
-    service: state.stopping ? 'stopping' : 'ok',
+    service: state.leaving ? 'stopping' : 'ok',
     database: await tell(database.check()),
+    keyring: await tell(wrapKey(keyring, PROBE, newKey())),
     log: logGuard.trouble() ?? 'ok',
     storage: await blobs.freeBytes().then(
       bytes => (bytes >= limits.freeBytesMin ? 'ok' : 'low on space'),

@@ -29,7 +29,7 @@ export function answerProblems(app: FastifyInstance, exchange: Exchange): void {
     // While the log is out of order there is nowhere to write that somebody was turned away.
     if (rule.action !== 'none' && !withoutLog.has(refusal.code)) {
       const caller = knownCaller(request)
-      const turn = exchange.refusals.count(caller?.accountId ?? request.ip)
+      const turn = await exchange.refusals.count(caller?.accountId ?? request.ip)
       if (turn !== 'within') {
         refusal = new Refusal('too-many-attempts', undefined, { headers: { 'retry-after': '60' } })
       }

@@ -1,14 +1,14 @@
 import type { Ending } from '../audit/disclosures.ts'
+import type { TakePlace } from '../database/places.ts'
 import { Refusal } from '../errors.ts'
-import { createPlaces } from './places.ts'
 
 /** Uploads or downloads under way in this process. */
 export interface Streams {
   /**
-   * Takes a place for one stream. Refusal `too-many-…` when the account has none left, and
-   * `service-stopping` once all were cut. `leave` when nothing of the stream is left to be done.
+   * Takes a place for one stream. Refusal `too-many-…` when the account has none left in any process,
+   * and `service-stopping` once all were cut. `leave` when nothing of the stream is left to be done.
    */
-  enter(accountId: string, cut: (ending: Ending) => void): { leave(): void }
+  enter(accountId: string, cut: (ending: Ending) => void): Promise<{ leave(): void }>
   count(): number
   /** Cuts all, and lets no more begin. */
   cutAll(ending: Ending): void
@@ -18,18 +18,22 @@ export interface Streams {
 
 export function createStreams(
   perAccountMax: number,
-  tooMany: 'too-many-streams' | 'too-many-uploads'
+  tooMany: 'too-many-streams' | 'too-many-uploads',
+  takePlace: TakePlace
 ): Streams {
-  const places = createPlaces(perAccountMax)
   const running = new Set<(ending: Ending) => void>()
   const waiting = new Set<() => void>()
   let stopped = false
 
   return {
-    enter(accountId, cut) {
+    async enter(accountId, cut) {
       if (stopped) throw new Refusal('service-stopping')
-      const giveBack = places.take(accountId)
+      const giveBack = await takePlace(`${tooMany} ${accountId}`, perAccountMax)
       if (giveBack === undefined) throw new Refusal(tooMany)
+      if (stopped) {
+        giveBack()
+        throw new Refusal('service-stopping')
+      }
       // A function of its own for each stream, even if two were to share theirs.
       const stream = (ending: Ending) => cut(ending)
       running.add(stream)

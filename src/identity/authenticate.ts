@@ -205,8 +205,12 @@ function accountReader(
     }
     await upToDate
     const identity = `${token.identityIssuer} ${token.subject}`
-    const account = known.get(identity) ?? (await readAccount(exchange, token))
-    known.set(identity, account)
+    const remembered = known.get(identity)
+    if (remembered !== undefined) return remembered
+    const readUnder = changes
+    const account = await readAccount(exchange, token)
+    // A change that was counted while this was read may not be in it.
+    if (changes === readUnder) known.set(identity, account)
     return account
   }
 }

@@ -69,7 +69,7 @@ export function recordTokens(provider: Provider, exchange: Parts, calls: TokenCa
     protectResponse(ctx)
     try {
       const event = await tokenEvent(exchange, ctx, call)
-      const turn = ctx.status === 200 ? 'within' : countRefusal(exchange, event, call)
+      const turn = ctx.status === 200 ? 'within' : await countRefusal(exchange, event, call)
       if (turn !== 'within') {
         event.code = 'too-many-attempts'
         answerTooMany(ctx)

@@ -48,7 +48,7 @@ export function recordRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugi
       async (request, reply) => {
         if (!request.isMultipart()) throw new Refusal('media-type-refused')
         const caller = callerOf(request)
-        const place = exchange.uploads.enter(caller.accountId, () =>
+        const place = await exchange.uploads.enter(caller.accountId, () =>
           request.raw.destroy(new Refusal('service-stopping'))
         )
         const { case: caseId } = request.params

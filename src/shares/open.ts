@@ -16,7 +16,7 @@ import {
   viewSummary
 } from '../records/record.ts'
 import type { Access } from '../records/serve.ts'
-import { countOpening, findShare, findShareRecords } from './queries.ts'
+import { countOpening, findShare, findShareHeld, findShareRecords } from './queries.ts'
 import { aboutShare, openTerms, type ShareRow, stateOf } from './share.ts'
 import { transferHolds } from './transfer.ts'
 
@@ -90,7 +90,7 @@ export async function accessByShare(
     caller,
     found: { record, case: found },
     event: { ...actedBy(caller), ...aboutShare(share, found), recordId },
-    stillGranted: async tx => requireOpen(await reread(tx, shareId), found, caller, clock()),
+    stillGranted: async tx => requireOpen(await rereadHeld(tx, shareId), found, caller, clock()),
     mustEnd: async () => endingOf(await reread(database.read, shareId), caller, clock())
   }
 }
@@ -111,7 +111,7 @@ export async function readManifest(
   }
   const view = await viewOpened(exchange, share, found)
   await database.write(async tx => {
-    requireOpen(await reread(tx, shareId), found, caller, clock())
+    requireOpen(await rereadHeld(tx, shareId), found, caller, clock())
     await exchange.audit.append(tx, {
       action: 'share.read',
       outcome: 'success',
@@ -141,6 +141,13 @@ async function ownShare(
 
 async function reread(queries: Queries, shareId: string): Promise<ShareRow> {
   const [share] = await findShare(queries, { id: shareId })
+  if (share === undefined) throw new Refusal('share-not-found', 'gone')
+  return share
+}
+
+/** For an act that goes on record: no withdrawal comes between the look and the commit. */
+async function rereadHeld(tx: Queries, shareId: string): Promise<ShareRow> {
+  const [share] = await findShareHeld(tx, { id: shareId })
   if (share === undefined) throw new Refusal('share-not-found', 'gone')
   return share
 }

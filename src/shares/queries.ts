@@ -1,5 +1,5 @@
 import { and, asc, desc, eq, isNull, lt, or, sql } from 'drizzle-orm'
-import { prepared, type Queries } from '../database/database.ts'
+import { held, prepared, type Queries } from '../database/database.ts'
 
 const p = sql.placeholder
 
@@ -11,6 +11,21 @@ export const findShare = prepared(q =>
     .prepare('find_share')
 )
 export type ShareRow = Awaited<ReturnType<typeof findShare>>[number]
+
+/**
+ * The same, which then stays as it is until the transaction ends: a withdrawal comes before it, and
+ * is seen, or after it.
+ */
+export const findShareHeld = prepared(q =>
+  held(
+    q,
+    q
+      .select()
+      .from(q.tables.shares)
+      .where(eq(q.tables.shares.id, p('id'))),
+    'share'
+  ).prepare('find_share_held')
+)
 
 /** Ids of the records a share names, in their order. */
 export const findShareRecords = prepared(q =>

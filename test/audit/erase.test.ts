@@ -2,13 +2,14 @@ import t from 'tap'
 import { ERASE_EVENTS_MAX, eraseDetails } from '../../src/audit/erase.ts'
 import { parseProofFile } from '../../src/audit/tlog/proof-file.ts'
 import { leafHash, verifyInclusion } from '../../src/audit/tlog/tree.ts'
+import { ownerDatabase } from '../helpers/databases.ts'
 import { startExchange, type TestExchange } from '../helpers/exchange.ts'
 import { runScript } from '../scripts/run-script.ts'
 import { ask, liveliness } from './scene.ts'
 import { assertTree, leavesOf, opened } from './tree/scene.ts'
 
 const erase = (exchange: TestExchange, ...args: string[]) =>
-  runScript('erase-audit-details', { CONSILIUM_DATA: exchange.directory }, ...args)
+  runScript('erase-audit-details', exchange.settings, ...args)
 
 const rowsOf = ({ exchange }: TestExchange) =>
   exchange.database.read.select().from(exchange.database.read.tables.auditEvents)
@@ -149,9 +150,11 @@ t.test('a long history is erased in batches, each with its event or not at all',
     }
   }
   const order = { reference: 'DPO 4' }
-  await t.rejects(eraseDetails({ database, audit: failing }, { caseId }, order), /the log is full/)
+  const owner = await ownerDatabase(t, { database, settings: exchange.settings })
+  const some = { database: owner, audit: failing }
+  await t.rejects(eraseDetails(some, { caseId }, order), /the log is full/)
   t.equal(await left(), all - ERASE_EVENTS_MAX, 'what has no event is not erased')
-  t.equal(await eraseDetails(exchange.exchange, { caseId }, order), all - ERASE_EVENTS_MAX)
+  t.equal(await eraseDetails({ database: owner, audit }, { caseId }, order), all - ERASE_EVENTS_MAX)
   t.equal(await left(), 0)
   const told = await exchange.auditEvents({ action: 'audit.erase' })
   t.same(

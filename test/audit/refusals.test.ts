@@ -1,5 +1,5 @@
 import t from 'tap'
-import { refusalCounter } from '../../src/http/refusal-counter.ts'
+import { type RefusalCounter, refusalCounter, type Turn } from '../../src/http/refusal-counter.ts'
 import { numberedText, sharedRecord, startExchange } from '../helpers/exchange.ts'
 
 const MAX = 5
@@ -69,19 +69,51 @@ t.test('the token endpoint is bounded too', async t => {
 t.test('counting is by caller, and forgets after a minute', async t => {
   let now = 0
   const counter = refusalCounter(2, () => now)
-  const tell = (key: string, times: number) =>
-    Array.from({ length: times }, () => counter.count(key))
-  t.same(tell('a', 5), ['within', 'within', 'first-past', 'past', 'past'])
-  t.same(tell('b', 2), ['within', 'within'])
+  t.same(await tell(counter, 'a', 5), ['within', 'within', 'first-past', 'past', 'past'])
+  t.same(await tell(counter, 'b', 2), ['within', 'within'])
   now = 59_999
-  t.same(tell('a', 1), ['past'])
+  t.same(await tell(counter, 'a', 1), ['past'])
   now = 60_000
-  t.same(tell('a', 3), ['within', 'within', 'first-past'])
+  t.same(await tell(counter, 'a', 3), ['within', 'within', 'first-past'])
 })
 
 t.test('a flood from many addresses cannot fill the memory', async t => {
   const counter = refusalCounter(1, () => 0)
-  for (let i = 0; i < 60_000; i += 1) counter.count(`10.0.${i >> 8}.${i & 255}`)
-  t.equal(counter.count('one more'), 'past', 'newcomers past the bound share one count')
-  t.equal(counter.count('10.0.0.0'), 'first-past', 'those counted before keep theirs')
+  for (let i = 0; i < 60_000; i += 1) await counter.count(`10.0.${i >> 8}.${i & 255}`)
+  t.equal(await counter.count('one more'), 'past', 'newcomers past the bound share one count')
+  t.equal(await counter.count('10.0.0.0'), 'first-past', 'those counted before keep theirs')
 })
+
+t.test('processes that count together have one limit', async t => {
+  const together = new Map<string, number>()
+  let asked = 0
+  const countTogether = async (key: string) => {
+    asked += 1
+    const count = (together.get(key) ?? 0) + 1
+    together.set(key, count)
+    return count
+  }
+  const processes = [1, 2].map(() => refusalCounter(3, () => 0, countTogether))
+  const turns: Turn[] = []
+  for (let n = 0; n < 4; n += 1) {
+    for (const process of processes) turns.push(await process.count('a'))
+  }
+  const [within, past]: Turn[] = ['within', 'past']
+  t.same(turns, [within, within, within, 'first-past', past, past, past, past])
+  t.ok(asked < turns.length, 'who is past it costs the database nothing more')
+})
+
+t.test('a process that cannot ask the others counts alone', async t => {
+  const counter = refusalCounter(
+    1,
+    () => 0,
+    () => Promise.reject(new Error('gone'))
+  )
+  t.same(await tell(counter, 'a', 3), ['within', 'first-past', 'past'])
+})
+
+async function tell(counter: RefusalCounter, key: string, times: number): Promise<Turn[]> {
+  const turns: Turn[] = []
+  for (let n = 0; n < times; n += 1) turns.push(await counter.count(key))
+  return turns
+}

@@ -2,9 +2,10 @@ import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { eq } from 'drizzle-orm'
 import t, { type Test } from 'tap'
-import type { Database, Queries } from '../../src/database/database.ts'
+import { type Database, isRuleViolation, type Queries } from '../../src/database/database.ts'
 import { openSqlite } from '../../src/database/sqlite.ts'
 import { Refusal } from '../../src/errors.ts'
+import { eachDatabase } from '../helpers/databases.ts'
 
 function open(t: Test, groupMax?: number) {
   const file = join(t.testdir(), 'exchange.db')
@@ -24,8 +25,8 @@ async function ids(database: Database): Promise<string[]> {
   return rows.map(row => row.id).sort()
 }
 
-t.test('a work is there once its write has resolved', async t => {
-  const { database } = open(t)
+eachDatabase('a work is there once its write has resolved', async (t, under) => {
+  const database = await under.open()
   const result = await database.write(async tx => {
     await add(tx, 'a')
     return 'what the work returned'
@@ -34,8 +35,8 @@ t.test('a work is there once its write has resolved', async t => {
   t.same(await ids(database), ['a'])
 })
 
-t.test('a work that throws undoes only itself', async t => {
-  const { database } = open(t)
+eachDatabase('a work that throws undoes only itself', async (t, under) => {
+  const database = await under.open()
   const works = Array.from({ length: 20 }, (_, n) =>
     database.write(async tx => {
       await add(tx, `a${n}`)
@@ -53,22 +54,25 @@ t.test('a work that throws undoes only itself', async t => {
   t.same(await ids(database), kept.sort())
 })
 
-t.test('a statement that is refused undoes its work, and its neighbours go on', async t => {
-  const { database } = open(t)
-  await database.write(tx => add(tx, 'there'))
-  const [first, second, third] = await Promise.allSettled([
-    database.write(tx => add(tx, 'x')),
-    database.write(async tx => {
-      await add(tx, 'y')
-      await add(tx, 'there')
-    }),
-    database.write(tx => add(tx, 'z'))
-  ])
-  t.equal(first?.status, 'fulfilled')
-  t.match(second, { status: 'rejected', reason: { code: /^SQLITE_CONSTRAINT/ } })
-  t.equal(third?.status, 'fulfilled')
-  t.same(await ids(database), ['there', 'x', 'z'])
-})
+eachDatabase(
+  'a statement that is refused undoes its work, and its neighbours go on',
+  async (t, under) => {
+    const database = await under.open()
+    await database.write(tx => add(tx, 'there'))
+    const [first, second, third] = await Promise.allSettled([
+      database.write(tx => add(tx, 'x')),
+      database.write(async tx => {
+        await add(tx, 'y')
+        await add(tx, 'there')
+      }),
+      database.write(tx => add(tx, 'z'))
+    ])
+    t.equal(first?.status, 'fulfilled')
+    t.ok(second?.status === 'rejected' && isRuleViolation(second.reason))
+    t.equal(third?.status, 'fulfilled')
+    t.same(await ids(database), ['there', 'x', 'z'])
+  }
+)
 
 t.test('works run one after the other, in the order they were given', async t => {
   const { database } = open(t, 7)
@@ -149,6 +153,35 @@ t.test(
     await database.check()
     await database.write(tx => add(tx, 'y'))
     t.same(await ids(database), ['y'])
+  }
+)
+
+eachDatabase(
+  'what one run has stored, the next finds; and each knows who is there',
+  async (t, under) => {
+    const first = await under.open()
+    await first.write(tx => add(tx, 'a'))
+    t.same(await first.runs(), new Set([first.run]))
+    await first.check()
+    const second = await under.open()
+    t.not(second.run, first.run)
+    t.same(await ids(second), ['a'])
+  }
+)
+
+eachDatabase(
+  'times and lengths come back as numbers, bytes as bytes, flags as flags',
+  async (t, under) => {
+    const database = await under.open()
+    const at = Number.MAX_SAFE_INTEGER
+    await database.write(async tx => {
+      const wrappedKey = Buffer.from([0, 255, 39, 92])
+      await tx.insert(tx.tables.serviceKeys).values({ purpose: 'test', wrappedKey, createdAt: at })
+    })
+    const rows = await database.read.select().from(database.read.tables.serviceKeys)
+    t.strictSame(rows, [
+      { purpose: 'test', wrappedKey: Buffer.from([0, 255, 39, 92]), createdAt: at }
+    ])
   }
 )
 

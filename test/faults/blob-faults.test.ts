@@ -63,6 +63,7 @@ async function countCalls(t: Test) {
   })
   const { id } = await createCase(x.client('clinician'))
   t.match(await sendRecord(x.client('clinician'), id, { files }), { status: 201 })
+  await x.app.stop()
   return counting?.calls() ?? { create: 0, write: 0, commit: 0, sync: 0 }
 }
 

@@ -1,6 +1,7 @@
 import { eq } from 'drizzle-orm'
 import t from 'tap'
 import { checkExchange } from '../../src/housekeeping/check-exchange.ts'
+import { intrude } from '../helpers/intruder.ts'
 import { damaged, MARKER, setUp } from './damage-stage.ts'
 import { assertFaults, readableIn } from './soundness.ts'
 
@@ -8,10 +9,11 @@ t.test('damaged rows', async t => {
   const { x, clinician, specialist, objects } = await setUp(t)
   const [large, one] = objects
   const { database } = x.exchange
+  const { write } = await intrude(t, x.config)
   const { records, objects: objectRows, shares } = database.read.tables
   const [row] = await database.read.select().from(records).where(eq(records.id, large.recordId))
   const change = (values: Partial<typeof records.$inferInsert>) =>
-    database.write(tx =>
+    write(tx =>
       tx.update(tx.tables.records).set(values).where(eq(tx.tables.records.id, large.recordId))
     )
   const spoilt = (bytes: Buffer, at: number) => {
@@ -50,14 +52,14 @@ t.test('damaged rows', async t => {
   ])
   await change({ bytes: row.bytes })
 
-  await database.write(tx =>
+  await write(tx =>
     tx
       .update(objectRows)
       .set({ sha256: Buffer.alloc(32) })
       .where(eq(objectRows.id, one.id))
   )
   assertFaults(t, await checkExchange(x.exchange), [new RegExp(`^Object ${one.id}: .*digest`)])
-  const frozen = database.write(tx => tx.update(shares).set({ expiresAt: 0 }))
+  const frozen = write(tx => tx.update(shares).set({ expiresAt: 0 }))
   await t.rejects(frozen, 'a share cannot be changed at all')
   t.strictSame(readableIn(x.directory, [MARKER]), [])
 })

@@ -7,6 +7,7 @@ import { type Config, readConfig } from '../../src/config.ts'
 import { type OpenData, openData, prepareData } from '../../src/open-data.ts'
 import { type Client, makeClient } from '../helpers/client.ts'
 import { PUBLIC_URL, readEvents } from '../helpers/data.ts'
+import { databaseSettings } from '../helpers/databases.ts'
 import type { AuditRow } from '../helpers/exchange.ts'
 import { enrolPeople, type People, type PersonName } from '../helpers/people.ts'
 import { type RawCall, rawCall } from '../helpers/raw.ts'
@@ -17,6 +18,8 @@ const START_MILLISECONDS_MAX = 30_000
 export interface RealService {
   readonly url: string
   readonly config: Config
+  /** Its environment. */
+  readonly settings: Record<string, string>
   readonly people: People
   readonly clock: { now(): number }
   readonly pid: number
@@ -49,6 +52,7 @@ export async function startRealService(
 ): Promise<RealService> {
   // Asked for before the directory, so that the directory is removed last.
   t.teardown(() => {})
+  const database = await databaseSettings()
   const port = await quietPort()
   const url = `http://127.0.0.1:${port}`
   const settings = {
@@ -59,6 +63,7 @@ export async function startRealService(
     CONSILIUM_REFUSALS_PER_MINUTE_MAX: '10000',
     // Starts more often than any service: what was compiled once is kept.
     NODE_COMPILE_CACHE: join(t.testdirName, 'compiled'),
+    ...database,
     ...env
   }
   const config = readConfig(settings)
@@ -74,6 +79,7 @@ export async function startRealService(
   const service: RealService = {
     url,
     config,
+    settings,
     people,
     clock: { now: Date.now },
     get pid() {
@@ -139,6 +145,53 @@ export async function startRealService(
   return service
 }
 
+/** Another process on the same data, which must be on PostgreSQL. */
+export interface Beside
+  extends Pick<RealService, 'url' | 'pid' | 'client' | 'raw' | 'kill' | 'stop'> {
+  /** Stops it where it is, as if it had lost its machine; it still holds what it held. */
+  freeze(): void
+}
+
+/** Starts another service beside one that runs: same database, same data directory, other port. */
+export async function startBeside(
+  t: Test,
+  service: RealService,
+  env: Record<string, string> = {}
+): Promise<Beside> {
+  const port = await quietPort()
+  const url = `http://127.0.0.1:${port}`
+  const child = spawnService({ ...service.settings, ...env, CONSILIUM_PORT: String(port) })
+  let told = ''
+  for (const output of [child.stdout, child.stderr]) output?.on('data', text => (told += text))
+  const end = async (signal: NodeJS.Signals) => {
+    if (child.exitCode === null && child.signalCode === null) {
+      const exit = once(child, 'exit')
+      child.kill(signal)
+      await exit
+    }
+    return child.exitCode
+  }
+  const kill = async () => void (await end('SIGKILL'))
+  t.teardown(kill)
+  await untilReady(url, child, () => told)
+  const { people } = service
+  return {
+    url,
+    pid: child.pid ?? 0,
+    client: who => makeClient(() => url, Date.now, who && people[who]),
+    async raw(who, requestLine, headers = {}, body) {
+      const token = await makeClient(() => url, Date.now, who && people[who]).token()
+      const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` }
+      const call = rawCall(url, requestLine, { ...authorization, ...headers }, body)
+      t.teardown(() => call.abort())
+      return call
+    },
+    kill,
+    stop: () => end('SIGTERM'),
+    freeze: () => void child.kill('SIGSTOP')
+  }
+}
+
 /** The process alone, as an operator starts it. */
 export function spawnService(env: Record<string, string>): ChildProcess {
   const main = new URL('../../src/main.ts', import.meta.url).pathname
@@ -177,10 +230,12 @@ async function quietPort(): Promise<number> {
 
 async function untilReady(url: string, child: ChildProcess, told: () => string): Promise<void> {
   const deadline = Date.now() + START_MILLISECONDS_MAX
+  let last = ''
   while (Date.now() < deadline && child.exitCode === null && child.signalCode === null) {
     const answer = await fetch(`${url}/readyz`).catch(() => undefined)
     if (answer?.ok) return
+    last = (await answer?.text()) ?? 'no answer'
     await new Promise(resolve => setTimeout(resolve, 20))
   }
-  throw new Error(`The service did not start: ${told()}`)
+  throw new Error(`The service did not start (${last}): ${told()}`)
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { asc, desc, gt } from 'drizzle-orm'
 import type { Test } from 'tap'
 import { type App, buildApp } from '../../src/app.ts'
+import { placeAllPending } from '../../src/audit/tree/pending.ts'
 import type { Blobs } from '../../src/blobs/blobs.ts'
 import { type Config, type Limits, readConfig } from '../../src/config.ts'
 import type { Exchange } from '../../src/exchange.ts'
@@ -10,6 +11,7 @@ import { createLogger } from '../../src/log.ts'
 import { openBlobs, openData, prepareData } from '../../src/open-data.ts'
 import { type Client, makeClient } from './client.ts'
 import { PUBLIC_URL, type readEvents } from './data.ts'
+import { databaseSettings } from './databases.ts'
 import { enrolPeople, type People, type PersonName } from './people.ts'
 import { type RawCall, rawCall } from './raw.ts'
 
@@ -36,6 +38,8 @@ export interface TestExchange {
   readonly exchange: Exchange
   readonly config: Config
   readonly directory: string
+  /** What a script of the operator has in its environment. */
+  readonly settings: Record<string, string>
   readonly people: People
   /** Requests in the name of this person, or of nobody. */
   client(who?: PersonName): Client
@@ -73,8 +77,9 @@ export interface TestExchange {
  * closed when the test ends.
  */
 export async function startExchange(t: Test, options: ExchangeOptions = {}): Promise<TestExchange> {
+  const database = await databaseSettings()
   const directory = newDirectory(t)
-  const config = testConfig(directory, options)
+  const config = testConfig(directory, { ...options, env: { ...database, ...options.env } })
   const lines: string[] = []
   const log = createLogger(config.logLevel, { write: (line: string) => void lines.push(line) })
   const clock = testClock()
@@ -116,6 +121,7 @@ export async function startExchange(t: Test, options: ExchangeOptions = {}): Pro
     },
     config,
     directory,
+    settings: { ...database, CONSILIUM_DATA: directory },
     people: data.people,
     client,
     async raw(who, requestLine, headers = {}, body) {
@@ -192,6 +198,7 @@ async function matchingEvents(
 }
 
 async function lastEventId({ database }: Exchange): Promise<string> {
+  await placeAllPending(database)
   const { auditEvents } = database.read.tables
   const [last] = await database.read
     .select({ id: auditEvents.id })
@@ -203,6 +210,7 @@ async function lastEventId({ database }: Exchange): Promise<string> {
 
 /** Ids grow with time, so what came later has a larger one. */
 async function eventsAfter({ database, audit }: Exchange, last: string): Promise<AuditRow[]> {
+  await placeAllPending(database)
   const { auditEvents } = database.read.tables
   const rows = await database.read
     .select()

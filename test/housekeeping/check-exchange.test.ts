@@ -1,9 +1,8 @@
-import Sqlite from 'better-sqlite3'
 import t, { type Test } from 'tap'
 import { checkExchange } from '../../src/housekeeping/check-exchange.ts'
-import { dataPaths } from '../../src/open-data.ts'
 import { assertFaults } from '../faults/soundness.ts'
 import { openShare, sampleFile, sharedRecord, startExchange } from '../helpers/exchange.ts'
+import { type Intruder, intrude } from '../helpers/intruder.ts'
 import { letter, pathologyReport } from '../samples/samples.ts'
 
 /** An exchange in which something of every kind is stored, and a way to change its rows unseen. */
@@ -15,20 +14,18 @@ async function setUp(t: Test) {
   await x.client('specialistGb').send('GET', first.path)
   await x.auditEvents()
   // Triggers refuse what an intruder with the database file can do all the same.
-  const database = new Sqlite(dataPaths(x.directory).database)
-  t.teardown(() => database.close())
-  const triggers = database.prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-  for (const name of triggers.pluck().all()) database.exec(`DROP TRIGGER ${String(name)}`)
+  const intruder = await intrude(t, x.config)
+  await intruder.passTriggers()
   const check = () => checkExchange(x.exchange)
-  return { x, first, second, database, check }
+  return { x, first, second, intruder, check }
 }
 
 /** One bit of a sealed column turned over. */
-const spoil = (database: Sqlite.Database, table: string, column: string, id: string) => {
-  const row = database.prepare(`SELECT ${column} FROM ${table} WHERE id = ?`).pluck()
-  const bytes = Buffer.from(row.get(id) as Buffer)
+const spoil = async (intruder: Intruder, table: string, column: string, id: string) => {
+  const [row] = await intruder.run(`SELECT ${column} FROM ${table} WHERE id = ?`, id)
+  const bytes = Buffer.from(row?.[column] as Buffer)
   bytes[bytes.length - 5] = Number(bytes[bytes.length - 5]) ^ 4
-  database.prepare(`UPDATE ${table} SET ${column} = ? WHERE id = ?`).run(bytes, id)
+  await intruder.run(`UPDATE ${table} SET ${column} = ? WHERE id = ?`, bytes, id)
 }
 
 t.test('an exchange that is whole has no fault, and the check is on the log', async t => {
@@ -45,7 +42,7 @@ t.test('an exchange that is whole has no fault, and the check is on the log', as
 })
 
 t.test('every sealed field that was changed is found', async t => {
-  const { x, first, database, check } = await setUp(t)
+  const { x, first, intruder, check } = await setUp(t)
   const [event] = await x.auditEvents({ action: 'link.open' })
   const columns: [table: string, column: string, id: string, fault: RegExp][] = [
     ['accounts', 'profile_sealed', x.people.clinician.accountId, /^Profile of account/],
@@ -56,18 +53,18 @@ t.test('every sealed field that was changed is found', async t => {
     ['audit_events', 'details_sealed', event?.id ?? '', /^Event/]
   ]
   for (const [table, column, id, fault] of columns) {
-    spoil(database, table, column, id)
+    await spoil(intruder, table, column, id)
     const faults = await check()
     assertFaults(t, faults, [fault])
     t.match(faults, [/: sealed-damaged\.$/], `${table}.${column}`)
-    spoil(database, table, column, id)
+    await spoil(intruder, table, column, id)
   }
   assertFaults(t, await check(), [])
 })
 
 t.test('the key of a case that was changed', async t => {
-  const { first, database, check } = await setUp(t)
-  spoil(database, 'cases', 'wrapped_key', first.caseId)
+  const { first, intruder, check } = await setUp(t)
+  await spoil(intruder, 'cases', 'wrapped_key', first.caseId)
   assertFaults(t, await check(), [
     new RegExp(`^Case ${first.caseId}: key-damaged`),
     new RegExp(`^Share ${first.share.id}: key-damaged`)
@@ -75,13 +72,18 @@ t.test('the key of a case that was changed', async t => {
 })
 
 t.test('shares that name what they must not', async t => {
-  const { first, second, database, check } = await setUp(t)
-  const name = database.prepare('INSERT INTO share_records VALUES (?, ?, 9)')
-  const unname = database.prepare('DELETE FROM share_records WHERE share_id = ? AND record_id = ?')
-  name.run(first.share.id, second.record.id)
+  const { first, second, intruder, check } = await setUp(t)
+  const unname = (recordId: string) =>
+    intruder.run(
+      'DELETE FROM share_records WHERE share_id = ? AND record_id = ?',
+      first.share.id,
+      recordId
+    )
+  const naming = 'INSERT INTO share_records VALUES (?, ?, 9)'
+  await intruder.run(naming, first.share.id, second.record.id)
   assertFaults(t, await check(), [new RegExp(`^Share ${first.share.id}: .*another case`)])
-  unname.run(first.share.id, second.record.id)
-  unname.run(first.share.id, first.record.id)
+  await unname(second.record.id)
+  await unname(first.record.id)
   assertFaults(t, await check(), [new RegExp(`^Share ${first.share.id}: .*no record`)])
 })
 

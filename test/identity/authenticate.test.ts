@@ -11,6 +11,7 @@ import { disableAccount } from '../../src/identity/enrol.ts'
 import { EMBEDDED, type PublicJwk } from '../../src/identity/principal.ts'
 import { openTestData, PUBLIC_URL } from '../helpers/data.ts'
 import { accessToken, enrol, makeKey, startIssuer } from '../helpers/identity.ts'
+import { intrude } from '../helpers/intruder.ts'
 
 interface Spoiled {
   claims?: Record<string, unknown>
@@ -232,7 +233,8 @@ t.test('disabling applies to tokens that are out', async t => {
       const { data, authenticate, token } = await open(t)
       const authorization = bearer(await token())
       t.equal(await answer(authenticate, authorization), 'accepted')
-      await data.database.write(async tx => {
+      const { write } = await intrude(t, data.stored)
+      await write(async tx => {
         await tx.delete(tx.tables[table])
       })
       t.equal(await answer(authenticate, authorization), 'account-unknown', table)
@@ -244,7 +246,8 @@ t.test('a changed role or organisation applies at once', async t => {
   const { data, authenticate, token } = await open(t)
   const authorization = bearer(await token())
   t.match(await authenticate({ authorization }), { role: 'specialist' })
-  await data.database.write(async tx => {
+  const { write } = await intrude(t, data.stored)
+  await write(async tx => {
     await tx.update(tx.tables.accounts).set({ role: 'auditor', country: 'IE' })
   })
   t.match(await authenticate({ authorization }), { role: 'auditor', country: 'IE' })

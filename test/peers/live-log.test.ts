@@ -61,8 +61,7 @@ async function verifies(t: Test, path: string): Promise<void> {
   t.match(await verify(path, [...at(), '-event', event]), { ok: true, inclusion: 1 })
 
   // When the key is rotated and the old one retired.
-  const rotate = (...args: string[]) =>
-    runScript('rotate-log-key', { CONSILIUM_DATA: exchange.directory }, ...args)
+  const rotate = (...args: string[]) => runScript('rotate-log-key', exchange.settings, ...args)
   const second = (await rotate()).out
   await exchange.restart()
   await append(exchange.exchange, 1)

@@ -9,8 +9,7 @@ import { runScript } from './run-script.ts'
 
 t.test('people are enrolled while the service runs and is busy', async t => {
   const service = await startRealService(t)
-  const run = (script: string, ...args: string[]) =>
-    runScript(script, { CONSILIUM_DATA: service.config.dataDirectory }, ...args)
+  const run = (script: string, ...args: string[]) => runScript(script, service.settings, ...args)
   let busy = true
   let made = 0
   const work = (async () => {

@@ -1,16 +1,27 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { chmodSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import Sqlite from 'better-sqlite3'
 import t from 'tap'
 import { formatVerifierKey, verifierKeyOf } from '../../src/audit/tlog/note.ts'
 import { FAULTS_TOLD_MAX } from '../../src/audit/verify/findings.ts'
 import { dataPaths, openData } from '../../src/open-data.ts'
 import { liveliness } from '../audit/scene.ts'
-import { sha256, startExchange } from '../helpers/exchange.ts'
+import { TEST_DATABASE } from '../helpers/databases.ts'
+import { sha256, startExchange, type TestExchange } from '../helpers/exchange.ts'
+import { intrude } from '../helpers/intruder.ts'
 import { runScript } from './run-script.ts'
 
 const verify = (...args: string[]) => runScript('verify-audit', {}, ...args)
+
+/** The same with the settings of an exchange, which say where its database is. */
+const verifyOf =
+  ({ settings }: TestExchange) =>
+  (...args: string[]) =>
+    runScript('verify-audit', settings, ...args)
+
+/** What the verifier says before anything else. */
+const FROM_POSTGRES = ['Notice: The database is the one of DATABASE_URL.']
+const begins = TEST_DATABASE === 'postgres' ? FROM_POSTGRES : []
 
 t.test('a log is verified in all three ways, while its service runs', async t => {
   const exchange = await startExchange(t)
@@ -21,10 +32,12 @@ t.test('a log is verified in all three ways, while its service runs', async t =>
   const older = join(t.testdirName, 'older')
   writeFileSync(older, note)
   const known = ['--key', vkey, '--checkpoint', older]
+  const verify = verifyOf(exchange)
 
   const data = await verify('--data', exchange.directory, ...known)
   t.match(data, { exit: 0, err: '' })
   t.match(data.out.split('\n'), [
+    ...begins,
     `Log: ${tree.keys.origin}`,
     new RegExp(`^Signed: ${size} events, root [\\w/+]{43}=, by key [0-9a-f]{8}$`),
     `Looked at: ${size} events, 0 of them not signed yet`,
@@ -49,6 +62,7 @@ t.test('a copy is only read, and the key ring is not needed', async t => {
   const exchange = await startExchange(t)
   await liveliness(exchange)
   await exchange.app.stop()
+  const verify = verifyOf(exchange)
   const copy = join(t.testdirName, 'copy')
   cpSync(exchange.directory, copy, { recursive: true })
   const digests = () =>
@@ -57,7 +71,7 @@ t.test('a copy is only read, and the key ring is not needed', async t => {
       .map(({ parentPath, name }) => `${name} ${sha256(readFileSync(join(parentPath, name)))}`)
       .sort()
   const before = digests()
-  t.match(await verify('--data', copy), { exit: 0, out: /^Notice: Key taken from the data: / })
+  t.match(await verify('--data', copy), { exit: 0, out: /^Notice: Key taken from the data: /m })
   t.same(digests(), before)
 
   const { keyring, logKeys } = dataPaths(copy)
@@ -83,20 +97,20 @@ t.test('a key that was spoilt in the database hides nothing', async t => {
   const exchange = await startExchange(t)
   await liveliness(exchange)
   await exchange.app.stop()
-  const { database } = dataPaths(exchange.directory)
-  const spoil = (statement: string) => {
-    const connection = new Sqlite(database)
-    connection.exec(statement)
-    connection.close()
-  }
-  spoil("UPDATE service_keys SET wrapped_key = randomblob(120) WHERE purpose = 'audit'")
+  const verify = verifyOf(exchange)
+  const intruder = await intrude(t, exchange.config)
+  const spoil = (statement: string, ...values: Buffer[]) => intruder.run(statement, ...values)
+  await spoil(
+    "UPDATE service_keys SET wrapped_key = ? WHERE purpose = 'audit'",
+    Buffer.alloc(120, 7)
+  )
   const spoilt = await verify('--data', exchange.directory)
   t.match(spoilt, { exit: 1, out: /^FAULT: Details were not compared .*: key-damaged\.$/m })
-  spoil("DELETE FROM service_keys WHERE purpose = 'audit'")
+  await spoil("DELETE FROM service_keys WHERE purpose = 'audit'")
   const lost = await verify('--data', exchange.directory)
   t.match(lost, { exit: 1, out: /^FAULT: Details were not compared .*: key-missing\.$/m })
   await t.rejects(openData(exchange.config), /has lost its audit key/, 'and no new one is made')
-  spoil("DELETE FROM service_keys WHERE purpose = 'lookup'")
+  await spoil("DELETE FROM service_keys WHERE purpose = 'lookup'")
   await t.rejects(openData(exchange.config), /has lost its lookup key/)
 })
 
@@ -110,13 +124,11 @@ t.test('more faults than anyone reads are counted', async t => {
   })
   await tree.settle()
   await exchange.app.stop()
-  const raw = new Sqlite(dataPaths(exchange.directory).database)
-  raw.exec("DROP TRIGGER audit_events_no_update; UPDATE audit_events SET outcome = 'granted'")
-  const { changes } = raw.prepare('SELECT count(*) AS changes FROM audit_events').get() as {
-    changes: number
-  }
-  raw.close()
-  const ran = await verify('--data', exchange.directory)
+  const intruder = await intrude(t, exchange.config)
+  await intruder.passTriggers()
+  await intruder.run("UPDATE audit_events SET outcome = 'granted'")
+  const [{ changes } = {}] = await intruder.run('SELECT count(*) AS changes FROM audit_events')
+  const ran = await verifyOf(exchange)('--data', exchange.directory)
   t.equal(ran.exit, 1)
   t.equal(ran.out.match(/^FAULT: /gm)?.length, FAULTS_TOLD_MAX)
   t.match(ran.out, new RegExp(`\n${changes} faults\\.$`))

@@ -64,7 +64,7 @@ t.test('what a caller calls its program makes no difference', async t => {
   const exchange = await startExchange(t)
   const { share, path } = await sharedRecord(exchange, [file])
   const agents = ['WhatsApp/2.23', '', 'Mozilla/5.0 (X11) Chrome/131.0', 'Googlebot/2.1', 'curl/8']
-  const comparable = ({ idx, id, at, grantId, leaf, details, ...row }: AuditRow) => {
+  const comparable = ({ id, idx, at, leaf, grantId, details, ...row }: AuditRow) => {
     const { requestId, userAgent, ...others } = details
     t.equal(userAgent ?? '', agent, 'it is only noted')
     return { ...row, details: others }

@@ -1,6 +1,4 @@
-import Sqlite from 'better-sqlite3'
 import t from 'tap'
-import { dataPaths } from '../../src/open-data.ts'
 import {
   eventually,
   numberedText,
@@ -13,6 +11,7 @@ import {
   startExchange,
   type TestExchange
 } from '../helpers/exchange.ts'
+import { intrude } from '../helpers/intruder.ts'
 
 /** More than the sockets of both sides hold, so that a reader who stops holds the download up. */
 const LARGE = numberedText(24 * 1024 * 1024)
@@ -117,8 +116,7 @@ t.test('a share is withdrawn once, by its own organisation, for good', async t =
   })
   const again = await clinician.send('DELETE', `/v1/shares/${share.id}`)
   t.match(again, { status: 409, json: { code: 'share-ended' } })
-  const writer = rawDatabase(exchange.directory)
-  t.teardown(() => writer.close())
+  const intruder = await intrude(t, exchange.config)
   for (const statement of [
     'UPDATE shares SET revoked_at = NULL, revoked_by = NULL',
     'UPDATE shares SET expires_at = expires_at + 1',
@@ -126,7 +124,7 @@ t.test('a share is withdrawn once, by its own organisation, for good', async t =
     'UPDATE shares SET openings_max = 99',
     "UPDATE share_records SET record_id = 'x'"
   ]) {
-    t.throws(() => writer.exec(statement), /cannot be changed|stays revoked/, statement)
+    await t.rejects(intruder.run(statement), /cannot be changed|stays revoked/, statement)
   }
 })
 
@@ -143,8 +141,4 @@ function streamsLeft({ exchange }: TestExchange, count: number): Promise<true> {
   return eventually(`${count} streams are left`, () =>
     exchange.streams.count() === count ? true : undefined
   )
-}
-
-function rawDatabase(directory: string) {
-  return new Sqlite(dataPaths(directory).database)
 }

@@ -10,6 +10,7 @@ import {
   sharedRecord,
   startExchange
 } from '../helpers/exchange.ts'
+import { intrude } from '../helpers/intruder.ts'
 
 const file = numberedText(100)
 const now = Date.parse('2027-03-10T12:00:00.000Z')
@@ -116,9 +117,9 @@ t.test('the basis is frozen into the share, and judged again at every access', a
   t.equal((await specialist.send('GET', path)).status, 200)
 
   // The specialist moves on to another country.
-  const { database } = exchange.exchange
   const { accountId } = exchange.people.specialistUs
-  await database.write(async tx => {
+  const { write } = await intrude(t, exchange.config)
+  await write(async tx => {
     const { eq } = await import('drizzle-orm')
     const { accounts } = tx.tables
     await tx.update(accounts).set({ country: 'IN' }).where(eq(accounts.id, accountId))

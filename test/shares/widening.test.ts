@@ -8,6 +8,7 @@ import {
   startExchange,
   uploadRecord
 } from '../helpers/exchange.ts'
+import { intrude } from '../helpers/intruder.ts'
 
 t.test('a second share stands beside the first and never widens it', async t => {
   const exchange = await startExchange(t)
@@ -75,8 +76,8 @@ t.test('the database itself refuses to widen, change or remove a share', async t
   const shared = await uploadRecord(clinician, caseId, { files })
   const other = await uploadRecord(clinician, caseId, { files })
   const { id: shareId } = await shareRecords(exchange, caseId, [shared.id])
-  const { database } = exchange.exchange
-  const changes: Parameters<typeof database.write>[0][] = [
+  const { write } = await intrude(t, exchange.config)
+  const changes: Parameters<typeof write>[0][] = [
     async tx =>
       tx.insert(tx.tables.shareRecords).values({ shareId, recordId: other.id, position: 1 }),
     async tx => tx.update(tx.tables.shareRecords).set({ recordId: other.id }),
@@ -84,7 +85,7 @@ t.test('the database itself refuses to widen, change or remove a share', async t
     async tx => tx.delete(tx.tables.shareRecords),
     async tx => tx.delete(tx.tables.shares)
   ]
-  for (const change of changes) await t.rejects(database.write(change), /a share cannot be/)
+  for (const change of changes) await t.rejects(write(change), /a share cannot be/)
 })
 
 t.test('two links for one file to two people are two things on the log', async t => {

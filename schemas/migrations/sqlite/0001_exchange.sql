@@ -269,5 +269,6 @@ BEGIN SELECT RAISE (ABORT, 'a share cannot be changed'); END;
 
 CREATE TABLE open_disclosures (
   grant_id TEXT PRIMARY KEY NOT NULL,
+  run TEXT NOT NULL,
   at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

@@ -8,6 +8,7 @@ import { isId, type Page, readPage } from '../../http/page.ts'
 import { namesOf } from '../../identity/people.ts'
 import type { Caller } from '../../identity/principal.ts'
 import { actedBy } from '../acted-by.ts'
+import { placeAllPending } from '../tree/pending.ts'
 import {
   type EventFilter,
   type EventRow,
@@ -40,6 +41,7 @@ export async function answerQuestion(
   page: Page,
   asked: Record<string, unknown>
 ): Promise<{ events: AuditEventView[]; next?: string }> {
+  await placeAllPending(exchange.database)
   const { before, limit } = readPage(page, exchange.limits)
   const { rows, next } = await pageOfEvents(exchange.database, filter, before, limit)
   const events = await viewEvents(exchange, rows, caller.organisationId)
@@ -58,6 +60,7 @@ export async function askForEvent(
 ): Promise<AuditEventView> {
   if (!isId(id)) throw new Refusal('event-not-found')
   const filter = { organisationId: caller.organisationId, id }
+  await placeAllPending(exchange.database)
   const { rows } = await pageOfEvents(exchange.database, filter, undefined, 1)
   const [event] = await viewEvents(exchange, rows, caller.organisationId)
   if (event === undefined) {

@@ -2,6 +2,7 @@ import type { AuditEventView } from '../../../schemas/audit-event.ts'
 import type { AuditExportSearch } from '../../../schemas/audit-query.ts'
 import type { Exchange } from '../../exchange.ts'
 import type { Caller } from '../../identity/principal.ts'
+import { placeAllPending } from '../tree/pending.ts'
 import { filterOf, recordQuestion, viewEvents } from './ask.ts'
 import { exportProofs } from './export-proofs.ts'
 import { pageOfEvents } from './queries.ts'
@@ -22,6 +23,7 @@ export async function exportLog(
   const filter = filterOf(exchange, caller, question)
   await recordQuestion(exchange, caller, 'audit.export', { ...question }, filter)
   if (format === 'proof') return await exportProofs(exchange, filter, question)
+  await placeAllPending(exchange.database)
   const write = format === 'csv' ? csvLine : ndjsonLine
 
   async function* lines(): AsyncGenerator<string> {

@@ -6,6 +6,7 @@ import type { Exchange } from '../../exchange.ts'
 import { type Page, readPage } from '../../http/page.ts'
 import { namesOf } from '../../identity/people.ts'
 import type { Caller } from '../../identity/principal.ts'
+import { placeAllPending } from '../tree/pending.ts'
 import { recordQuestion } from './ask.ts'
 import { BELOW_ALL, firstIdAt, firstOf, pageOfStreams, type Range, type Stream } from './keyset.ts'
 
@@ -31,6 +32,7 @@ export async function askForLiveShares(
   const { before = BELOW_ALL, limit } = readPage(asked, limits)
   const now = exchange.clock()
   const range = { from: firstIdAt(now - LIVE_MILLISECONDS_MAX), below: before }
+  await placeAllPending(database)
   const live = liveShares(database, caller.organisationId, now)
   const { rows, next } = await pageOfStreams([live], range, limit)
   const specialists = new Set(rows.map(row => row.specialistId))

@@ -24,7 +24,7 @@ export function auditRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugin
   async function sendExport(caller: Caller, asked: AuditExportSearch, reply: FastifyReply) {
     const { format = 'ndjson' } = asked
     let lines: Readable | undefined
-    const place = exchange.streams.enter(caller.accountId, () => lines?.destroy())
+    const place = await exchange.streams.enter(caller.accountId, () => lines?.destroy())
     try {
       lines = Readable.from(await exportLog(exchange, caller, asked))
     } catch (err) {

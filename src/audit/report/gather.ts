@@ -5,6 +5,7 @@ import { publicFace, Refusal, type RefusalCode, refusalCodes } from '../../error
 import type { Exchange } from '../../exchange.ts'
 import type { Caller } from '../../identity/principal.ts'
 import { actedBy } from '../acted-by.ts'
+import { placeAllPending } from '../tree/pending.ts'
 import { disclosureLine, type OpenedEvent, shareLine } from './lines.ts'
 import { londonTime } from './london.ts'
 import { type Cast, castOf } from './people.ts'
@@ -82,6 +83,7 @@ async function openedEvents(
   limit: number
 ): Promise<OpenedEvent[]> {
   const { database, audit } = exchange
+  await placeAllPending(database)
   const rows = await disclosingEvents(database.read, filter, limit)
   const granted = rows.filter(row => row.outcome === 'granted').map(row => row.id)
   const ended = await endings(database.read, filter.caseIds, granted)

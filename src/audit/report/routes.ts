@@ -19,7 +19,7 @@ export function reportRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugi
   async function sendReport(caller: Caller, asked: DisclosureReportAsked, reply: FastifyReply) {
     const { format = 'pdf' } = asked
     let pdf: Readable | undefined
-    const place = exchange.streams.enter(caller.accountId, () => pdf?.destroy())
+    const place = await exchange.streams.enter(caller.accountId, () => pdf?.destroy())
     try {
       const report = await makeReport(exchange, caller, asked)
       const name = `disclosure-report-${report.id}.${format}`

@@ -2,6 +2,7 @@ import type { Queries } from '../../database/database.ts'
 import { grow, readThroughTiles, TILE_WIDTH } from '../tlog/tiles.ts'
 import { HASH_BYTES, leafHash, type ReadHashes } from '../tlog/tree.ts'
 import { LogFault } from './log-fault.ts'
+import { placePending } from './pending.ts'
 import { findTile, leavesFrom, moveHead, putTile, treeSize } from './queries.ts'
 
 /** Events taken into the tree in one transaction, so that no other write waits long for it. */
@@ -26,6 +27,7 @@ export interface Grown extends Edge {
  * Throws LogFault when an event is missing.
  */
 export async function growTree(tx: Queries, known: Edge | undefined): Promise<Grown> {
+  await placePending(tx)
   const size = await treeSize(tx)
   const leaves = await leavesFrom(tx, { from: size, limit: GROW_EVENTS_MAX })
   const isKnown = known?.size === size

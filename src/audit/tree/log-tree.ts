@@ -3,6 +3,7 @@ import { removeUnfinished, replacePrivateFile } from '../../sealing/private-file
 import type { AuditLog } from '../log.ts'
 import { isDue, signTree } from './checkpoints.ts'
 import { type Edge, GROW_EVENTS_MAX, growTree, LogFault } from './grow-tree.ts'
+import { isAnyPending } from './pending.ts'
 import { eventCount, lastCheckpoint, type StoredCheckpoint } from './queries.ts'
 import type { LogKeys } from './signing-keys.ts'
 import { checkLogAtStart } from './start-check.ts'
@@ -17,6 +18,8 @@ export interface LogTree {
   readonly keys: LogKeys
   /** The last signed checkpoint, which is on the disk. Undefined before the first. */
   checkpoint(): StoredCheckpoint | undefined
+  /** Resolves once `checkpoint` is no older than what any other process has answered with. */
+  catchUp(): Promise<void>
   /** Resolves once everything on the log so far is in the tree and signed. Rejects if it cannot be. */
   settle(): Promise<StoredCheckpoint>
   /** What is wrong with the log itself, in the operator's words; while there is, nothing grows. */
@@ -54,15 +57,17 @@ export async function openLogTree(parts: Parts): Promise<LogTree> {
   let fault: LogFault | undefined
 
   async function advance(signNow: boolean): Promise<boolean> {
-    const { tree, fresh } = await database.write(async tx => {
+    const { tree, latest } = await database.write(async tx => {
       const tree = await growTree(tx, known)
       const now = clock()
-      const due = signNow ? signed?.size !== tree.size : isDue(signed, tree.size, now)
+      const last = await lastCheckpoint(tx)
+      const due = signNow ? last?.size !== tree.size : isDue(last, tree.size, now)
       const fresh = due ? await signTree(tx, keys, tree, now) : undefined
-      return { tree, fresh }
+      return { tree, latest: fresh ?? last }
     })
     known = tree
-    if (fresh !== undefined) await publish(fresh)
+    // Signed by this process or another; or earlier, and then the copy could not be renewed.
+    if (latest !== undefined && isNewer(latest, signed)) await publish(latest)
     return tree.taken === GROW_EVENTS_MAX
   }
 
@@ -89,7 +94,8 @@ export async function openLogTree(parts: Parts): Promise<LogTree> {
   await rounds.now(false)
   audit.onAppend(rounds.soon)
   async function lookForMore(): Promise<void> {
-    const isBehind = (await eventCount(database.read)) > (known?.size ?? -1)
+    const { read } = database
+    const isBehind = (await isAnyPending(read)) || (await eventCount(read)) > (known?.size ?? -1)
     if (isBehind || isDue(signed, known?.size ?? 0, clock())) rounds.soon()
   }
 
@@ -99,6 +105,11 @@ export async function openLogTree(parts: Parts): Promise<LogTree> {
   return {
     keys,
     checkpoint: () => signed,
+    async catchUp() {
+      if (database.read.kind === 'sqlite') return
+      const last = await lastCheckpoint(database.read)
+      if (last !== undefined && isNewer(last, signed)) await publish(last)
+    },
     async settle() {
       await rounds.now(true)
       if (signed === undefined) throw new LogFault('The access log could not be signed.')
@@ -113,6 +124,11 @@ export async function openLogTree(parts: Parts): Promise<LogTree> {
       await rounds.now(true).catch(() => {})
     }
   }
+}
+
+function isNewer(found: StoredCheckpoint, known: StoredCheckpoint | undefined): boolean {
+  if (known === undefined || found.size !== known.size) return found.size > (known?.size ?? -1)
+  return found.note !== known.note || found.signedAt !== known.signedAt
 }
 
 /** Lets one round run at a time: soon after a request, though not more often than is worth it. */

@@ -6,6 +6,7 @@ import { encodeEntries, parseTilePath, TILE_WIDTH, tileExists } from '../tlog/ti
 import { proveConsistency, proveInclusion } from '../tlog/tree.ts'
 import { readTile, storedHashes } from './grow-tree.ts'
 import type { LogTree } from './log-tree.ts'
+import { placeAllPending } from './pending.ts'
 import { findEntry, leavesBetween, type StoredCheckpoint } from './queries.ts'
 
 // What an outsider asks of the log. Everything is answered for the last signed checkpoint, because
@@ -37,6 +38,7 @@ export async function readLogTile(
  * second in which the event was written.
  */
 export async function proveEvent(database: Database, tree: LogTree, id: string): Promise<string> {
+  await placeAllPending(database)
   const entry = isId(id) ? await findEntry(database.read, id) : undefined
   if (entry === undefined) throw new Refusal('event-not-found')
   return await proveEntry(database, requireCheckpoint(tree), entry)

@@ -24,6 +24,8 @@ export function logRoutes(exchange: Exchange): FastifyPluginAsyncTypebox {
   const described = (summary: string) => ({ tags: ['log'], summary, security: [] })
 
   return async app => {
+    // What one process has shown as signed, the next one asked has to prove.
+    app.addHook('preHandler', () => tree.catchUp())
     app.get(
       '/v1/audit/checkpoint',
       { ...open, schema: described('The signed head of the access log, as a C2SP checkpoint') },

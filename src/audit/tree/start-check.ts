@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import type { Database } from '../../database/database.ts'
+import type { Database, Queries } from '../../database/database.ts'
 import { TILE_WIDTH } from '../tlog/tiles.ts'
 import { leafHash } from '../tlog/tree.ts'
 import { requireConsistent } from './checkpoints.ts'
@@ -19,21 +19,31 @@ export async function checkLogAtStart(
   keys: LogKeys,
   copyPath: string
 ): Promise<void> {
-  const size = await treeSize(database.read)
-  const events = await eventCount(database.read)
+  // Before the database: another process that signs meanwhile renews the copy after the row.
+  const copy = await readCopy(copyPath)
+  const { read, close } = await database.openSnapshot()
+  try {
+    await checkStored(read, keys, copy)
+  } finally {
+    await close()
+  }
+}
+
+async function checkStored(read: Queries, keys: LogKeys, copy: string | undefined): Promise<void> {
+  const size = await treeSize(read)
+  const events = await eventCount(read)
   if (events < size) {
     throw new LogFault(`The access log has ${events} events, and its tree has ${size}.`)
   }
-  const signed = await lastCheckpoint(database.read)
-  const copy = await readCopy(copyPath)
+  const signed = await lastCheckpoint(read)
   // The first events come into the tree in the transaction that signs them.
   if (signed === undefined && (copy !== undefined || size > 0)) {
     throw new LogFault('A checkpoint was signed, and the database knows of none.')
   }
   for (const note of [signed?.note, copy]) {
-    if (note !== undefined) await requireConsistent(() => database.read, keys, note, size)
+    if (note !== undefined) await requireConsistent(() => read, keys, note, size)
   }
-  await requireLastTile(database, size)
+  await requireLastTile(read, size)
 }
 
 async function readCopy(path: string): Promise<string | undefined> {
@@ -44,12 +54,12 @@ async function readCopy(path: string): Promise<string | undefined> {
 }
 
 /** The newest events are those an intruder would touch first. */
-async function requireLastTile(database: Database, size: number): Promise<void> {
+async function requireLastTile(read: Queries, size: number): Promise<void> {
   if (size === 0) return
   const index = Math.floor((size - 1) / TILE_WIDTH)
   const from = index * TILE_WIDTH
-  const hashes = await readTile(database.read, 0, index, size - from)
-  const leaves = await leavesBetween(database.read, from, size)
+  const hashes = await readTile(read, 0, index, size - from)
+  const leaves = await leavesBetween(read, from, size)
   const found = Buffer.concat(leaves.map(({ leaf }) => leafHash(leaf)))
   if (found.equals(hashes)) return
   throw new LogFault(`Events from ${from} to ${size - 1} of the access log are not those signed.`)

@@ -1,6 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import type { Queries } from '../../database/database.ts'
-import { openSqliteSnapshot } from '../../database/sqlite.ts'
+import type { Queries, Snapshot } from '../../database/database.ts'
 import type { NoteVerifier } from '../tlog/note.ts'
 import { TILE_WIDTH } from '../tlog/tiles.ts'
 import { type StoredEntry, storedEventCheck } from './events.ts'
@@ -15,7 +14,8 @@ import {
   storedCosignatures,
   storedHead,
   surplusTiles,
-  tileHashes
+  tileHashes,
+  waitingRows
 } from './queries.ts'
 import type { OpenGrants, ShareNumbers } from './story.ts'
 import { walkLog } from './walk.ts'
@@ -28,7 +28,7 @@ const COUNTS_BATCH = 1000
 
 /** What the verifier is told of a data directory. None of it is believed but the keys. */
 export interface DataToVerify {
-  databaseFile: string
+  openSnapshot(): Promise<Snapshot>
   /** Keys of the log. */
   keys: NoteVerifier[]
   /** Opens the details; without it they stay unchecked. */
@@ -49,11 +49,11 @@ export async function verifyData(
   findings: Findings,
   progress: Progress
 ): Promise<Summary> {
-  const { read, close } = openSqliteSnapshot(data.databaseFile)
+  const { read, close } = await data.openSnapshot()
   try {
     return await verifySnapshot(data, read, findings, progress)
   } finally {
-    close()
+    await close()
   }
 }
 
@@ -64,12 +64,13 @@ async function verifySnapshot(
   progress: Progress
 ): Promise<Summary> {
   const auditKey = await data.auditKey(read)
-  const { size, end } = await sizesOf(read, findings)
+  const extent = await extentOf(read)
+  const { size, end } = await sizesOf(read, extent, findings)
   const heads = await headsOf(data, read, size, findings)
   const cosignatures = await storedCosignatures(read)
   const signedSize = Math.max(0, ...heads.map(head => head.size))
   const events = storedEventCheck(auditKey, findings)
-  const roots = await walkLog<StoredEntry>(sourceOf(read), {
+  const roots = await walkLog<StoredEntry>(sourceOf(read, extent.placed), {
     size,
     end,
     sizes: [...heads, ...cosignatures].map(({ size }) => size),
@@ -98,8 +99,11 @@ async function verifySnapshot(
 }
 
 /** How many events are in the tree and on the log, as far as both can be believed. */
-async function sizesOf(read: Queries, findings: Findings): Promise<{ size: number; end: number }> {
-  const { rows, first, last } = await extentOf(read)
+async function sizesOf(
+  read: Queries,
+  { rows, first, last }: Awaited<ReturnType<typeof extentOf>>,
+  findings: Findings
+): Promise<{ size: number; end: number }> {
   const head = await storedHead(read)
   if (first < 0) findings.fault(`Event ${first} has an index below 0.`)
   if (head === undefined) findings.fault('The head of the tree is missing.')
@@ -141,9 +145,10 @@ async function headsOf(
   return [head, copied, ...given].filter(found => found !== undefined)
 }
 
-const sourceOf = (read: Queries) => ({
+const sourceOf = (read: Queries, placed: number) => ({
   async entries(from: number, to: number): Promise<StoredEntry[]> {
     const rows = await rowsBetween(read, { from, to })
+    if (to > placed) rows.push(...(await waitingRows(read, placed, from, to)))
     return rows.map(row => ({ index: row.idx, leaf: row.leaf, row }))
   },
   async tile({ level, index }: { level: number; index: number }) {

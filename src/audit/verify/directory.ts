@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { open } from 'node:fs/promises'
-import type { Queries } from '../../database/database.ts'
+import type { Queries, Snapshot } from '../../database/database.ts'
+import { openSqliteSnapshot } from '../../database/sqlite.ts'
 import { dataPaths } from '../../open-data.ts'
 import { openKeyringFile } from '../../sealing/keyrings/file.ts'
 import { SealError } from '../../sealing/seal-error.ts'
@@ -18,27 +19,32 @@ export interface Known {
   vkeys: string[]
   /** Older checkpoints that the log must continue. */
   older: { name: string; note: string }[]
+  /** Opens the database where it is not a file in the directory. */
+  openSnapshot?: (() => Promise<Snapshot>) | undefined
 }
 
 /**
- * Checks the log of a data directory: a copy, or that of a running service. Nothing is written.
+ * Checks the log of a data directory, with its database wherever that is: a copy, or that of a running
+ * service. Nothing is written.
  * Throws Unverifiable when there is no database or no verifier key, and the driver's error when the
  * database cannot be read.
  */
 export async function verifyDirectory(
   directory: string,
-  { vkeys, older }: Known,
+  { vkeys, older, openSnapshot }: Known,
   findings: Findings,
   progress: Progress
 ): Promise<Summary> {
   const paths = dataPaths(directory)
-  if (!existsSync(paths.database)) throw new Unverifiable('There is no database: consilium.db.')
+  if (openSnapshot === undefined && !existsSync(paths.database)) {
+    throw new Unverifiable('There is no database: consilium.db.')
+  }
   // Read before the database: the service renews the copy after the row, so an honest one is older.
   const copy = await readText(paths.checkpoint, NOTE_BYTES_MAX)
   const keys = readKeys(vkeys.length > 0 ? vkeys : await ownKeys(paths.logKeys, findings))
   const auditKey = (read: Queries) => openAuditKey(paths.keyring, read, findings)
-  const databaseFile = paths.database
-  return await verifyData({ databaseFile, keys, auditKey, copy, older }, findings, progress)
+  const open = openSnapshot ?? (async () => openSqliteSnapshot(paths.database))
+  return await verifyData({ openSnapshot: open, keys, auditKey, copy, older }, findings, progress)
 }
 
 /** The public halves of the keys that lie with the data. */

@@ -26,13 +26,47 @@ export const tileHashes = prepared<{ level: number; idx: number }, { hashes: Buf
     .prepare('tile_hashes')
 })
 
-/** The first and the last index, and how many rows there are. */
+/**
+ * Events that wait for their places, which are to be `placed` and those after it: as if they had them
+ * already, those from index `from` up to and without `to`.
+ */
+export async function waitingRows(
+  queries: Queries,
+  placed: number,
+  from: number,
+  to: number
+): Promise<EventRow[]> {
+  if (queries.kind === 'sqlite') return []
+  const { auditPending } = queries.tables
+  const first = Math.max(from, placed)
+  const rows = await queries
+    .select()
+    .from(auditPending)
+    .orderBy(asc(auditPending.seq))
+    .limit(to - first)
+    .offset(first - placed)
+  return rows.map(({ seq, ...row }, n) => ({ idx: first + n, ...row }))
+}
+
+/**
+ * The first and the last index, and how many rows there are. On PostgreSQL those count that wait for
+ * their places, from `placed` on: their numbers and grants are on the log like all others.
+ */
 export async function extentOf(queries: Queries) {
   const { auditEvents } = queries.tables
   const [extent] = await queries
     .select({ rows: count(), first: min(auditEvents.idx), last: max(auditEvents.idx) })
     .from(auditEvents)
-  return { rows: extent?.rows ?? 0, first: extent?.first ?? 0, last: extent?.last ?? -1 }
+  const { rows = 0, first, last } = extent ?? {}
+  const waiting = await waitingCount(queries)
+  const placed = (last ?? -1) + 1
+  return { rows: rows + waiting, first: first ?? 0, last: placed + waiting - 1, placed }
+}
+
+async function waitingCount(queries: Queries): Promise<number> {
+  if (queries.kind === 'sqlite') return 0
+  const [found] = await queries.select({ rows: count() }).from(queries.tables.auditPending)
+  return found?.rows ?? 0
 }
 
 export async function storedHead(queries: Queries): Promise<number | undefined> {

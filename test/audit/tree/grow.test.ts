@@ -5,7 +5,6 @@ import { leafHash, verifyInclusion } from '../../../src/audit/tlog/tree.ts'
 import { GROW_EVENTS_MAX } from '../../../src/audit/tree/grow-tree.ts'
 import { proveEntry } from '../../../src/audit/tree/proofs.ts'
 import { treeSize } from '../../../src/audit/tree/queries.ts'
-import { openSqlite } from '../../../src/database/sqlite.ts'
 import { eventually, startExchange } from '../../helpers/exchange.ts'
 import { runScript } from '../../scripts/run-script.ts'
 import { append, assertTree, leavesOf, opened, rootOf, treeStage } from './scene.ts'
@@ -64,11 +63,7 @@ t.test('what another process writes is taken in by itself', async t => {
   const { tree, database } = exchange.exchange
   const before = await tree.settle()
   const enrol = (name: string) =>
-    runScript(
-      'add-organisation',
-      { CONSILIUM_DATA: exchange.directory },
-      ...['--name', name, '--country', 'IE']
-    )
+    runScript('add-organisation', exchange.settings, ...['--name', name, '--country', 'IE'])
 
   // When nothing else happens.
   t.match(await enrol('Quiet Clinic'), { exit: 0 })
@@ -92,9 +87,8 @@ t.test('what another process writes is taken in by itself', async t => {
 })
 
 t.test('two trees over one database agree', async t => {
-  const { data, open, databasePath, copyPath, failures } = await treeStage(t)
-  const database = openSqlite(databasePath)
-  t.teardown(() => database.close())
+  const { data, open, openAnother, copyPath, failures } = await treeStage(t)
+  const database = await openAnother()
   const audit = openAuditLog(data.serviceKeys.audit, data.clock)
   const trees = [await open(), await open({ database, audit, copyPath: `${copyPath}-2` })]
   const signed: string[] = []

@@ -7,6 +7,7 @@ import { Refusal } from '../../../src/errors.ts'
 import { dataPaths } from '../../../src/open-data.ts'
 import { startRealService } from '../../faults/real-service.ts'
 import { canMakeFaults } from '../../faults/strace.ts'
+import { sqliteOnly } from '../../helpers/databases.ts'
 import {
   eventually,
   numberedText,
@@ -14,7 +15,8 @@ import {
   startExchange,
   type TestExchange
 } from '../../helpers/exchange.ts'
-import { append, tamper } from './scene.ts'
+import { intrude } from '../../helpers/intruder.ts'
+import { append } from './scene.ts'
 
 // Most of their time these tests wait for the guard to try the log again.
 t.jobs = 4
@@ -84,12 +86,11 @@ t.test(
     const { tree, database } = exchange.exchange
     const stage = await scene(exchange)
     const signed = await tree.settle()
-    tamper(
-      dataPaths(exchange.directory).database,
-      `CREATE TEMP TABLE one AS SELECT * FROM audit_events WHERE idx = 0;
-     UPDATE one SET idx = ${signed.size + 1}, id = 'other';
-     INSERT INTO audit_events SELECT * FROM one`
-    )
+    const intruder = await intrude(t, exchange.config)
+    await intruder.passTriggers()
+    await intruder.run('CREATE TEMP TABLE one AS SELECT * FROM audit_events WHERE idx = 0')
+    await intruder.run(`UPDATE one SET idx = ${signed.size + 1}, id = 'other'`)
+    await intruder.run('INSERT INTO audit_events SELECT * FROM one')
     const fault = `Event ${signed.size} is missing from the access log.`
     t.equal(await eventually('the tree notices', () => tree.fault()), fault)
     await readyzSays(exchange, fault)
@@ -110,10 +111,8 @@ t.test('a checkpoint that somebody changed is never built upon', { buffered: tru
   const { tree } = exchange.exchange
   const stage = await scene(exchange)
   await tree.settle()
-  tamper(
-    dataPaths(exchange.directory).database,
-    "UPDATE audit_checkpoint SET note = replace(note, 'localhost', 'elsewhere')"
-  )
+  const intruder = await intrude(t, exchange.config)
+  await intruder.run("UPDATE audit_checkpoint SET note = replace(note, 'localhost', 'elsewhere')")
   await append(exchange.exchange, 1)
   await t.rejects(tree.settle(), { name: 'LogFault' })
   await refusesAll(t, exchange, stage, 'audit-unavailable')
@@ -175,27 +174,34 @@ t.test(
   }
 )
 
-t.test('no start while the log cannot be written', { buffered: true }, async t => {
-  if (!canMakeFaults(t)) return
-  const service = await startRealService(t)
-  t.equal(await service.stop(), 0)
-  const events = await service.look(({ database }) => eventCount(database.read))
-  const { database } = dataPaths(service.config.dataDirectory)
-  const full = ['-P', `${database}-wal`, '-e', 'inject=pwrite64:error=ENOSPC']
-  const main = new URL('../../../src/main.ts', import.meta.url).pathname
-  const child = spawn('strace', ['-f', '-o', '/dev/null', ...full, process.execPath, main], {
-    env: { PATH: process.env.PATH, CONSILIUM_DATA: service.config.dataDirectory },
-    stdio: ['ignore', 'ignore', 'pipe']
-  })
-  t.teardown(() => child.kill())
-  let told = ''
-  child.stderr.on('data', text => {
-    told += text
-  })
-  const [code] = await once(child, 'exit')
-  t.equal(code, 1)
-  t.match(told, /Consilium cannot start:\n {2}- The access log cannot be written: is the disk full/)
-  t.equal(await service.look(({ database }) => eventCount(database.read)), events)
-  await service.start()
-  t.equal(await service.stop(), 0, 'with room, it starts')
-})
+t.test(
+  'no start while the log cannot be written',
+  { buffered: true, skip: sqliteOnly },
+  async t => {
+    if (!canMakeFaults(t)) return
+    const service = await startRealService(t)
+    t.equal(await service.stop(), 0)
+    const events = await service.look(({ database }) => eventCount(database.read))
+    const { database } = dataPaths(service.config.dataDirectory)
+    const full = ['-P', `${database}-wal`, '-e', 'inject=pwrite64:error=ENOSPC']
+    const main = new URL('../../../src/main.ts', import.meta.url).pathname
+    const child = spawn('strace', ['-f', '-o', '/dev/null', ...full, process.execPath, main], {
+      env: { PATH: process.env.PATH, CONSILIUM_DATA: service.config.dataDirectory },
+      stdio: ['ignore', 'ignore', 'pipe']
+    })
+    t.teardown(() => child.kill())
+    let told = ''
+    child.stderr.on('data', text => {
+      told += text
+    })
+    const [code] = await once(child, 'exit')
+    t.equal(code, 1)
+    t.match(
+      told,
+      /Consilium cannot start:\n {2}- The access log cannot be written: is the disk full/
+    )
+    t.equal(await service.look(({ database }) => eventCount(database.read)), events)
+    await service.start()
+    t.equal(await service.stop(), 0, 'with room, it starts')
+  }
+)

@@ -11,7 +11,7 @@ import { liveliness } from '../scene.ts'
 import { append, opened, treeStage } from './scene.ts'
 
 const rotate = (exchange: TestExchange, ...args: string[]) =>
-  runScript('rotate-log-key', { CONSILIUM_DATA: exchange.directory }, ...args)
+  runScript('rotate-log-key', exchange.settings, ...args)
 
 const text = async (exchange: TestExchange, path: string) =>
   (await exchange.client().send('GET', `/v1/audit/${path}`)).text

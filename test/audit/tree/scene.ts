@@ -11,6 +11,8 @@ import { frontier, HASH_BYTES, leafHash, rootAt } from '../../../src/audit/tlog/
 import { type LogTree, openLogTree } from '../../../src/audit/tree/log-tree.ts'
 import { createLogKeys, openLogKeys } from '../../../src/audit/tree/signing-keys.ts'
 import type { Database } from '../../../src/database/database.ts'
+import { dataPaths } from '../../../src/open-data.ts'
+import { openDatabase } from '../../../src/open-database.ts'
 import { openTestData, type TestData } from '../../helpers/data.ts'
 
 const ORIGIN = 'exchange.example/v1/audit'
@@ -20,6 +22,8 @@ export interface TreeStage {
   copyPath: string
   databasePath: string
   keysPath: string
+  /** Opens the same database once more, as another process does. Closed with the test. */
+  openAnother(): Promise<Database>
   /** Failures the tree told of. */
   failures: unknown[]
   /** Opens the tree, as every start of the service does. Closed with the test. */
@@ -36,8 +40,15 @@ export async function treeStage(t: Test, clock?: () => number): Promise<TreeStag
   return {
     data,
     copyPath,
-    databasePath: join(data.directory, 'exchange.sqlite'),
+    databasePath: dataPaths(data.directory).database,
     keysPath,
+    async openAnother() {
+      const { databaseUrl } = data.stored
+      const path = dataPaths(data.directory).database
+      const another = await openDatabase({ databaseUrl, limits: data.limits }, path)
+      t.teardown(() => another.close())
+      return another
+    },
     failures,
     async open(change = {}) {
       const tree = await openLogTree({

@@ -5,6 +5,7 @@ import { leafHash } from '../../../src/audit/tlog/tree.ts'
 import { addAccount, addClient } from '../../../src/identity/enrol.ts'
 import { assertFaults } from '../../faults/soundness.ts'
 import { makeClient } from '../../helpers/client.ts'
+import { ownerDatabase } from '../../helpers/databases.ts'
 import {
   NHS_SYSTEM,
   type PersonName,
@@ -91,7 +92,10 @@ t.test('a patient asked for is not named, and gaps of what was left out are told
 t.test('what is erased, and what belongs to others, is marked and proven all the same', async t => {
   const exchange = await startExchange(t)
   const { first } = await liveliness(exchange)
-  await eraseDetails(exchange.exchange, { caseId: first.caseId }, { reference: 'order 7' })
+  const { database, audit } = exchange.exchange
+  const owner = await ownerDatabase(t, { database, settings: exchange.settings })
+  const order = { reference: 'order 7' }
+  await eraseDetails({ database: owner, audit }, { caseId: first.caseId }, order)
   const { text } = await exported(exchange, { case: first.caseId })
   const events = eventsOf(text)
   const erased = events.filter(event => event.erased)

@@ -165,7 +165,7 @@ export const changed: Record<string, Tampering> = {
     refuses: false
   },
   'a disclosure said to be under way': {
-    spoil: sql(`INSERT INTO open_disclosures VALUES ('${NO_ID}', 0)`),
+    spoil: sql(`INSERT INTO open_disclosures (grant_id, run, at) VALUES ('${NO_ID}', '', 0)`),
     faults: () => [`Disclosure ${NO_ID} is under way and not on the log.`],
     refuses: false
   },
