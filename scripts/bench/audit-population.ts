@@ -11,12 +11,27 @@ import { sealProfile } from '../../src/identity/profile.ts'
 
 const HOUR_MILLISECONDS = 3_600_000
 
-/** How many of each there are, however many events. */
 export const ORGANISATIONS = 20
 export const ACTORS = 2000
-export const CASES = 200_000
-export const PATIENTS = 160_000
-export const SHARES = 50_000
+
+/** How many cases, patients and shares there are from a million events on. */
+const CASES = 200_000
+const PATIENTS = 160_000
+const SHARES = 50_000
+const FULL_EVENTS = 1_000_000
+
+interface Sizes {
+  cases: number
+  patients: number
+  shares: number
+}
+
+/** A log that is small because it is young has few cases: five events have one, as at a million. */
+function sizesFor(events: number): Sizes {
+  const part = Math.min(1, events / FULL_EVENTS)
+  const of = (full: number) => Math.max(ORGANISATIONS, Math.round(full * part))
+  return { cases: of(CASES), patients: of(PATIENTS), shares: of(SHARES) }
+}
 
 /** The first organisations hold cases; of the others, which review them, the last are abroad. */
 const HOLDERS = 14
@@ -36,6 +51,8 @@ export interface Case {
   organisationId: string
   /** Place of its organisation among all. */
   holder: number
+  /** The number of its patient. */
+  patient: number
   patientRef: Buffer
   createdAt: number
 }
@@ -70,13 +87,18 @@ export const patientNumbered = (number: number): PatientIdentifier => ({
   value: `patient-${number}`
 })
 
-/** Stores everybody and everything between `from` and `to` (milliseconds UTC), oldest first. */
+/**
+ * Stores everybody and everything that so many events between `from` and `to` (milliseconds UTC) are
+ * about, oldest first.
+ */
 export function populate(
   connection: DatabaseSync,
   keys: ServiceKeys,
   organisationId: string,
-  { from, to }: { from: number; to: number }
+  { from, to }: { from: number; to: number },
+  events: number
 ): Population {
+  const sizes = sizesFor(events)
   const random = dice(20_260)
   const organisations = countries.map((country, place) => {
     const id = place === 0 ? organisationId : uuidv7({ msecs: from })
@@ -86,8 +108,8 @@ export function populate(
     return id
   })
   const actors = addActors(connection, keys, organisations, from)
-  const cases = addCases(connection, keys, organisations, actors, { from, to })
-  const shares = addShares(connection, cases, actors, { from, to }, random)
+  const cases = addCases(connection, keys, organisations, actors, sizes, { from, to })
+  const shares = addShares(connection, cases, actors, sizes, { from, to }, random)
   return { organisations, actors, cases, shares }
 }
 
@@ -120,25 +142,27 @@ function addCases(
   keys: ServiceKeys,
   organisations: string[],
   actors: Actor[][],
+  sizes: Sizes,
   { from, to }: { from: number; to: number }
 ): Case[] {
   const insertCase = connection.prepare('INSERT INTO cases VALUES (?, ?, ?, ?, ?, ?, ?)')
   const insertRecord = connection.prepare(
     "INSERT INTO records VALUES (?, ?, 'scan', ?, ?, 1, 524288, ?, ?)"
   )
-  return Array.from({ length: CASES }, (_, number) => {
-    const createdAt = Math.floor(from + ((to - from) * number) / CASES)
+  return Array.from({ length: sizes.cases }, (_, number) => {
+    const createdAt = Math.floor(from + ((to - from) * number) / sizes.cases)
     const holder = number % HOLDERS
     const organisationId = organisations[holder] ?? ''
     const createdBy = actors[holder]?.[2 + (number % 90)]?.id ?? ''
     const id = uuidv7({ msecs: createdAt })
     const recordId = uuidv7({ msecs: createdAt })
     const objectId = uuidv7({ msecs: createdAt })
-    const ref = patientRef(keys.lookup, patientNumbered(number % PATIENTS))
+    const patient = number % sizes.patients
+    const ref = patientRef(keys.lookup, patientNumbered(patient))
     const wrapped = randomBytes(90)
     insertCase.run(id, organisationId, createdBy, wrapped, randomBytes(280), ref, createdAt)
     insertRecord.run(recordId, id, wrapped, randomBytes(110), createdBy, createdAt)
-    return { id, recordId, objectId, organisationId, holder, patientRef: ref, createdAt }
+    return { id, recordId, objectId, organisationId, holder, patient, patientRef: ref, createdAt }
   })
 }
 
@@ -147,15 +171,16 @@ function addShares(
   connection: DatabaseSync,
   cases: Case[],
   actors: Actor[][],
+  sizes: Sizes,
   { from, to }: { from: number; to: number },
   random: () => number
 ): Share[] {
   const insert = connection.prepare(
     "INSERT INTO shares VALUES (?, ?, ?, ?, ?, ?, 'adequacy', NULL, ?, ?, ?, NULL, 1, ?, NULL, NULL, ?)"
   )
-  return Array.from({ length: SHARES }, (_, number) => {
-    const createdAt = Math.floor(from + ((to - from) * (number + 0.5)) / SHARES)
-    const about = cases[Math.floor((number * CASES) / SHARES)] as Case
+  return Array.from({ length: sizes.shares }, (_, number) => {
+    const createdAt = Math.floor(from + ((to - from) * (number + 0.5)) / sizes.shares)
+    const about = cases[Math.floor((number * cases.length) / sizes.shares)] as Case
     const reviewers = random() < 0.1 ? actors.slice(17) : actors.slice(HOLDERS, 17)
     const specialist = reviewers.flat()[Math.floor(random() * reviewers.length * 100)] as Actor
     const id = uuidv7({ msecs: createdAt })

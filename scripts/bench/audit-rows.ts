@@ -13,7 +13,7 @@ import type { AuditEvent } from '../../src/audit/log.ts'
 import { openSqlite } from '../../src/database/sqlite.ts'
 import type { ServiceKeys } from '../../src/exchange.ts'
 import { randomSource } from '../../src/sealing/random.ts'
-import { PATIENTS, type Population, patientNumbered, populate } from './audit-population.ts'
+import { type Population, patientNumbered, populate } from './audit-population.ts'
 import { eventsOf, type Timed } from './audit-story.ts'
 
 /** The events are spread evenly over the last so many days. */
@@ -50,8 +50,8 @@ export interface GenerateOptions {
 
 /**
  * Adds so many made-up events to the database in `file`, which is made if there is none: 20
- * organisations, 2,000 people, 200,000 cases, 50,000 shares, 5 % refusals, about 1 % disclosures
- * abroad. Leaves and details are genuine, so everything that reads the log works on them; the tree
+ * organisations, 2,000 people, up to 200,000 cases and 50,000 shares, 5 % refusals, about 1 %
+ * disclosures abroad. Leaves and details are genuine, so everything that reads the log works on them; the tree
  * takes them in at the next start. No service may run on the file. Far quicker than the service
  * could be, and safe against nothing: stopped half-way, the file is lost.
  */
@@ -70,7 +70,7 @@ export async function generateEvents(
       `PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cache_size = -${CACHE_KIB}`
     )
     connection.exec('BEGIN')
-    const population = populate(connection, keys, organisationId, span)
+    const population = populate(connection, keys, organisationId, span, count)
     connection.exec('COMMIT')
     const restoreIndexes = dropIndexes(connection)
     insertEvents(connection, keys.audit, eventsOf(population, count, span), options.progress)
@@ -168,13 +168,13 @@ function rowOf(key: KeyObject, event: AuditEvent, id: string, at: number, n: num
 }
 
 function describe({ organisations, actors, cases, shares }: Population) {
-  const own = cases.flatMap((about, number) => (about.holder === 0 ? [{ ...about, number }] : []))
+  const own = cases.filter(({ holder }) => holder === 0)
   return {
     organisationId: String(organisations[0]),
     actors: (actors[0] ?? []).map(({ id }) => id),
     cases: own.map(({ id }) => id),
     records: own.map(({ recordId }) => recordId),
     shares: shares.filter(({ about }) => about.holder === 0).map(({ id }) => id),
-    patients: own.map(({ number }) => patientNumbered(number % PATIENTS))
+    patients: own.map(({ patient }) => patientNumbered(patient))
   }
 }

@@ -104,6 +104,7 @@ const countShareEvent = prepared(q => {
 /** The access log. `key` seals the details of events; the context of each box is its event's id. */
 export function openAuditLog(key: KeyObject, clock: () => number): AuditLog {
   let lastAt = 0
+  let lastTime = ''
   let seq = 0
   const listeners: (() => void)[] = []
   return {
@@ -111,6 +112,7 @@ export function openAuditLog(key: KeyObject, clock: () => number): AuditLog {
       const at = clock()
       // Events of one millisecond keep their order.
       seq = at === lastAt ? seq + 1 : 0
+      if (at !== lastAt) lastTime = timestamp(at)
       lastAt = at
       const id = uuidv7({ msecs: at, seq, random: freshRandom() })
       const { shareId } = event
@@ -118,7 +120,7 @@ export function openAuditLog(key: KeyObject, clock: () => number): AuditLog {
       const salted = saltDetails(detailsOf(event))
       const leaf = leafBytes({
         action: event.action,
-        at: timestamp(at),
+        at: lastTime,
         bytes: event.bytesHandedOver,
         d: commitmentTo(salted),
         grant: event.grantId,

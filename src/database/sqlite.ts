@@ -6,6 +6,7 @@ import { Refusal } from '../errors.ts'
 import type { Database, Queries, Snapshot } from './database.ts'
 import { ownPlaces } from './places.ts'
 import { migrateSqlite } from './sqlite-migrations.ts'
+import { checkpointsOf, type WalCheckpoints } from './wal-checkpoints.ts'
 
 /** How many waiting writes share one commit at most. */
 export const COMMIT_GROUP_MAX = 128
@@ -35,7 +36,8 @@ export function openSqlite(file: string, commitGroupMax = COMMIT_GROUP_MAX): Dat
   migrateSqlite(writer)
   const reader = new Sqlite(file, { readonly: true, timeout: BUSY_MILLISECONDS })
   const snapshot = sharedSnapshot(reader)
-  const write = groupedWriter(writer, commitGroupMax, snapshot.end)
+  const wal = checkpointsOf(writer)
+  const write = groupedWriter(writer, commitGroupMax, snapshot.end, wal)
   const read = queriesOn(reader)
   const run = randomUUID()
   return {
@@ -56,6 +58,7 @@ export function openSqlite(file: string, commitGroupMax = COMMIT_GROUP_MAX): Dat
     openSnapshot: async () => openSqliteSnapshot(file),
     async close() {
       await write(async () => {}).catch(() => {})
+      await wal.close()
       snapshot.end()
       reader.close()
       writer.close()
@@ -158,7 +161,8 @@ interface Waiting {
 function groupedWriter(
   connection: Sqlite.Database,
   groupMax: number,
-  onCommit: () => void
+  onCommit: () => void,
+  wal: WalCheckpoints
 ): Database['write'] {
   const tx = queriesOn(connection)
   const begin = connection.prepare('BEGIN IMMEDIATE')
@@ -177,6 +181,7 @@ function groupedWriter(
       for (const work of group) await work.run()
       commit.run()
       onCommit()
+      wal.afterCommit()
     } catch (err) {
       // The system may have dropped the pages that it could not write, so nobody knows what is on
       // the disk. The next start reads it; until then nothing more is written on top.
@@ -192,6 +197,7 @@ function groupedWriter(
     running = true
     while (queue.length > 0) {
       await new Promise(setImmediate) // Let every request of this turn of the loop join.
+      wal.betweenCommits()
       await commitGroup(queue.splice(0, groupMax))
     }
     running = false

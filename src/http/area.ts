@@ -81,12 +81,12 @@ export function traceOf(request: FastifyRequest): Caller['trace'] {
   const userAgent = request.headers['user-agent']
   const forwarded = request.headers['x-forwarded-for']
   return {
-    requestId: request.id,
-    method: request.method,
-    route: request.routeOptions?.url ?? 'none',
-    address: request.ip,
     // Both are kept: the address we believe, and what the request claims.
+    address: request.ip,
     ...(forwarded === undefined ? {} : { forwardedFor: String(forwarded).slice(0, 200) }),
+    method: request.method,
+    requestId: request.id,
+    route: request.routeOptions?.url ?? 'none',
     ...(userAgent === undefined ? {} : { userAgent: userAgent.slice(0, 200) })
   }
 }
