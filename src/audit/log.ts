@@ -114,13 +114,15 @@ export function openAuditLog(key: KeyObject, clock: () => number): AuditLog {
       seq = at === lastAt ? seq + 1 : 0
       if (at !== lastAt) lastTime = timestamp(at)
       lastAt = at
+      // Kept here: while this waits for the database, others append.
+      const time = lastTime
       const id = uuidv7({ msecs: at, seq, random: freshRandom() })
       const { shareId } = event
       const [counted] = shareId === undefined ? [] : await countShareEvent(tx, { shareId })
       const salted = saltDetails(detailsOf(event))
       const leaf = leafBytes({
         action: event.action,
-        at: lastTime,
+        at: time,
         bytes: event.bytesHandedOver,
         d: commitmentTo(salted),
         grant: event.grantId,
