@@ -41,8 +41,8 @@ export interface DataToVerify {
 
 /**
  * Checks the log as it is stored at this moment, reading alone; a service may be at work on it.
- * Every fault is told and none ends the check. Memory: the shares, the disclosures under way and the
- * events erased. Throws the driver's error when the database cannot be read.
+ * Every fault is told and none ends the check. Memory: the shares, the disclosures under way and two
+ * bits for each event erased. Throws the driver's error when the database cannot be read.
  */
 export async function verifyData(
   data: DataToVerify,
@@ -83,7 +83,7 @@ async function verifySnapshot(
   await checkSurplus(read, size, findings)
   await checkCounts(read, events.numbers, findings)
   await checkOpenGrants(read, events.grants, findings)
-  const looked = events.end()
+  const looked = await events.end(async index => (await rowsBetween(read, rangeOf(index)))[0])
   const head = heads.toSorted((a, b) => b.size - a.size)[0]
   return {
     ...looked,
@@ -140,6 +140,8 @@ async function headsOf(
   const given = older.map(({ name, note }) => readHead(name, note, keys, findings))
   return [head, copied, ...given].filter(found => found !== undefined)
 }
+
+const rangeOf = (index: number) => ({ from: index, to: index + 1 })
 
 const sourceOf = (read: Queries) => ({
   async entries(from: number, to: number): Promise<StoredEntry[]> {

@@ -2,9 +2,11 @@ import { type KeyObject, randomBytes } from 'node:crypto'
 import { copyFileSync, cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import Sqlite from 'better-sqlite3'
+import { eq } from 'drizzle-orm'
 import type { Test } from 'tap'
 import { v7 as uuidv7 } from 'uuid'
 import { commitmentTo, leafBytes, sealDetails } from '../../../src/audit/entry.ts'
+import { eraseDetails } from '../../../src/audit/erase.ts'
 import { signCheckpoint } from '../../../src/audit/tlog/checkpoint.ts'
 import { parseVerifierKey } from '../../../src/audit/tlog/note.ts'
 import { edgeRoot, grow } from '../../../src/audit/tlog/tiles.ts'
@@ -17,6 +19,7 @@ import { type Summary, tellFindings } from '../../../src/audit/verify/findings.t
 import { dataPaths, openData, prepareData, readSigningKeys } from '../../../src/open-data.ts'
 import { startExchange, type TestExchange } from '../../helpers/exchange.ts'
 import { liveliness } from '../scene.ts'
+import { QUIET } from './tampering.ts'
 
 /** Quiet events before the lively ones, so that the tree has more than one tile of leaves. */
 const QUIET_EVENTS = 300
@@ -51,7 +54,8 @@ export interface Verdict {
   summary: Summary
 }
 
-export async function livelyLog(t: Test): Promise<LivelyLog> {
+/** With `erased`, what the log knows of a quiet event and of the first case is erased. */
+export async function livelyLog(t: Test, { erased = false } = {}): Promise<LivelyLog> {
   const exchange = await startExchange(t)
   const { database, audit, tree } = exchange.exchange
   await database.write(async tx => {
@@ -71,6 +75,7 @@ export async function livelyLog(t: Test): Promise<LivelyLog> {
   writeFileSync(yesterday.checkpoint, note)
   const scene = await liveliness(exchange)
   await exchange.auditEvents()
+  if (erased) await eraseSome(exchange, scene.first.caseId)
   const { size } = await tree.settle()
   await exchange.app.stop()
   const today = join(exchange.directory, '..', 'today.checkpoint')
@@ -90,6 +95,14 @@ export async function livelyLog(t: Test): Promise<LivelyLog> {
       return logCopy(t, exchange, directory)
     }
   }
+}
+
+async function eraseSome({ exchange }: TestExchange, caseId: string): Promise<void> {
+  const { auditEvents } = exchange.database.read.tables
+  const quiet = exchange.database.read.select().from(auditEvents).where(eq(auditEvents.idx, QUIET))
+  const order = { reference: 'DPO 4' }
+  for (const { id } of await quiet) await eraseDetails(exchange, { eventId: id }, order)
+  await eraseDetails(exchange, { caseId }, order)
 }
 
 function logCopy(t: Test, exchange: TestExchange, directory: string): LogCopy {

@@ -135,18 +135,14 @@ export const changed: Record<string, Tampering> = {
     spoil: sql(
       `UPDATE audit_events SET details_sealed = NULL, patient_ref = NULL WHERE idx = ${GRANTED}`
     ),
-    faults: () => [
-      'Event 334: its details are gone, and no erasure is on record for it.',
-      '1 events have no details; 0 were erased on record.'
-    ],
+    faults: () => ['Event 334: its details are gone, and no erasure is on record for it.'],
     refuses: false
   },
   'details gone and the patient kept': {
     spoil: sql(`UPDATE audit_events SET details_sealed = NULL WHERE idx = ${GRANTED}`),
     faults: () => [
       'Event 334: it is erased only in part.',
-      'Event 334: its details are gone, and no erasure is on record for it.',
-      '1 events have no details; 0 were erased on record.'
+      'Event 334: its details are gone, and no erasure is on record for it.'
     ],
     refuses: false
   },
