@@ -51,6 +51,8 @@ export async function openLogTree(parts: Parts): Promise<LogTree> {
   const listeners: ((checkpoint: StoredCheckpoint) => void)[] = []
   let known: Edge | undefined
   let signed = await lastCheckpoint(database.read)
+  // The first start may have been killed between the two.
+  if (signed !== undefined) await keys.noteBegun(new Date(signed.signedAt).toISOString())
   let fault: LogFault | undefined
 
   async function advance(signNow: boolean): Promise<boolean> {
@@ -66,9 +68,13 @@ export async function openLogTree(parts: Parts): Promise<LogTree> {
     return tree.taken === GROW_EVENTS_MAX
   }
 
-  /** The copy is renewed after the row: an older copy agrees with a newer row, never the reverse. */
+  /**
+   * The copy is renewed after the row: an older copy agrees with a newer row, never the reverse. The
+   * key file knows that the log has begun before anybody is shown a checkpoint.
+   */
   async function publish(checkpoint: StoredCheckpoint): Promise<void> {
     await replacePrivateFile(copyPath, checkpoint.note)
+    await keys.noteBegun(new Date(checkpoint.signedAt).toISOString())
     signed = checkpoint
     for (const listener of listeners) listener(checkpoint)
   }

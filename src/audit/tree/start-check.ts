@@ -27,7 +27,8 @@ export async function checkLogAtStart(
   const signed = await lastCheckpoint(database.read)
   const copy = await readCopy(copyPath)
   // The first events come into the tree in the transaction that signs them.
-  if (signed === undefined && (copy !== undefined || size > 0)) {
+  const hasBegun = copy !== undefined || size > 0 || keys.begun !== undefined
+  if (signed === undefined && hasBegun) {
     throw new LogFault('A checkpoint was signed, and the database knows of none.')
   }
   for (const note of [signed?.note, copy]) {
