@@ -178,13 +178,17 @@ t.test('a first start goes on from each point at which it can stop', async t => 
   t.type(keyFile().begun, 'string', 'between the checkpoint and its copy')
 })
 
-t.test('data of a newer or an altered release are left alone', async t => {
+t.test('data that no release of ours left so are left alone', async t => {
   const spoil: Record<string, [statement: string, told: RegExp]> = {
     newer: [
       "INSERT INTO migrations VALUES ('9999_from_the_future.sql', 'x', 0)",
       /written by a newer release: it knows migration 9999_from_the_future\.sql/
     ],
-    altered: ["UPDATE migrations SET sha256 = 'x'", /Migration 0001_\w+\.sql was changed/]
+    altered: ["UPDATE migrations SET sha256 = 'x'", /Migration 0001_\w+\.sql was changed/],
+    'a tampered': [
+      'DROP TRIGGER audit_events_no_update; DROP INDEX cases_patient',
+      /The database lacks the index cases_patient\.\n.*lacks the trigger audit_events_no_update\./
+    ]
   }
   for (const [what, [statement, told]] of Object.entries(spoil)) {
     await t.test(what, async t => {

@@ -3,7 +3,8 @@ import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { tables } from '../../schemas/tables.ts'
 import { Refusal } from '../errors.ts'
 import type { Database, Queries } from './database.ts'
-import { migrateSqlite } from './sqlite-migrations.ts'
+import { migrateSqlite, requireSchema } from './sqlite-migrations.ts'
+import { readSchema, type SchemaPart } from './sqlite-schema.ts'
 
 /** How many waiting writes share one commit at most. */
 export const COMMIT_GROUP_MAX = 128
@@ -31,6 +32,7 @@ export function openSqlite(file: string, commitGroupMax = COMMIT_GROUP_MAX): Dat
   const writer = new Sqlite(file, { timeout: BUSY_MILLISECONDS })
   for (const pragma of PRAGMAS) writer.pragma(pragma)
   migrateSqlite(writer)
+  requireSchema(writer)
   const reader = new Sqlite(file, { readonly: true, timeout: BUSY_MILLISECONDS })
   const snapshot = sharedSnapshot(reader)
   const write = groupedWriter(writer, commitGroupMax, snapshot.end)
@@ -54,18 +56,25 @@ export function openSqlite(file: string, commitGroupMax = COMMIT_GROUP_MAX): Dat
   }
 }
 
+export interface SqliteSnapshot {
+  read: Queries
+  schema: SchemaPart[]
+  close(): void
+}
+
 /**
  * Opens what is stored at this moment for reading alone: nothing is written, and what a running
  * service writes meanwhile is not seen. Until `close`, its write-ahead log only grows.
  * Throws the driver's error when there is no database or it cannot be read.
  */
-export function openSqliteSnapshot(file: string): { read: Queries; close(): void } {
+export function openSqliteSnapshot(file: string): SqliteSnapshot {
   const options = { readonly: true, fileMustExist: true, timeout: BUSY_MILLISECONDS }
   const connection = new Sqlite(file, options)
   try {
     // A transaction has its snapshot from its first read on.
     connection.exec('BEGIN; SELECT count(*) FROM sqlite_schema')
-    return { read: queriesOn(connection), close: () => void connection.close() }
+    const schema = readSchema(connection)
+    return { read: queriesOn(connection), schema, close: () => void connection.close() }
   } catch (err) {
     connection.close()
     throw err

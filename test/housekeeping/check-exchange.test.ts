@@ -4,6 +4,7 @@ import { checkExchange } from '../../src/housekeeping/check-exchange.ts'
 import { dataPaths } from '../../src/open-data.ts'
 import { assertFaults } from '../faults/soundness.ts'
 import { openShare, sampleFile, sharedRecord, startExchange } from '../helpers/exchange.ts'
+import { dropTriggers } from '../helpers/triggers.ts'
 import { letter, pathologyReport } from '../samples/samples.ts'
 
 /** An exchange in which something of every kind is stored, and a way to change its rows unseen. */
@@ -17,9 +18,13 @@ async function setUp(t: Test) {
   // Triggers refuse what an intruder with the database file can do all the same.
   const database = new Sqlite(dataPaths(x.directory).database)
   t.teardown(() => database.close())
-  const triggers = database.prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-  for (const name of triggers.pluck().all()) database.exec(`DROP TRIGGER ${String(name)}`)
-  const check = () => checkExchange(x.exchange)
+  let restoreTriggers = dropTriggers(database)
+  const check = async () => {
+    restoreTriggers()
+    const faults = await checkExchange(x.exchange)
+    restoreTriggers = dropTriggers(database)
+    return faults
+  }
   return { x, first, second, database, check }
 }
 

@@ -8,6 +8,7 @@ import { FAULTS_TOLD_MAX } from '../../src/audit/verify/findings.ts'
 import { dataPaths, openData } from '../../src/open-data.ts'
 import { liveliness } from '../audit/scene.ts'
 import { sha256, startExchange } from '../helpers/exchange.ts'
+import { dropTriggers } from '../helpers/triggers.ts'
 import { runScript } from './run-script.ts'
 
 const verify = (...args: string[]) => runScript('verify-audit', {}, ...args)
@@ -111,7 +112,9 @@ t.test('more faults than anyone reads are counted', async t => {
   await tree.settle()
   await exchange.app.stop()
   const raw = new Sqlite(dataPaths(exchange.directory).database)
-  raw.exec("DROP TRIGGER audit_events_no_update; UPDATE audit_events SET outcome = 'granted'")
+  const restoreTriggers = dropTriggers(raw)
+  raw.exec("UPDATE audit_events SET outcome = 'granted'")
+  restoreTriggers()
   const { changes } = raw.prepare('SELECT count(*) AS changes FROM audit_events').get() as {
     changes: number
   }

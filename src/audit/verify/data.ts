@@ -1,6 +1,8 @@
 import type { KeyObject } from 'node:crypto'
 import type { Queries } from '../../database/database.ts'
 import { openSqliteSnapshot } from '../../database/sqlite.ts'
+import { schemaOfMigrations } from '../../database/sqlite-migrations.ts'
+import { schemaFaults } from '../../database/sqlite-schema.ts'
 import type { NoteVerifier } from '../tlog/note.ts'
 import { TILE_WIDTH } from '../tlog/tiles.ts'
 import { type StoredEntry, storedEventCheck } from './events.ts'
@@ -49,7 +51,8 @@ export async function verifyData(
   findings: Findings,
   progress: Progress
 ): Promise<Summary> {
-  const { read, close } = openSqliteSnapshot(data.databaseFile)
+  const { read, schema, close } = openSqliteSnapshot(data.databaseFile)
+  for (const told of schemaFaults(schema, schemaOfMigrations())) findings.fault(told)
   try {
     return await verifySnapshot(data, read, findings, progress)
   } finally {

@@ -12,6 +12,7 @@ import { type LogTree, openLogTree } from '../../../src/audit/tree/log-tree.ts'
 import { createLogKeys, openLogKeys } from '../../../src/audit/tree/signing-keys.ts'
 import type { Database } from '../../../src/database/database.ts'
 import { openTestData, type TestData } from '../../helpers/data.ts'
+import { dropTriggers } from '../../helpers/triggers.ts'
 
 const ORIGIN = 'exchange.example/v1/audit'
 
@@ -123,11 +124,9 @@ export function tamper(databasePath: string, ...statements: string[]): void {
   if (!existsSync(databasePath)) throw new Error('There is no database.')
   const database = new Sqlite(databasePath)
   try {
-    const triggers = database
-      .prepare<[], { name: string }>("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-      .all()
-    for (const { name } of triggers) database.exec(`DROP TRIGGER ${name}`)
+    const restoreTriggers = dropTriggers(database)
     for (const statement of statements) database.exec(statement)
+    restoreTriggers()
   } finally {
     database.close()
   }

@@ -115,6 +115,7 @@ t.test('what was changed before an erasure is not made good by it', async t => {
   copy.database.exec(`UPDATE audit_events SET actor_id = NULL WHERE idx = ${first};
     UPDATE audit_events SET details_sealed = x'00' WHERE idx = ${second};
     UPDATE audit_events SET details_sealed = NULL WHERE idx = ${third}`)
+  copy.end()
   const data = await openData({ ...log.exchange.config, dataDirectory: copy.directory })
   await eraseDetails(data, { caseId: log.scene.first.caseId }, { reference: 'DPO 4' })
   await data.close()

@@ -16,8 +16,10 @@ import { openLogTree } from '../../../src/audit/tree/log-tree.ts'
 import { openLogKeys } from '../../../src/audit/tree/signing-keys.ts'
 import { type Known, verifyDirectory } from '../../../src/audit/verify/directory.ts'
 import { type Summary, tellFindings } from '../../../src/audit/verify/findings.ts'
+import { ConfigError } from '../../../src/config.ts'
 import { dataPaths, openData, prepareData, readSigningKeys } from '../../../src/open-data.ts'
 import { startExchange, type TestExchange } from '../../helpers/exchange.ts'
+import { dropTriggers } from '../../helpers/triggers.ts'
 import { liveliness } from '../scene.ts'
 import { QUIET } from './tampering.ts'
 
@@ -40,8 +42,10 @@ export interface LivelyLog {
 
 export interface LogCopy {
   directory: string
-  /** The database without its triggers, as an intruder with the file has it. */
+  /** The database without its triggers, until it is verified: an intruder puts them back. */
   database: Sqlite.Database
+  /** Ends the tampering. */
+  end(): void
   /** Ends the tampering and verifies as an auditor would. */
   verify(known?: Partial<Known>): Promise<Verdict>
   /** What the service says of the log instead of starting; undefined when it starts. */
@@ -109,30 +113,37 @@ function logCopy(t: Test, exchange: TestExchange, directory: string): LogCopy {
   const paths = dataPaths(directory)
   const database = new Sqlite(paths.database)
   t.teardown(() => database.close())
-  const triggers = database.prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-  for (const name of triggers.pluck().all()) database.exec(`DROP TRIGGER ${String(name)}`)
+  const restoreTriggers = dropTriggers(database)
+  function end(): void {
+    if (database.open) restoreTriggers()
+    database.close()
+  }
   return {
     directory,
     database,
+    end,
     async verify(known = {}) {
-      database.close()
+      end()
       return await verified(directory, known)
     },
     async refusal() {
       const config = { ...exchange.config, dataDirectory: directory }
       const { release } = await prepareData(config)
-      const data = await openData(config)
       try {
-        const { log: keys } = await readSigningKeys(config)
-        const copyPath = dataPaths(directory).checkpoint
-        const tree = await openLogTree({ ...data, keys, copyPath, onFailure: () => {} })
-        await tree.close()
-        return undefined
+        const data = await openData(config)
+        try {
+          const { log: keys } = await readSigningKeys(config)
+          const copyPath = dataPaths(directory).checkpoint
+          const tree = await openLogTree({ ...data, keys, copyPath, onFailure: () => {} })
+          await tree.close()
+          return undefined
+        } finally {
+          await data.close()
+        }
       } catch (err) {
-        if (err instanceof LogFault) return err.message
+        if (err instanceof LogFault || err instanceof ConfigError) return err.message
         throw err
       } finally {
-        await data.close()
         release()
       }
     }
