@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import Sqlite from 'better-sqlite3'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { tables } from '../../schemas/tables.ts'
@@ -64,20 +65,44 @@ export interface SqliteSnapshot {
 
 /**
  * Opens what is stored at this moment for reading alone: nothing is written, and what a running
- * service writes meanwhile is not seen. Until `close`, its write-ahead log only grows.
+ * service writes meanwhile is not seen. Until `close`, its write-ahead log only grows. SQLite makes
+ * the files -wal and -shm where there are none; those that it made are gone after `close`.
  * Throws the driver's error when there is no database or it cannot be read.
  */
 export function openSqliteSnapshot(file: string): SqliteSnapshot {
   const options = { readonly: true, fileMustExist: true, timeout: BUSY_MILLISECONDS }
+  const isAtRest = !existsSync(`${file}-wal`)
   const connection = new Sqlite(file, options)
+  const close = () => {
+    connection.close()
+    if (isAtRest && existsSync(`${file}-wal`)) removeEmptyLog(file)
+  }
   try {
     // A transaction has its snapshot from its first read on.
     connection.exec('BEGIN; SELECT count(*) FROM sqlite_schema')
     const schema = readSchema(connection)
-    return { read: queriesOn(connection), schema, close: () => void connection.close() }
+    return { read: queriesOn(connection), schema, close }
   } catch (err) {
-    connection.close()
+    close()
     throw err
+  }
+}
+
+/**
+ * A connection that may only read leaves behind what it made. One that may write removes it as it
+ * closes, unless a service has begun to use it meanwhile; there is nothing in it, so nothing is
+ * written to the database. Where it may not write, it leaves things as they are.
+ */
+function removeEmptyLog(file: string): void {
+  try {
+    const connection = new Sqlite(file, { fileMustExist: true, timeout: 0 })
+    try {
+      connection.exec('SELECT count(*) FROM sqlite_schema')
+    } finally {
+      connection.close()
+    }
+  } catch (err) {
+    if (!(err instanceof Sqlite.SqliteError)) throw err
   }
 }
 
