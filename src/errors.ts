@@ -210,6 +210,8 @@ export interface RefusalExtra {
     recordId?: string
     objectId?: string
     shareId?: string
+    /** Instead of `shareId`, when the caller is no party to the share. */
+    triedShareId?: string
     patientRef?: Buffer
     recipientCountry?: string
   }

@@ -20,7 +20,7 @@ export type Kept = Omit<Details, 'details' | 'patient'>
 /** SHA-256, base64url, of the canonical JSON of what an erased event keeps. */
 export function keptDigest(kept: Kept): string {
   const { actor, actorOrganisation, case: caseId, code, country, object, organisation } = kept
-  const { record } = kept
+  const { record, share } = kept
   const members = { actor, actorOrganisation, case: caseId, code, country, object, organisation }
-  return hash('sha256', canonicalJson({ ...members, record }), 'base64url')
+  return hash('sha256', canonicalJson({ ...members, record, share }), 'base64url')
 }

@@ -2,6 +2,7 @@ import type { Details, Leaf } from '../entry.ts'
 import { ERASED_DAMAGED, ERASED_NAMED_MAX, type ErasedEvent, keptDigest } from '../erased.ts'
 import type { Findings } from './findings.ts'
 import { indexSet } from './index-set.ts'
+import { readLeaf } from './leaf.ts'
 import type { EventRow } from './queries.ts'
 
 /** Events without details, and the erasures on the log that account for them. */
@@ -97,5 +98,12 @@ const keptIn = (row: EventRow) => ({
   country: row.recipientCountry ?? undefined,
   object: row.objectId ?? undefined,
   organisation: row.organisationId ?? undefined,
-  record: row.recordId ?? undefined
+  record: row.recordId ?? undefined,
+  share: isShareInLeaf(row) ? undefined : (row.shareId ?? undefined)
 })
+
+function isShareInLeaf(row: EventRow): boolean {
+  const leaf = readLeaf(row.leaf)
+  // What is no leaf has been told of.
+  return typeof leaf === 'string' || leaf.share !== undefined
+}

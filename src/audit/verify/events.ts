@@ -43,7 +43,7 @@ export function storedEventCheck(auditKey: KeyObject | undefined, findings: Find
       findings.fault(`Event ${index} (${leaf.id}): its details ${details}.`)
       return
     }
-    for (const column of columnsUnlikeDetails(row, details)) {
+    for (const column of columnsUnlikeDetails(row, leaf, details)) {
       findings.fault(`Event ${index}: its column ${column} is not what its details say.`)
     }
     erasures.takeDetails(index, leaf, details)

@@ -79,6 +79,18 @@ const tampered: Record<string, Spoil> = {
       return `Event ${index}: a column is not what it was when its details were erased (event ${by}).`
     })
   },
+  'the share that a stranger tried': (copy, { erasure, events }, { scene }) => {
+    const [tried = -1] = column(
+      copy.database,
+      "SELECT idx FROM audit_events WHERE action = 'link.open' AND outcome = 'refused'"
+    )
+    if (!events.includes(tried)) throw new Error('A stranger tried the first share.')
+    const share = scene.second.share.id
+    copy.database.exec(`UPDATE audit_events SET share_id = '${share}' WHERE idx = ${tried}`)
+    return [
+      `Event ${tried}: a column is not what it was when its details were erased (event ${erasure}).`
+    ]
+  },
   'a patient put back': (copy, { events }) => {
     copy.database.exec(`UPDATE audit_events SET patient_ref = x'00' WHERE idx = ${events[0]}`)
     return [`Event ${events[0]}: it is erased only in part.`]

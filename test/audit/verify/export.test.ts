@@ -8,6 +8,7 @@ import { makeClient } from '../../helpers/client.ts'
 import {
   NHS_SYSTEM,
   type PersonName,
+  sharedPath,
   startExchange,
   type TestExchange
 } from '../../helpers/exchange.ts'
@@ -82,7 +83,11 @@ t.test('a patient asked for is not named, and gaps of what was left out are told
   t.same(faults, [])
   t.match(notices.slice(1), [`Number 1 to 2 of share ${first.share.id} is not in the file.`])
 
+  // What its own specialist was refused is numbered, what a stranger was is not.
+  const notShared = sharedPath(first.share.id, first.caseId)
+  await exchange.client('specialistGb').send('GET', notShared)
   const refused = await exported(exchange, { share: first.share.id, outcome: 'refused' })
+  t.equal(eventsOf(refused.text).length, 2)
   t.match((await verifyText(t, refused.text)).notices.slice(1), [/^Number 1 to 4 of share/])
   const none = await exported(exchange, { action: 'share.revoke' })
   t.match(await verifyText(t, none.text), { faults: [], summary: { events: 0 } })
