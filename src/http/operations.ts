@@ -54,11 +54,12 @@ async function readiness(exchange: Exchange, state: Stopping): Promise<Record<st
       () => 'ok',
       () => 'failing'
     )
-  const { database, blobs, limits, logGuard } = exchange
+  const { database, blobs, limits, logGuard, tree } = exchange
   return {
     service: state.stopping ? 'stopping' : 'ok',
     database: await tell(database.check()),
     log: logGuard.trouble() ?? 'ok',
+    checkpoint: tree.isUnpublished() ? 'cannot be written' : 'ok',
     storage: await blobs.freeBytes().then(
       bytes => (bytes >= limits.freeBytesMin ? 'ok' : 'low on space'),
       () => 'failing'

@@ -21,6 +21,11 @@ export interface LogTree {
   settle(): Promise<StoredCheckpoint>
   /** What is wrong with the log itself, in the operator's words; while there is, nothing grows. */
   fault(): string | undefined
+  /**
+   * Whether the last checkpoint could not be put beside the database, and so is not shown to anybody.
+   * It is tried again each second; meanwhile events are written and signed.
+   */
+  isUnpublished(): boolean
   /** Has `listener` called with each new checkpoint, once it is on the disk. */
   onCheckpoint(listener: (checkpoint: StoredCheckpoint) => void): void
   close(): Promise<void>
@@ -54,6 +59,7 @@ export async function openLogTree(parts: Parts): Promise<LogTree> {
   // The first start may have been killed between the two.
   if (signed !== undefined) await keys.noteBegun(new Date(signed.signedAt).toISOString())
   let fault: LogFault | undefined
+  let isUnpublished = false
 
   async function advance(signNow: boolean): Promise<boolean> {
     const { tree, fresh } = await database.write(async tx => {
@@ -73,8 +79,14 @@ export async function openLogTree(parts: Parts): Promise<LogTree> {
    * key file knows that the log has begun before anybody is shown a checkpoint.
    */
   async function publish(checkpoint: StoredCheckpoint): Promise<void> {
-    await replacePrivateFile(copyPath, checkpoint.note)
-    await keys.noteBegun(new Date(checkpoint.signedAt).toISOString())
+    try {
+      await replacePrivateFile(copyPath, checkpoint.note)
+      await keys.noteBegun(new Date(checkpoint.signedAt).toISOString())
+    } catch (err) {
+      isUnpublished = true
+      throw err
+    }
+    isUnpublished = false
     signed = checkpoint
     for (const listener of listeners) listener(checkpoint)
   }
@@ -111,6 +123,7 @@ export async function openLogTree(parts: Parts): Promise<LogTree> {
       return signed
     },
     fault: () => fault?.message,
+    isUnpublished: () => isUnpublished,
     onCheckpoint: listener => void listeners.push(listener),
     async close() {
       clearInterval(look)
