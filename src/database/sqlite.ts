@@ -22,6 +22,8 @@ const PRAGMAS = [
   'recursive_triggers = ON'
 ]
 
+const DAMAGE_TOLD_MAX = 100
+
 /** How long a write waits for a script that holds the file. */
 const BUSY_MILLISECONDS = 5000
 
@@ -60,6 +62,8 @@ export function openSqlite(file: string, commitGroupMax = COMMIT_GROUP_MAX): Dat
 export interface SqliteSnapshot {
   read: Queries
   schema: SchemaPart[]
+  /** What is wrong with the file itself: pages, and indexes that are not those of their tables. */
+  damage(): string[]
   close(): void
 }
 
@@ -77,11 +81,17 @@ export function openSqliteSnapshot(file: string): SqliteSnapshot {
     connection.close()
     if (isAtRest && existsSync(`${file}-wal`)) removeEmptyLog(file)
   }
+  const damage = () =>
+    connection
+      .prepare<[], string>(`PRAGMA integrity_check(${DAMAGE_TOLD_MAX})`)
+      .pluck()
+      .all()
+      .filter(told => told !== 'ok')
   try {
     // A transaction has its snapshot from its first read on.
     connection.exec('BEGIN; SELECT count(*) FROM sqlite_schema')
     const schema = readSchema(connection)
-    return { read: queriesOn(connection), schema, close }
+    return { read: queriesOn(connection), schema, damage, close }
   } catch (err) {
     close()
     throw err

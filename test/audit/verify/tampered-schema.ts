@@ -1,7 +1,7 @@
 import Sqlite from 'better-sqlite3'
 import { dataPaths } from '../../../src/open-data.ts'
 import type { LogCopy } from './stage.ts'
-import type { Tampering } from './tampering.ts'
+import { OPENED, type Tampering } from './tampering.ts'
 
 /** After the triggers are back, so that these stay as they are. */
 const alone = (text: string) => (copy: LogCopy) => {
@@ -56,6 +56,18 @@ export const schema: Record<string, Tampering> = {
       WHERE name = 'audit_head'`),
     faults: () => ['The table audit_head of the database was changed.'],
     refuses: true
+  },
+  'an index that lacks an event': {
+    spoil: copy => {
+      const indexes = copy.database.prepare('SELECT sql FROM sqlite_schema WHERE name = ?').pluck()
+      const own = String(indexes.get('audit_events_actor'))
+      alone(`DROP INDEX audit_events_actor;
+        ${own.replace('actor_id IS NOT NULL', `actor_id IS NOT NULL AND idx <> ${OPENED}`)};
+        PRAGMA writable_schema = ON;
+        UPDATE sqlite_schema SET sql = '${own}' WHERE name = 'audit_events_actor'`)(copy)
+    },
+    faults: () => ['The database file: row 334 missing from index audit_events_actor.'],
+    refuses: false
   },
   'what ANALYZE keeps': {
     spoil: alone('ANALYZE'),
