@@ -17,7 +17,7 @@ import type { Blobs } from './blobs/blobs.ts'
 import { caseRoutes } from './cases/routes.ts'
 import { type Config, ConfigError } from './config.ts'
 import type { Exchange } from './exchange.ts'
-import { guardedBy, open, type RuledRoute, requireRules } from './http/area.ts'
+import { guardedBy, isQuiet, open, type RuledRoute, requireRules } from './http/area.ts'
 import { DOCS, describeApi } from './http/describe-api.ts'
 import { addSecurityHeaders, requireProxy } from './http/headers.ts'
 import { linkPage } from './http/link-page.ts'
@@ -217,7 +217,7 @@ function createFastify(config: Config, log: FastifyBaseLogger): FastifyInstance 
     fastify.server.on(event, (socket: Socket) => void socket.remoteAddress)
   }
   fastify.addHook('onResponse', (request, reply, done) => {
-    request.log.info(
+    request.log[isQuiet(request) ? 'debug' : 'info'](
       {
         method: request.method,
         route: request.routeOptions.url,

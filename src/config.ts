@@ -40,6 +40,10 @@ export interface Limits {
   drainSecondsMax: number
   /** * Refused attempts one address may make in a minute before it is told to wait. */
   refusalsPerMinuteMax: number
+  /** * Requests for the public log that one network may make in a second, in the long run … */
+  logRequestsPerSecondMax: number
+  /** * … and how many at once. */
+  logRequestsBurstMax: number
   /** Lines in one page of a list. */
   pageSizeMax: number
   pageSizeDefault: number
@@ -172,6 +176,8 @@ function readLimits(
     leaveSecondsMax: number('CONSILIUM_LEAVE_SECONDS', 0, 0, 600),
     drainSecondsMax: number('CONSILIUM_DRAIN_SECONDS_MAX', 30, 0, 3600),
     refusalsPerMinuteMax: number('CONSILIUM_REFUSALS_PER_MINUTE_MAX', 120, 1, 1_000_000),
+    logRequestsPerSecondMax: number('CONSILIUM_LOG_REQUESTS_PER_SECOND_MAX', 200, 1, 1_000_000),
+    logRequestsBurstMax: number('CONSILIUM_LOG_REQUESTS_BURST_MAX', 2000, 1, 1_000_000),
     pageSizeMax: 200,
     pageSizeDefault: 50,
     commitGroupMax: number('CONSILIUM_COMMIT_GROUP_MAX', 128, 1, 10_000),

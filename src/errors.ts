@@ -15,6 +15,7 @@ const table = {
   'too-many-uploads': [429, 'Too many uploads at once', 'Wait until one of them has ended.'],
   'role-refused': [403, 'Your role may not do this', 'Ask somebody whose role allows it.'],
   'too-many-attempts': [429, 'Too many refused attempts', 'Wait a minute, then try again.'],
+  'too-many-requests': [429, 'Too many requests', 'Wait as long as Retry-After says.'],
 
   // What is asked for. Objects of other organisations answer as if they did not exist.
   'route-not-found': [404, 'No such page', 'Read the API description at /openapi.json.'],
@@ -37,6 +38,7 @@ const table = {
     'Request is too large',
     'Send less; limits are in the API description.'
   ],
+  'format-refused': [406, 'Format not available', 'Ask for application/fhir+json.'],
   'media-type-refused': [415, 'Content type not accepted', 'See the API description.'],
   'cursor-invalid': [400, 'Page cursor is not valid', 'Start again from the first page.'],
   'patient-in-url': [
@@ -208,6 +210,8 @@ export interface RefusalExtra {
     recordId?: string
     objectId?: string
     shareId?: string
+    /** Instead of `shareId`, when the caller is no party to the share. */
+    triedShareId?: string
     patientRef?: Buffer
     recipientCountry?: string
   }

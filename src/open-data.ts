@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import { v7 as uuidv7 } from 'uuid'
 import { type AuditLog, openAuditLog } from './audit/log.ts'
-import { createLogKeys, type LogKeys, openLogKeys } from './audit/tree/signing-keys.ts'
+import { createLogKeys, haveSigned, type LogKeys, openLogKeys } from './audit/tree/signing-keys.ts'
 import type { Blobs } from './blobs/blobs.ts'
 import { openDiskBlobs } from './blobs/disk.ts'
 import { openS3Blobs } from './blobs/s3.ts'
@@ -18,7 +18,7 @@ import { type DatabaseSettings, isNewDatabase, openDatabase } from './open-datab
 import { createKeyringFile, openKeyringFile } from './sealing/keyrings/file.ts'
 import type { Keyring } from './sealing/keyrings/keyring.ts'
 import { rememberingKeyring } from './sealing/keyrings/remember.ts'
-import { createPrivateFile, readPrivateFile } from './sealing/private-file.ts'
+import { createPrivateFile, readPrivateFile, removeUnfinished } from './sealing/private-file.ts'
 import { SealError } from './sealing/seal-error.ts'
 import { openServiceKeys } from './service-keys.ts'
 
@@ -127,19 +127,14 @@ export async function prepareData(config: Config): Promise<{ release(): void; is
   const lock = lockData(config)
   const isNew = await isNewDatabase(config, paths.database)
   if (isNew) {
-    const isEmpty = await holdsNoObjects(config).catch(err => {
+    try {
+      await requireNothingLost(config)
+    } catch (err) {
       lock.release()
       throw err
-    })
-    if (!isEmpty) {
-      lock.release()
-      const missing =
-        config.databaseUrl === undefined ? 'consilium.db is missing' : 'The database is empty'
-      throw new ConfigError([
-        `${missing}, yet there are sealed objects, which a new database would not know. Put it back from your backup.`
-      ])
     }
     // The database comes last: if it stops here, the next start makes what is still missing.
+    await removeUnfinishedKeys(paths)
     await unlessThere(() => createKeyringFile(paths.keyring))
     await unlessThere(() => createSigningKeys(paths.issuerKeys, 'ES256'))
     await unlessThere(() => createSigningKeys(paths.linkKeys, 'EdDSA'))
@@ -149,6 +144,26 @@ export async function prepareData(config: Config): Promise<{ release(): void; is
     await (await openDatabase(config, paths.database)).close()
   }
   return { ...lock, isNew }
+}
+
+/**
+ * Without a database there is nothing yet, or it was lost. A new one would know none of the objects,
+ * and begin a second log under the name of the first, which is what a forger would do.
+ */
+async function requireNothingLost(config: Config): Promise<void> {
+  const missing =
+    config.databaseUrl === undefined ? 'consilium.db is missing' : 'The database is empty'
+  const { checkpoint, logKeys } = dataPaths(config.dataDirectory)
+  const isSigned = await checkedKey('audit-log.json', () => haveSigned(logKeys))
+  if (isSigned || existsSync(checkpoint)) {
+    throw new ConfigError([
+      `${missing}, yet its access log has been signed: a new one would be a second log under the same name. Put the database back from your backup, or begin anew in another CONSILIUM_DATA: see docs/audit-log.md, "When the service refuses to start".`
+    ])
+  }
+  if (await holdsNoObjects(config)) return
+  throw new ConfigError([
+    `${missing}, yet there are sealed objects, which a new database would not know. Put it back from your backup.`
+  ])
 }
 
 /**
@@ -230,6 +245,13 @@ async function readJwks(path: string): Promise<{ keys: JWK[] }> {
     // The parser's own message quotes the text, which holds keys.
   }
   throw new SealError('keyring-damaged', 'A key file is not a JWK set.')
+}
+
+/** A start that was killed may have left half of a key file beside its place. */
+async function removeUnfinishedKeys(paths: ReturnType<typeof dataPaths>): Promise<void> {
+  const { keyring, issuerKeys, linkKeys, logKeys } = paths
+  await mkdir(dirname(keyring), { recursive: true, mode: 0o700 })
+  for (const path of [keyring, issuerKeys, linkKeys, logKeys]) await removeUnfinished(path)
 }
 
 async function unlessThere(make: () => Promise<void>): Promise<void> {

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import t, { type Test } from 'tap'
 import { buildApp } from '../src/app.ts'
 import { type Config, readConfig } from '../src/config.ts'
+import { openSqlite } from '../src/database/sqlite.ts'
 import { createLogger } from '../src/log.ts'
 import { dataPaths, prepareData } from '../src/open-data.ts'
 import { sqliteOnly } from './helpers/databases.ts'
@@ -106,13 +107,89 @@ t.test('a first start that was cut short is completed by the next', async t => {
   }
 })
 
-t.test('data of a newer or an altered release are left alone', async t => {
+const removeDatabase = ({ database }: ReturnType<typeof dataPaths>) => {
+  for (const end of ['', '-wal', '-shm']) rmSync(database + end, { force: true })
+}
+
+t.test('a log that was signed is not begun again under its name', async t => {
+  const lost: Record<string, (paths: ReturnType<typeof dataPaths>) => void> = {
+    'database and checkpoint lost': paths => {
+      removeDatabase(paths)
+      rmSync(paths.checkpoint)
+    },
+    'the database lost': removeDatabase,
+    'database, checkpoint and all other keys lost': paths => {
+      removeDatabase(paths)
+      for (const path of [paths.checkpoint, paths.keyring, paths.linkKeys]) rmSync(path)
+    },
+    'all but the checkpoint lost': paths => {
+      removeDatabase(paths)
+      rmSync(paths.logKeys)
+    }
+  }
+  for (const [what, lose] of Object.entries(lost)) {
+    await t.test(what, async t => {
+      const config = newConfig(t)
+      await startAndStop(config)
+      lose(dataPaths(config.dataDirectory))
+      const before = listing(config.dataDirectory)
+      const told =
+        /consilium\.db is missing, yet its access log has been signed.*another CONSILIUM_/
+      await t.rejects(startAndStop(config), { name: 'ConfigError', message: told })
+      t.notOk(existsSync(dataPaths(config.dataDirectory).database))
+      t.same(listing(config.dataDirectory), before, 'and nothing is made')
+    })
+  }
+})
+
+t.test('nor in a database that was made beside its keys', async t => {
+  const config = newConfig(t)
+  await startAndStop(config)
+  const paths = dataPaths(config.dataDirectory)
+  removeDatabase(paths)
+  rmSync(paths.checkpoint)
+  await openSqlite(paths.database).close()
+  const told = /A checkpoint was signed, and the database knows of none/
+  await t.rejects(startAndStop(config), { name: 'ConfigError', message: told })
+})
+
+t.test('a first start goes on from each point at which it can stop', async t => {
+  const config = newConfig(t)
+  const paths = dataPaths(config.dataDirectory)
+  const keyFile = () => JSON.parse(readFileSync(paths.logKeys, 'utf8'))
+  const prepared = await prepareData(config)
+  prepared.release()
+  const { origin, begun } = keyFile()
+  t.equal(begun, undefined, 'nothing is signed yet')
+
+  removeDatabase(paths)
+  writeFileSync(`${paths.logKeys}.0123456789abcdef.tmp`, 'half of a key')
+  t.match(await startAndStop(config), { isNew: true }, 'between the keys and the database')
+  t.same(Object.keys(listing(join(config.dataDirectory, 'keys'))).length, 4, 'nothing is left over')
+  t.equal(keyFile().origin, origin)
+  t.type(keyFile().begun, 'string')
+
+  writeFileSync(paths.logKeys, JSON.stringify({ ...keyFile(), begun: undefined }))
+  t.match(await startAndStop(config), { isNew: false }, 'between the checkpoint and the key file')
+  t.type(keyFile().begun, 'string')
+
+  writeFileSync(paths.logKeys, JSON.stringify({ ...keyFile(), begun: undefined }))
+  rmSync(paths.checkpoint)
+  await startAndStop(config)
+  t.type(keyFile().begun, 'string', 'between the checkpoint and its copy')
+})
+
+t.test('data that no release of ours left so are left alone', async t => {
   const spoil: Record<string, [statement: string, told: RegExp]> = {
     newer: [
       "INSERT INTO migrations VALUES ('9999_from_the_future.sql', 'x', 0)",
       /written by a newer release: it knows migration 9999_from_the_future\.sql/
     ],
-    altered: ["UPDATE migrations SET sha256 = 'x'", /Migration 0001_\w+\.sql was changed/]
+    altered: ["UPDATE migrations SET sha256 = 'x'", /Migration 0001_\w+\.sql was changed/],
+    'a tampered': [
+      'DROP TRIGGER audit_events_no_update; DROP INDEX cases_patient',
+      /The database lacks the index cases_patient\.\n.*lacks the trigger audit_events_no_update\./
+    ]
   }
   for (const [what, [statement, told]] of Object.entries(spoil)) {
     await t.test(what, async t => {

@@ -42,6 +42,8 @@ export interface Details {
   /** The patient's reference, base64url: it names nobody without the lookup key. */
   patient?: string | undefined
   record?: string | undefined
+  /** The share that somebody reached for who is no party to it. Else it is in the leaf. */
+  share?: string | undefined
 }
 
 const freshSalt = randomSource(SALT_BYTES)

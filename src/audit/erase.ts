@@ -1,12 +1,13 @@
-import { and, eq, inArray, isNotNull, ne, or } from 'drizzle-orm'
+import type { KeyObject } from 'node:crypto'
+import { and, asc, eq, inArray, isNotNull, ne, or } from 'drizzle-orm'
 import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { isId } from '../http/page.ts'
+import { SealError } from '../sealing/seal-error.ts'
+import { commitmentTo, openDetails, parseDetails } from './entry.ts'
+import { ERASED_DAMAGED, ERASED_NAMED_MAX, type ErasedEvent, keptDigest } from './erased.ts'
 import { placeAllPending } from './tree/pending.ts'
-
-/** Events erased in one transaction, so that no other write waits long for it. */
-export const ERASE_EVENTS_MAX = 500
 
 /** What is erased: the details of every event of a case so far, or of one event. */
 export type ErasedThing = { caseId: string } | { eventId: string }
@@ -17,17 +18,19 @@ export interface ErasureOrder {
   by?: string | undefined
 }
 
-type Parts = Pick<Exchange, 'database' | 'audit'>
+type Parts = Pick<Exchange, 'database' | 'audit' | 'serviceKeys'>
+type EventRow = Queries['tables']['auditEvents']['$inferSelect']
 
 /**
  * Erases salt, details and patient reference of events, and resolves to how many had them. Their
  * leaves stay, so the tree and every proof still hold, and without the salt nobody can test a guess
  * against the commitment in a leaf (docs/audit-log.md). Each batch is erased in the transaction that
- * writes its `audit.erase` event: if it stops between two, what is erased is on the log, and doing it
- * again goes on with the rest. Refusals `case-not-found`, `event-not-found`.
+ * writes its `audit.erase` event, which names every event of it: if it stops between two, what is
+ * erased is on the log, and doing it again goes on with the rest.
+ * Refusals `case-not-found`, `event-not-found`.
  */
 export async function eraseDetails(
-  { database, audit }: Parts,
+  { database, audit, serviceKeys }: Parts,
   thing: ErasedThing,
   order: ErasureOrder
 ): Promise<number> {
@@ -36,8 +39,8 @@ export async function eraseDetails(
   let erased = 0
   for (;;) {
     const batch = await database.write(async tx => {
-      const events = await eraseBatch(tx, thing)
-      if (events === 0) return 0
+      const named = await eraseBatch(tx, serviceKeys.audit, thing)
+      if (named.length === 0) return 0
       await audit.append(tx, {
         action: 'audit.erase',
         outcome: 'success',
@@ -47,13 +50,14 @@ export async function eraseDetails(
           order: order.reference,
           orderedBy: order.by,
           ...('eventId' in thing && { event: thing.eventId }),
-          events
+          events: named.length,
+          erased: named
         }
       })
-      return events
+      return named.length
     })
     erased += batch
-    if (batch < ERASE_EVENTS_MAX) return erased
+    if (batch < ERASED_NAMED_MAX) return erased
   }
 }
 
@@ -79,25 +83,52 @@ async function subjectOf(queries: Queries, thing: ErasedThing) {
   }
 }
 
-async function eraseBatch(tx: Queries, thing: ErasedThing): Promise<number> {
+/** Erases the oldest that are left, and tells which. */
+async function eraseBatch(
+  tx: Queries,
+  auditKey: KeyObject,
+  thing: ErasedThing
+): Promise<ErasedEvent[]> {
   const { auditEvents: events } = tx.tables
-  const found = await tx
-    .select({ idx: events.idx })
+  const rows = await tx
+    .select()
     .from(events)
     .where(
       and(
         'caseId' in thing ? eq(events.caseId, thing.caseId) : eq(events.id, thing.eventId),
-        // Who ordered an erasure stays known.
+        // Who ordered an erasure, and what was erased, stays known.
         ne(events.action, 'audit.erase'),
         or(isNotNull(events.detailsSealed), isNotNull(events.patientRef))
       )
     )
-    .limit(ERASE_EVENTS_MAX)
-  const places = found.map(({ idx }) => idx)
-  if (places.length === 0) return 0
+    .orderBy(asc(events.idx))
+    .limit(ERASED_NAMED_MAX)
+  if (rows.length === 0) return []
   await tx
     .update(events)
     .set({ detailsSealed: null, patientRef: null })
-    .where(inArray(events.idx, places))
-  return places.length
+    .where(
+      inArray(
+        events.idx,
+        rows.map(({ idx }) => idx)
+      )
+    )
+  return rows.map(row => [row.idx, keptOf(auditKey, row)])
+}
+
+/**
+ * The digest is of what the details say and not of the columns, which somebody may have changed: an
+ * erasure must not vouch for that. Details that are not those of the leaf are erased all the same,
+ * and it stays on the log that they were not.
+ */
+function keptOf(auditKey: KeyObject, { id, leaf, detailsSealed }: EventRow): string {
+  if (detailsSealed === null) return ERASED_DAMAGED
+  try {
+    const salted = openDetails(auditKey, id, detailsSealed)
+    const isOfLeaf = JSON.parse(leaf.toString()).d === commitmentTo(salted)
+    return isOfLeaf ? keptDigest(parseDetails(salted)) : ERASED_DAMAGED
+  } catch (err) {
+    if (err instanceof SealError || err instanceof SyntaxError) return ERASED_DAMAGED
+    throw err
+  }
 }

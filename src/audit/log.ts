@@ -30,6 +30,11 @@ export interface AuditEvent {
   recordId?: string | undefined
   objectId?: string | undefined
   shareId?: string | undefined
+  /**
+   * Instead of `shareId`: the share that somebody reached for who is no party to it. It is sealed and
+   * not in the leaf, and the event is not counted as one of the share.
+   */
+  triedShareId?: string | undefined
   patientRef?: Buffer | undefined
   recipientCountry?: string | undefined
   /** The granted event that this one completes. */
@@ -153,7 +158,8 @@ function detailsOf(event: AuditEvent): Details {
     object: event.objectId,
     organisation: event.organisationId,
     patient: event.patientRef?.toString('base64url'),
-    record: event.recordId
+    record: event.recordId,
+    share: event.triedShareId
   }
 }
 
@@ -170,7 +176,7 @@ function rowOf(event: AuditEvent, id: string, at: number, leaf: Buffer, detailsS
     caseId: event.caseId ?? null,
     recordId: event.recordId ?? null,
     objectId: event.objectId ?? null,
-    shareId: event.shareId ?? null,
+    shareId: event.shareId ?? event.triedShareId ?? null,
     patientRef: event.patientRef ?? null,
     recipientCountry: event.recipientCountry ?? null,
     grantId: event.grantId ?? null,

@@ -46,6 +46,10 @@ export interface Database {
 /** What was stored at one moment, whatever is written meanwhile. Until `close`. */
 export interface Snapshot {
   read: Queries
+  /** Tables, indexes and triggers that are not as this release makes them, each as a sentence. */
+  schemaFaults(): Promise<string[]>
+  /** What is wrong with the files themselves, indexes that lack rows among it. Reads everything. */
+  damage(): Promise<string[]>
   close(): Promise<void>
 }
 

@@ -1,5 +1,10 @@
-import type Sqlite from 'better-sqlite3'
+import Sqlite from 'better-sqlite3'
+import { ConfigError } from '../config.ts'
 import { migrationFiles, unseenMigrations } from './migration-files.ts'
+import { readSchema, type SchemaPart, schemaFaults } from './sqlite-schema.ts'
+
+/** Faults of the schema told one by one: whoever dropped a hundred triggers is known by twenty. */
+const FAULTS_TOLD_MAX = 20
 
 /**
  * Applies the migrations this database has not seen, in the order of their names, all in one
@@ -24,4 +29,25 @@ export function migrateSqlite(connection: Sqlite.Database): void {
       }
     })
     .immediate()
+}
+
+/** The schema that the migrations of this release make. */
+export function schemaOfMigrations(): SchemaPart[] {
+  const connection = new Sqlite(':memory:')
+  try {
+    migrateSqlite(connection)
+    return readSchema(connection)
+  } finally {
+    connection.close()
+  }
+}
+
+/** Throws ConfigError unless the schema is just what the migrations make, and names what is not. */
+export function requireSchema(connection: Sqlite.Database): void {
+  const faults = schemaFaults(readSchema(connection), schemaOfMigrations())
+  if (faults.length === 0) return
+  throw new ConfigError([
+    ...faults.slice(0, FAULTS_TOLD_MAX),
+    `${faults.length} parts of the database are not as this release makes them: somebody changed it. See docs/audit-log.md, "When the service refuses to start".`
+  ])
 }

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import Sqlite from 'better-sqlite3'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { tables } from '../../schemas/tables.ts'
 import { Refusal } from '../errors.ts'
 import type { Database, Queries, Snapshot } from './database.ts'
 import { ownPlaces } from './places.ts'
-import { migrateSqlite } from './sqlite-migrations.ts'
+import { migrateSqlite, requireSchema, schemaOfMigrations } from './sqlite-migrations.ts'
+import { readSchema, schemaFaults } from './sqlite-schema.ts'
 import { checkpointsOf, type WalCheckpoints } from './wal-checkpoints.ts'
 
 /** How many waiting writes share one commit at most. */
@@ -23,6 +25,8 @@ const PRAGMAS = [
   'recursive_triggers = ON'
 ]
 
+const DAMAGE_TOLD_MAX = 100
+
 /** How long a write waits for a script that holds the file. */
 const BUSY_MILLISECONDS = 5000
 
@@ -34,6 +38,7 @@ export function openSqlite(file: string, commitGroupMax = COMMIT_GROUP_MAX): Dat
   const writer = new Sqlite(file, { timeout: BUSY_MILLISECONDS })
   for (const pragma of PRAGMAS) writer.pragma(pragma)
   migrateSqlite(writer)
+  requireSchema(writer)
   const reader = new Sqlite(file, { readonly: true, timeout: BUSY_MILLISECONDS })
   const snapshot = sharedSnapshot(reader)
   const wal = checkpointsOf(writer)
@@ -68,19 +73,54 @@ export function openSqlite(file: string, commitGroupMax = COMMIT_GROUP_MAX): Dat
 
 /**
  * Opens what is stored at this moment for reading alone: nothing is written, and what a running
- * service writes meanwhile is not seen. Until `close`, its write-ahead log only grows.
+ * service writes meanwhile is not seen. Until `close`, its write-ahead log only grows. SQLite makes
+ * the files -wal and -shm where there are none; those that it made are gone after `close`.
  * Throws the driver's error when there is no database or it cannot be read.
  */
 export function openSqliteSnapshot(file: string): Snapshot {
   const options = { readonly: true, fileMustExist: true, timeout: BUSY_MILLISECONDS }
+  const isAtRest = !existsSync(`${file}-wal`)
   const connection = new Sqlite(file, options)
+  const close = () => {
+    connection.close()
+    if (isAtRest && existsSync(`${file}-wal`)) removeEmptyLog(file)
+  }
+  const damage = () =>
+    connection
+      .prepare<[], string>(`PRAGMA integrity_check(${DAMAGE_TOLD_MAX})`)
+      .pluck()
+      .all()
+      .filter(told => told !== 'ok')
   try {
     // A transaction has its snapshot from its first read on.
     connection.exec('BEGIN; SELECT count(*) FROM sqlite_schema')
-    return { read: queriesOn(connection), close: async () => void connection.close() }
+    return {
+      read: queriesOn(connection),
+      schemaFaults: async () => schemaFaults(readSchema(connection), schemaOfMigrations()),
+      damage: async () => damage(),
+      close: async () => close()
+    }
   } catch (err) {
-    connection.close()
+    close()
     throw err
+  }
+}
+
+/**
+ * A connection that may only read leaves behind what it made. One that may write removes it as it
+ * closes, unless a service has begun to use it meanwhile; there is nothing in it, so nothing is
+ * written to the database. Where it may not write, it leaves things as they are.
+ */
+function removeEmptyLog(file: string): void {
+  try {
+    const connection = new Sqlite(file, { fileMustExist: true, timeout: 0 })
+    try {
+      connection.exec('SELECT count(*) FROM sqlite_schema')
+    } finally {
+      connection.close()
+    }
+  } catch (err) {
+    if (!(err instanceof Sqlite.SqliteError)) throw err
   }
 }
 

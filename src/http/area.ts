@@ -37,6 +37,11 @@ export function ruleOf(request: FastifyRequest): Rule | undefined {
   return (request.routeOptions?.config as { rule?: Rule } | undefined)?.rule
 }
 
+/** Whether an answer leaves no line in the operator's log. */
+export function isQuiet(request: FastifyRequest): boolean {
+  return (request.routeOptions?.config as { quiet?: boolean } | undefined)?.quiet === true
+}
+
 export interface Guard {
   config: FastifyContextConfig
   onRequest?: (request: FastifyRequest, reply: FastifyReply) => Promise<void>
@@ -69,6 +74,10 @@ export function publicly(action: Rule['action']): Guard {
 
 /** Routes anybody may read, because they tell nothing about anybody. */
 export const open: Guard = publicly('none')
+/** The same, for what strangers may ask all day: an answer leaves no line in the operator's log. */
+export const openQuietly: Guard = {
+  config: { ...open.config, quiet: true } as FastifyContextConfig
+}
 const openRule: Rule = { action: 'none', roles: 'public' }
 
 /** Fastify's type for this is closed, but it keeps what it is given. */

@@ -57,7 +57,7 @@ const READY_MILLISECONDS_MAX = 2000
 
 /** Each part by itself and all at once, so that an operator sees which of them is down. */
 async function readiness(exchange: Exchange, state: Stopping): Promise<Record<string, string>> {
-  const { database, blobs, keyring, limits, logGuard } = exchange
+  const { database, blobs, keyring, limits, logGuard, tree } = exchange
   const [databaseIs, keyringIs, storeIs, roomIs] = await Promise.all([
     tell(database.check()),
     tell(wrapKey(keyring, PROBE, newKey())),
@@ -69,6 +69,7 @@ async function readiness(exchange: Exchange, state: Stopping): Promise<Record<st
     database: databaseIs,
     keyring: keyringIs,
     log: logGuard.trouble() ?? 'ok',
+    checkpoint: tree.isUnpublished() ? 'cannot be written' : 'ok',
     storage: storeIs === 'ok' ? roomIs : storeIs
   }
 }

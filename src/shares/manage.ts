@@ -76,7 +76,8 @@ async function sentShare(
     return { row, found: await caseOf(queries, caller, row.caseId) }
   } catch (err) {
     if (!(err instanceof Refusal)) throw err
-    const about = { ...err.extra.about, shareId, recipientCountry: row.recipientCountry }
+    const { recipientCountry } = row
+    const about = { ...err.extra.about, triedShareId: shareId, recipientCountry }
     throw new Refusal('share-not-found', err.message, { about })
   }
 }

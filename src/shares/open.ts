@@ -17,7 +17,7 @@ import {
 } from '../records/record.ts'
 import type { Access } from '../records/serve.ts'
 import { countOpening, findShare, findShareHeld, findShareRecords } from './queries.ts'
-import { aboutShare, openTerms, type ShareRow, stateOf } from './share.ts'
+import { aboutHiddenShare, aboutShare, openTerms, type ShareRow, stateOf } from './share.ts'
 import { transferHolds } from './transfer.ts'
 
 const HOUR_MILLISECONDS = 3_600_000
@@ -133,7 +133,7 @@ async function ownShare(
   const found = await knownCase(queries, share.caseId)
   if (share.specialistId !== caller.accountId) {
     throw new Refusal('share-not-found', 'of another specialist', {
-      about: aboutShare(share, found)
+      about: aboutHiddenShare(share, found, caller)
     })
   }
   return { share, found }

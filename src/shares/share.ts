@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { timestamp } from '../../schemas/common.ts'
 import type { ShareView, TransferBasis } from '../../schemas/share.ts'
 import type { CaseRow } from '../cases/case.ts'
+import type { Caller } from '../identity/principal.ts'
 import { canonicalContext, openBox, sealBox } from '../sealing/keys.ts'
 import type { ShareRow } from './queries.ts'
 
@@ -33,6 +34,18 @@ export function aboutShare(row: ShareRow, found: CaseRow) {
     shareId: row.id,
     recipientCountry: row.recipientCountry
   }
+}
+
+/**
+ * The same when the caller was told that there is no such share. The public part of an event names a
+ * share for its parties alone, its specialist and its organisation: nobody else may add to what is
+ * seen, or counted, of it.
+ */
+export function aboutHiddenShare(row: ShareRow, found: CaseRow, caller: Caller) {
+  const { shareId, ...about } = aboutShare(row, found)
+  const isParty =
+    row.specialistId === caller.accountId || row.organisationId === caller.organisationId
+  return { ...about, ...(isParty ? { shareId } : { triedShareId: shareId }) }
 }
 
 /** Where a share stands. The ends are exact: it is over at `expiresAt`, to the millisecond. */

@@ -8,6 +8,7 @@ import type { Queries } from '../../src/database/database.ts'
 import { openSqlite } from '../../src/database/sqlite.ts'
 import { dataPaths } from '../../src/open-data.ts'
 import { addressesOf, postgresServer } from './databases.ts'
+import { dropTriggers } from './triggers.ts'
 
 /** Somebody who holds the database itself: its file, or the rights of its superuser. */
 export interface Intruder {
@@ -18,6 +19,8 @@ export interface Intruder {
   write<T>(work: (tx: Queries) => Promise<T>): Promise<T>
   /** From here on no trigger refuses anything to this intruder. */
   passTriggers(): Promise<void>
+  /** Puts them back, as an intruder who wants to stay unseen does. */
+  restoreTriggers(): Promise<void>
 }
 
 /** Opens the database of an exchange under test past the service. Closed when the test ends. */
@@ -36,6 +39,7 @@ function intoFile(t: Test, file: string): Intruder {
   t.teardown(() => connection.close())
   // As every connection of the service has it.
   connection.pragma('recursive_triggers = ON')
+  let restore = () => {}
   return {
     kind: 'sqlite',
     async run(statement, ...values) {
@@ -53,8 +57,11 @@ function intoFile(t: Test, file: string): Intruder {
       }
     },
     async passTriggers() {
-      const triggers = connection.prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-      for (const name of triggers.pluck().all()) connection.exec(`DROP TRIGGER ${String(name)}`)
+      restore = dropTriggers(connection)
+    },
+    async restoreTriggers() {
+      restore()
+      restore = () => {}
     }
   }
 }
@@ -81,6 +88,9 @@ async function intoServer(t: Test, databaseUrl: string): Promise<Intruder> {
       }),
     async passTriggers() {
       await client.query('SET session_replication_role = replica')
+    },
+    async restoreTriggers() {
+      await client.query('SET session_replication_role = origin')
     }
   }
 }

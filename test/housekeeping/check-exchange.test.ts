@@ -16,7 +16,12 @@ async function setUp(t: Test) {
   // Triggers refuse what an intruder with the database file can do all the same.
   const intruder = await intrude(t, x.config)
   await intruder.passTriggers()
-  const check = () => checkExchange(x.exchange)
+  const check = async () => {
+    await intruder.restoreTriggers()
+    const faults = await checkExchange(x.exchange)
+    await intruder.passTriggers()
+    return faults
+  }
   return { x, first, second, intruder, check }
 }
 

@@ -1,4 +1,6 @@
+import { mkdirSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import t from 'tap'
+import { dataPaths } from '../../src/open-data.ts'
 import { eventually, numberedText, sharedRecord, startExchange } from '../helpers/exchange.ts'
 
 const LARGE = numberedText(24 * 1024 * 1024)
@@ -44,6 +46,30 @@ t.test('the service says that it lives and that it is ready, and why not', async
   t.match(await ready(), { status: 503, json: { checks: { database: 'ok', keyring: 'failing' } } })
   keyring.wrap = wrap
   t.match(await ready(), { status: 200 })
+})
+
+t.test('it says that the copy of the checkpoint cannot be written', async t => {
+  const exchange = await startExchange(t)
+  const ready = () => exchange.client().send('GET', '/readyz')
+  await exchange.exchange.tree.settle()
+  t.match(await ready(), { status: 200, json: { checks: { checkpoint: 'ok' } } })
+  const { checkpoint } = dataPaths(exchange.directory)
+  rmSync(checkpoint)
+  mkdirSync(checkpoint)
+  t.equal((await exchange.client('clinician').send('GET', '/v1/cases')).status, 200)
+  await t.rejects(exchange.exchange.tree.settle())
+  t.match(await ready(), {
+    status: 503,
+    json: { checks: { log: 'ok', database: 'ok', checkpoint: 'cannot be written' } }
+  })
+  const shown = exchange.exchange.tree.checkpoint()?.size ?? 0
+  t.ok(shown < (await exchange.auditEvents()).length, 'nobody is shown what has no copy')
+
+  rmdirSync(checkpoint)
+  await eventually('it is tried again', async () =>
+    (await ready()).status === 200 ? true : undefined
+  )
+  t.ok(statSync(checkpoint).isFile())
 })
 
 t.test('while downloads run the service is ready', async t => {

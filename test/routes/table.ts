@@ -241,7 +241,12 @@ export const unaudited = [
   'GET /v1/audit/questions',
   'GET /v1/audit/tile/*',
   'HEAD /docs/static/*',
-  'HEAD /s'
+  'HEAD /s',
+  'HEAD /v1/audit/checkpoint',
+  'HEAD /v1/audit/consistency',
+  'HEAD /v1/audit/events/:event/proof',
+  'HEAD /v1/audit/keys',
+  'HEAD /v1/audit/tile/*'
 ]
 
 /** Tried by itself: callers prove who they are in the body. */

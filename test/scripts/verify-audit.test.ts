@@ -1,5 +1,13 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { chmodSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { formatVerifierKey, verifierKeyOf } from '../../src/audit/tlog/note.ts'
@@ -114,6 +122,35 @@ t.test('a key that was spoilt in the database hides nothing', async t => {
   await t.rejects(openData(exchange.config), /has lost its lookup key/)
 })
 
+t.test('verifying leaves a directory as it was', async t => {
+  const exchange = await startExchange(t)
+  await exchange.exchange.tree.settle()
+  await exchange.app.stop()
+  const listing = () =>
+    readdirSync(exchange.directory)
+      .sort()
+      .map(name => {
+        const path = join(exchange.directory, name)
+        const { mtimeMs, size } = statSync(path)
+        return [name, mtimeMs, size, statSync(path).isFile() && sha256(readFileSync(path))]
+      })
+  const before = listing()
+  t.match(await verify('--data', exchange.directory), { exit: 0 })
+  t.same(listing(), before)
+
+  // A copy of a running service has a write-ahead log with events that are nowhere else.
+  await exchange.restart()
+  const copy = join(exchange.directory, '..', 'copied-while-running')
+  cpSync(exchange.directory, copy, { recursive: true })
+  rmSync(join(copy, 'consilium.db-shm'))
+  const log = readFileSync(join(copy, 'consilium.db-wal'))
+  const database = readFileSync(join(copy, 'consilium.db'))
+  t.ok(log.length > 0)
+  t.match(await verify('--data', copy), { exit: 0 })
+  t.ok(readFileSync(join(copy, 'consilium.db-wal')).equals(log), 'they are left in it')
+  t.ok(readFileSync(join(copy, 'consilium.db')).equals(database))
+})
+
 t.test('more faults than anyone reads are counted', async t => {
   const exchange = await startExchange(t)
   const { database, audit, tree } = exchange.exchange
@@ -127,6 +164,7 @@ t.test('more faults than anyone reads are counted', async t => {
   const intruder = await intrude(t, exchange.config)
   await intruder.passTriggers()
   await intruder.run("UPDATE audit_events SET outcome = 'granted'")
+  await intruder.restoreTriggers()
   const [{ changes } = {}] = await intruder.run('SELECT count(*) AS changes FROM audit_events')
   const ran = await verifyOf(exchange)('--data', exchange.directory)
   t.equal(ran.exit, 1)

@@ -1,5 +1,7 @@
 import t from 'tap'
 import { v7 as uuidv7 } from 'uuid'
+import type { LogPage } from '../audit/scene.ts'
+import { verified } from '../audit/verify/stage.ts'
 import { type Answer, sendLink, startExchange } from '../helpers/exchange.ts'
 import { parametersOf, pathOf, setScene } from '../routes/scene.ts'
 import { shareStates, shareTable } from '../routes/table.ts'
@@ -94,3 +96,48 @@ t.test('nobody shares with somebody who is no specialist, or what is not in the 
     t.match(answer, { status: 400, json: { code: 'request-invalid' } }, 'there is no "everything"')
   }
 })
+
+t.test('what is public of an event names a share for its parties alone', async t => {
+  const scene = await setScene(exchange)
+  const { id, link } = scene.shares.live
+  const leavesOf = async (work: () => Promise<unknown>) => {
+    const { events } = await exchange.eventsOf(work)
+    return events.filter(({ action }) => action !== 'token.issue')
+  }
+  const strangers: [who: 'stranger' | 'specialistIe' | 'otherClinician', Try][] = [
+    ['stranger', who => sendLink(who, link)],
+    ['stranger', who => who.send('GET', `/v1/shares/${id}`)],
+    ['specialistIe', who => who.send('GET', `/v1/shares/${id}/records/${scene.recordId}/content`)],
+    ['otherClinician', who => who.send('DELETE', `/v1/shares/${id}`)]
+  ]
+  const before = await countOf(id)
+  for (const [who, tryIt] of strangers) {
+    const [event, ...more] = await leavesOf(() => tryIt(exchange.client(who)))
+    t.same(more, [])
+    t.match(event, { outcome: 'refused', code: 'share-not-found', shareId: id })
+    const leaf = event?.leaf.toString() ?? ''
+    t.notOk(leaf.includes(id), `${who}: not in the leaf`)
+    t.notMatch(JSON.parse(leaf), { n: Number })
+  }
+  t.equal(await countOf(id), before, 'nor counted')
+
+  const auditor = exchange.client('auditor')
+  const { events } = await auditor.json<LogPage>('POST', '/v1/audit/events/search', { share: id })
+  const refused = events.filter(({ outcome }) => outcome === 'refused')
+  t.equal(refused.length, strangers.length, 'its own auditor finds all of them')
+
+  const [own] = await leavesOf(() =>
+    exchange.client('specialistGb').send('GET', `/v1/shares/${id}`)
+  )
+  t.match(JSON.parse(own?.leaf.toString() ?? ''), { share: id, n: before + 1 }, 'and n has no gap')
+  await exchange.exchange.tree.settle()
+  t.same((await verified(exchange.directory)).faults, [], 'all of it proven')
+})
+
+type Try = (client: ReturnType<typeof exchange.client>) => Promise<unknown>
+
+async function countOf(shareId: string): Promise<number> {
+  const { read } = exchange.exchange.database
+  const counts = await read.select().from(read.tables.auditShareCounts)
+  return counts.find(row => row.shareId === shareId)?.events ?? 0
+}

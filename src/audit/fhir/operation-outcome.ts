@@ -10,6 +10,7 @@ const issueTypes: Record<number, string> = {
   401: 'login',
   403: 'forbidden',
   404: 'not-found',
+  406: 'not-supported',
   413: 'too-long',
   415: 'not-supported',
   422: 'invalid',

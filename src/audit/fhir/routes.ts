@@ -6,6 +6,7 @@ import type { Exchange } from '../../exchange.ts'
 import { callerOf, type Guarded, open } from '../../http/area.ts'
 import { readEvent, searchEvents } from './bundle.ts'
 import { capabilityStatement } from './capability.ts'
+import { requireJson } from './format.ts'
 import { FHIR_JSON } from './operation-outcome.ts'
 import { readSearch } from './search.ts'
 
@@ -15,6 +16,7 @@ export function fhirRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginA
     reply.type(FHIR_JSON).serializer(JSON.stringify).send(resource)
 
   const search = async (request: FastifyRequest, reply: FastifyReply, form: URLSearchParams) => {
+    requireFormat(request, form)
     const asked = readSearch(queryOf(request), form, isStrict(request))
     return send(reply, await searchEvents(exchange, callerOf(request), asked))
   }
@@ -30,7 +32,10 @@ export function fhirRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginA
     app.get(
       '/fhir/metadata',
       { ...open, schema: fhirSchema('What this server can do') },
-      (_, reply) => send(reply, capabilityStatement(exchange.publicUrl))
+      async (request, reply) => {
+        requireFormat(request)
+        return send(reply, capabilityStatement(exchange.publicUrl))
+      }
     )
     app.get(
       '/fhir/AuditEvent',
@@ -57,8 +62,10 @@ export function fhirRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginA
           params: Type.Object({ event: Id })
         }
       },
-      async (request, reply) =>
-        send(reply, await readEvent(exchange, callerOf(request), request.params.event))
+      async (request, reply) => {
+        requireFormat(request)
+        return send(reply, await readEvent(exchange, callerOf(request), request.params.event))
+      }
     )
   }
 }
@@ -68,6 +75,12 @@ const fhirSchema = (summary: string) => ({ tags: ['fhir'], summary })
 /** As it was sent: the parsed form would turn what is repeated into something else. */
 const queryOf = (request: FastifyRequest): URLSearchParams =>
   new URLSearchParams(request.url.split('?').slice(1).join('?'))
+
+const requireFormat = (request: FastifyRequest, form = new URLSearchParams()): void =>
+  requireJson(
+    [...queryOf(request).getAll('_format'), ...form.getAll('_format')],
+    request.headers.accept
+  )
 
 /** A search without conditions may come without a body. */
 const formOf = ({ body }: FastifyRequest): URLSearchParams =>

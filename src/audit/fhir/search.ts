@@ -59,9 +59,11 @@ const patients = ['patient', 'patient:identifier', 'patient.identifier']
 
 /** Asks for what is always so; and what a link need not repeat. */
 const granted: Record<string, string[]> = {
-  _sort: ['-date', '-_lastUpdated'],
-  _format: ['json', 'application/json', 'application/fhir+json']
+  _sort: ['-date', '-_lastUpdated']
 }
+
+/** Read before all others: see format.ts. */
+const READ_BEFORE = '_format'
 
 /**
  * Reads the parameters of a URL and of a form. What is unknown is passed over, or refused when the
@@ -72,7 +74,7 @@ export function readSearch(url: URLSearchParams, form: URLSearchParams, isStrict
   if ([...url].some(([name, value]) => namesPatient(name, value))) {
     throw new Refusal('patient-in-url')
   }
-  const all = [...url, ...form].filter(([, value]) => value !== '')
+  const all = [...url, ...form].filter(([name, value]) => value !== '' && name !== READ_BEFORE)
   const problems = all.length > PARAMETERS_MAX ? [`at most ${PARAMETERS_MAX} parameters`] : []
   const search: Search = { understood: [] }
   for (const [name, value] of all.slice(0, PARAMETERS_MAX)) {

@@ -24,6 +24,11 @@ export interface LogTree {
   settle(): Promise<StoredCheckpoint>
   /** What is wrong with the log itself, in the operator's words; while there is, nothing grows. */
   fault(): string | undefined
+  /**
+   * Whether the last checkpoint could not be put beside the database, and so is not shown to anybody.
+   * It is tried again each second; meanwhile events are written and signed.
+   */
+  isUnpublished(): boolean
   /** Has `listener` called with each new checkpoint, once it is on the disk. */
   onCheckpoint(listener: (checkpoint: StoredCheckpoint) => void): void
   close(): Promise<void>
@@ -54,7 +59,10 @@ export async function openLogTree(parts: Parts): Promise<LogTree> {
   const listeners: ((checkpoint: StoredCheckpoint) => void)[] = []
   let known: Edge | undefined
   let signed = await lastCheckpoint(database.read)
+  // The first start may have been killed between the two.
+  if (signed !== undefined) await keys.noteBegun(new Date(signed.signedAt).toISOString())
   let fault: LogFault | undefined
+  let isUnpublished = false
 
   async function advance(signNow: boolean): Promise<boolean> {
     const { tree, latest } = await database.write(async tx => {
@@ -71,9 +79,19 @@ export async function openLogTree(parts: Parts): Promise<LogTree> {
     return tree.taken === GROW_EVENTS_MAX
   }
 
-  /** The copy is renewed after the row: an older copy agrees with a newer row, never the reverse. */
+  /**
+   * The copy is renewed after the row: an older copy agrees with a newer row, never the reverse. The
+   * key file knows that the log has begun before anybody is shown a checkpoint.
+   */
   async function publish(checkpoint: StoredCheckpoint): Promise<void> {
-    await replacePrivateFile(copyPath, checkpoint.note)
+    try {
+      await replacePrivateFile(copyPath, checkpoint.note)
+      await keys.noteBegun(new Date(checkpoint.signedAt).toISOString())
+    } catch (err) {
+      isUnpublished = true
+      throw err
+    }
+    isUnpublished = false
     signed = checkpoint
     for (const listener of listeners) listener(checkpoint)
   }
@@ -116,6 +134,7 @@ export async function openLogTree(parts: Parts): Promise<LogTree> {
       return signed
     },
     fault: () => fault?.message,
+    isUnpublished: () => isUnpublished,
     onCheckpoint: listener => void listeners.push(listener),
     async close() {
       clearInterval(look)

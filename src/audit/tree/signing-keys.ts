@@ -2,6 +2,7 @@ import { createPrivateKey, generateKeyPairSync, type JsonWebKey, type KeyObject 
 import {
   createPrivateFile,
   readPrivateFile,
+  removeUnfinished,
   replacePrivateFile
 } from '../../sealing/private-file.ts'
 import { SealError } from '../../sealing/seal-error.ts'
@@ -28,10 +29,19 @@ export interface LogKeys {
   /** Every key that ever signed, the retired ones included, oldest first. */
   keys: { vkey: string; since: string; until?: string }[]
   verifiers: NoteVerifier[]
+  /** When the first checkpoint was on the disk: without its database this log cannot go on. */
+  begun: string | undefined
+  /**
+   * Notes in the key file that a checkpoint is on the disk, the first time it is called. After a
+   * crash there is the old file or the new one.
+   */
+  noteBegun(at: string): Promise<void>
 }
 
 interface KeyFile {
   origin: string
+  /** When the first checkpoint was on the disk, before anybody was shown it. */
+  begun?: string
   keys: { vkey: string; since: string; until?: string; privateKey?: JsonWebKey }[]
 }
 
@@ -42,13 +52,32 @@ export async function createLogKeys(path: string, origin: string, since: string)
 
 /** Opens the key file. Throws SealError when it is missing, unsafe or damaged. */
 export async function openLogKeys(path: string): Promise<LogKeys> {
-  const { origin, keys } = await readKeyFile(path)
+  const { origin, keys, begun } = await readKeyFile(path)
   const inUse = keys.flatMap(key => (key.privateKey === undefined ? [] : [key]))
-  return {
+  const logKeys: LogKeys = {
     origin,
     signers: inUse.map(key => noteSigner(origin, privateKeyOf(key))),
     keys: keys.map(({ privateKey: _, ...key }) => key),
-    verifiers: keys.map(({ vkey }) => noteVerifier(parseVerifierKey(vkey)))
+    verifiers: keys.map(({ vkey }) => noteVerifier(parseVerifierKey(vkey))),
+    begun,
+    async noteBegun(at) {
+      if (logKeys.begun !== undefined) return
+      // What a crash left of doing this holds private keys.
+      await removeUnfinished(path)
+      await replacePrivateFile(path, textOf({ ...(await readKeyFile(path)), begun: at }))
+      logKeys.begun = at
+    }
+  }
+  return logKeys
+}
+
+/** Whether keys are here that have signed a checkpoint. Throws SealError as `openLogKeys` does. */
+export async function haveSigned(path: string): Promise<boolean> {
+  try {
+    return (await readKeyFile(path)).begun !== undefined
+  } catch (err) {
+    if (err instanceof SealError && err.code === 'key-missing') return false
+    throw err
   }
 }
 

@@ -37,7 +37,8 @@ async function checkStored(read: Queries, keys: LogKeys, copy: string | undefine
   }
   const signed = await lastCheckpoint(read)
   // The first events come into the tree in the transaction that signs them.
-  if (signed === undefined && (copy !== undefined || size > 0)) {
+  const hasBegun = copy !== undefined || size > 0 || keys.begun !== undefined
+  if (signed === undefined && hasBegun) {
     throw new LogFault('A checkpoint was signed, and the database knows of none.')
   }
   for (const note of [signed?.note, copy]) {

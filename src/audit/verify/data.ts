@@ -41,17 +41,21 @@ export interface DataToVerify {
 
 /**
  * Checks the log as it is stored at this moment, reading alone; a service may be at work on it.
- * Every fault is told and none ends the check. Memory: the shares, the disclosures under way and the
- * events erased. Throws the driver's error when the database cannot be read.
+ * Every fault is told and none ends the check. Memory: the shares, the disclosures under way and two
+ * bits for each event erased. Throws the driver's error when the database cannot be read.
  */
 export async function verifyData(
   data: DataToVerify,
   findings: Findings,
   progress: Progress
 ): Promise<Summary> {
-  const { read, close } = await data.openSnapshot()
+  const { read, schemaFaults, damage, close } = await data.openSnapshot()
+  for (const told of await schemaFaults()) findings.fault(told)
   try {
-    return await verifySnapshot(data, read, findings, progress)
+    const summary = await verifySnapshot(data, read, findings, progress)
+    // Questions are answered from indexes: one that lacks an event would hide it from every auditor.
+    for (const told of await damage()) findings.fault(`The database file: ${told}.`)
+    return summary
   } finally {
     await close()
   }
@@ -84,7 +88,7 @@ async function verifySnapshot(
   await checkSurplus(read, size, findings)
   await checkCounts(read, events.numbers, findings)
   await checkOpenGrants(read, events.grants, findings)
-  const looked = events.end()
+  const looked = await events.end(async index => (await rowsBetween(read, rangeOf(index)))[0])
   const head = heads.toSorted((a, b) => b.size - a.size)[0]
   return {
     ...looked,
@@ -144,6 +148,8 @@ async function headsOf(
   const given = older.map(({ name, note }) => readHead(name, note, keys, findings))
   return [head, copied, ...given].filter(found => found !== undefined)
 }
+
+const rangeOf = (index: number) => ({ from: index, to: index + 1 })
 
 const sourceOf = (read: Queries, placed: number) => ({
   async entries(from: number, to: number): Promise<StoredEntry[]> {

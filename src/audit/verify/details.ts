@@ -15,7 +15,8 @@ const MEMBERS = [
   'object',
   'organisation',
   'patient',
-  'record'
+  'record',
+  'share'
 ]
 
 /**
@@ -47,14 +48,16 @@ export function unsealDetails(key: KeyObject, leaf: Leaf, sealed: Buffer): Detai
   }
 }
 
+type Said = [column: string, value: unknown, other: unknown]
+
 /** Columns that do not say what the leaf says. */
 export function columnsUnlikeLeaf(row: EventRow, leaf: Leaf): string[] {
-  const said: [column: string, value: unknown, inLeaf: unknown][] = [
+  const said: Said[] = [
     ['id', row.id, leaf.id],
     ['at', timeOf(row.at), leaf.at],
     ['action', row.action, leaf.action],
     ['outcome', row.outcome, leaf.outcome],
-    ['share_id', row.shareId, leaf.share],
+    ...(leaf.share === undefined ? [] : [['share_id', row.shareId, leaf.share] as Said]),
     ['grant_id', row.grantId, leaf.grant],
     ['bytes_handed_over', row.bytesHandedOver, leaf.bytes]
   ]
@@ -62,8 +65,8 @@ export function columnsUnlikeLeaf(row: EventRow, leaf: Leaf): string[] {
 }
 
 /** Columns that do not say what the details say. */
-export function columnsUnlikeDetails(row: EventRow, details: Details): string[] {
-  const said: [column: string, value: unknown, inDetails: unknown][] = [
+export function columnsUnlikeDetails(row: EventRow, leaf: Leaf, details: Details): string[] {
+  const said: Said[] = [
     ['code', row.code, details.code],
     ['organisation_id', row.organisationId, details.organisation],
     ['actor_id', row.actorId, details.actor],
@@ -72,12 +75,14 @@ export function columnsUnlikeDetails(row: EventRow, details: Details): string[] 
     ['record_id', row.recordId, details.record],
     ['object_id', row.objectId, details.object],
     ['patient_ref', row.patientRef?.toString('base64url'), details.patient],
-    ['recipient_country', row.recipientCountry, details.country]
+    ['recipient_country', row.recipientCountry, details.country],
+    // A share is in the leaf or in the details.
+    ...(leaf.share === undefined ? [['share_id', row.shareId, details.share] as Said] : [])
   ]
   return unlike(said)
 }
 
-const unlike = (said: [column: string, value: unknown, other: unknown][]): string[] =>
+const unlike = (said: Said[]): string[] =>
   said.filter(([, value, other]) => (value ?? undefined) !== other).map(([column]) => column)
 
 /** A time that is none was not written by us, and is like no other. */

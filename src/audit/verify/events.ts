@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
-import type { Leaf } from '../entry.ts'
+import type { Details, Leaf } from '../entry.ts'
 import { columnsUnlikeDetails, columnsUnlikeLeaf, unsealDetails } from './details.ts'
-import { erasureCheck } from './erasures.ts'
+import { type ErasureReader, erasureCheck } from './erasures.ts'
 import type { Findings } from './findings.ts'
 import { readLeaf } from './leaf.ts'
 import type { EventRow } from './queries.ts'
@@ -11,6 +11,12 @@ import type { FoundEntry } from './walk.ts'
 /** An event as the database has it. */
 export interface StoredEntry extends FoundEntry {
   row: EventRow
+}
+
+interface Looked {
+  events: number
+  details: number
+  erased: number
 }
 
 /**
@@ -37,10 +43,18 @@ export function storedEventCheck(auditKey: KeyObject | undefined, findings: Find
       findings.fault(`Event ${index} (${leaf.id}): its details ${details}.`)
       return
     }
-    for (const column of columnsUnlikeDetails(row, details)) {
+    for (const column of columnsUnlikeDetails(row, leaf, details)) {
       findings.fault(`Event ${index}: its column ${column} is not what its details say.`)
     }
     erasures.takeDetails(index, leaf, details)
+  }
+
+  function detailsAgain(row: EventRow | undefined): Details {
+    const leaf = row && readLeaf(row.leaf)
+    if (!auditKey || !row?.detailsSealed || typeof leaf !== 'object') throw changedMeanwhile()
+    const details = unsealDetails(auditKey, leaf, row.detailsSealed)
+    if (typeof details === 'string') throw changedMeanwhile()
+    return details
   }
 
   return {
@@ -61,9 +75,15 @@ export function storedEventCheck(auditKey: KeyObject | undefined, findings: Find
       grants.take(index, leaf)
       checkDetails(entry, leaf)
     },
-    end(): { events: number; details: number; erased: number } {
-      if (auditKey !== undefined) erasures.end()
+    /** `rowAt` reads an event again, as it was read before. */
+    async end(rowAt: ErasureReader['row']): Promise<Looked> {
+      if (auditKey !== undefined) {
+        await erasures.end({ row: rowAt, details: async index => detailsAgain(await rowAt(index)) })
+      }
       return { events, details: opened, erased: erasures.count() }
     }
   }
 }
+
+/** It cannot: everything is read from one snapshot. */
+const changedMeanwhile = () => new Error('An event changed while it was verified.')

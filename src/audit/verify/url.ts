@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { LEAF_BYTES_MAX } from '../entry.ts'
 import { NOTE_BYTES_MAX, type NoteVerifier } from '../tlog/note.ts'
 import { decodeEntries, TILE_WIDTH, type TileAddress, tilePath } from '../tlog/tiles.ts'
@@ -11,6 +12,9 @@ import { openGrants, shareNumbers } from './story.ts'
 import { type FoundEntry, type LogSource, walkLog } from './walk.ts'
 
 const ANSWER_MILLISECONDS_MAX = 30_000
+/** How often, and for how long at most, a service that asks for patience is waited for. */
+const WAITS_MAX = 20
+const WAIT_SECONDS_MAX = 60
 const KEYS_BYTES_MAX = 65_536
 const LENGTH_PREFIX_BYTES = 2
 const BUNDLE_BYTES_MAX = TILE_WIDTH * (LENGTH_PREFIX_BYTES + LEAF_BYTES_MAX)
@@ -93,10 +97,7 @@ async function servedKeys(get: Get, findings: Findings): Promise<string[]> {
 function getter(prefix: string): Get {
   return async (path, bytesMax) => {
     try {
-      const answer = await fetch(`${prefix}${path}`, {
-        redirect: 'error',
-        signal: AbortSignal.timeout(ANSWER_MILLISECONDS_MAX)
-      })
+      const answer = await askPatiently(`${prefix}${path}`)
       if (answer.status === 404) {
         await answer.body?.cancel()
         return undefined
@@ -107,6 +108,18 @@ function getter(prefix: string): Get {
       if (err instanceof Unverifiable) throw err
       throw new Unverifiable(`${path}: no answer.`, { cause: err })
     }
+  }
+}
+
+/** A service bounds how much it is asked, and says for how many seconds to wait. */
+async function askPatiently(url: string): Promise<Response> {
+  for (let waits = 0; ; waits += 1) {
+    const signal = AbortSignal.timeout(ANSWER_MILLISECONDS_MAX)
+    const answer = await fetch(url, { redirect: 'error', signal })
+    if (answer.status !== 429 || waits === WAITS_MAX) return answer
+    await answer.body?.cancel()
+    const seconds = Number(answer.headers.get('retry-after')) || 1
+    await sleep(Math.min(seconds, WAIT_SECONDS_MAX) * 1000)
   }
 }
 

@@ -248,3 +248,40 @@ t.test('what is hidden from an auditor is not found by it either', async t => {
   const [hidden] = resourcesIn(await ask('subtype=content.read'))
   t.notOk(JSON.stringify(hidden?.entity).includes(first.caseId))
 })
+
+t.test('what is asked for in another format is not acceptable', async t => {
+  const exchange = await startExchange(t)
+  const auditor = exchange.client('auditor')
+  const [event] = await exchange.auditEvents()
+  const form = { 'content-type': 'application/x-www-form-urlencoded' }
+  for (const [method, path, body] of [
+    ['GET', '/fhir/metadata?_format=xml'],
+    ['GET', '/fhir/metadata?_format=application/fhir%2Bxml'],
+    ['GET', '/fhir/metadata?_format=json&_format=xml'],
+    ['GET', '/fhir/AuditEvent?_format=text/html'],
+    ['GET', `/fhir/AuditEvent/${event?.id}?_format=xml`],
+    ['POST', '/fhir/AuditEvent/_search', '_format=ttl']
+  ] as const) {
+    const answer = await auditor.send(method, path, body, body === undefined ? {} : form)
+    t.equal(answer.status, 406, `${path} ${body}`)
+    t.match(answer.headers.get('content-type'), 'application/fhir+json')
+    t.match(answer.json, {
+      resourceType: 'OperationOutcome',
+      issue: [{ code: 'not-supported', details: { coding: [{ code: 'format-refused' }] } }]
+    })
+  }
+  const asked = async (path: string, accept: string) =>
+    (await exchange.client().send('GET', `/fhir/metadata${path}`, undefined, { accept })).status
+  t.equal(await asked('', 'application/fhir+xml, text/html;q=0.9'), 406)
+  t.equal(await asked('', 'application/fhir+json;q=0, text/html'), 406)
+  t.equal(await asked('', 'application/fhir+xml, application/fhir+json; q=0.5'), 200)
+  t.equal(await asked('', 'text/html, */*;q=0.1'), 200)
+  t.equal(await asked('?_format=json', 'application/fhir+xml'), 200, '_format decides')
+  for (const format of [
+    'application/fhir+json',
+    'application/fhir%2Bjson;%20fhirVersion=4.0',
+    ''
+  ]) {
+    t.equal(await asked(`?_format=${format}`, '*/*'), 200, format)
+  }
+})

@@ -212,12 +212,18 @@ t.test('only tiles of the signed log are there, under their one name', async t =
     'tile/entry/000',
     'tile/8/0/000',
     'tile/0/..%2f0%2f000',
+    'tile/0%2f000',
+    'tile%2f0/000',
+    'tile/0/%30%30%30',
+    'tile/0/000?',
+    'tile/0/000?x=1',
     'tile/0/000%00',
     'tile/0/x999/x999/x999/x999/x999/999'
   ]
   for (const path of missing) {
     const { status, json, headers } = await get(exchange, path)
-    t.match({ status, json }, { status: 404, json: { code: 'log-tile-not-found' } }, path)
+    const code = path.startsWith('tile%2f') ? 'route-not-found' : 'log-tile-not-found'
+    t.match({ status, json }, { status: 404, json: { code } }, path)
     t.equal(headers.get('cache-control'), 'no-store', 'which may be there tomorrow')
   }
   // What is on the log and not signed yet is not served.
@@ -276,9 +282,103 @@ t.test('other methods are refused', async t => {
   const exchange = await startExchange(t)
   await exchange.exchange.tree.settle()
   for (const path of ['checkpoint', 'keys', 'consistency', 'tile/entries/000.p/1']) {
-    for (const method of ['HEAD', 'POST', 'PUT', 'DELETE']) {
+    for (const method of ['POST', 'PUT', 'DELETE']) {
       const { status } = await exchange.client().send(method, `/v1/audit/${path}`)
       t.ok(status === 404 || status === 405, `${method} ${path}: ${status}`)
     }
   }
+})
+
+t.test('HEAD is answered as GET is, without the body', async t => {
+  const { exchange, signed } = await published(t, 300)
+  const [event] = await exchange.auditEvents()
+  for (const path of [
+    'checkpoint',
+    'keys',
+    'tile/0/000',
+    `tile/entries/000.p/${signed.size % TILE_WIDTH}`,
+    `events/${event?.id}/proof`,
+    'consistency?from=1&to=5',
+    'tile/9/000',
+    'consistency?from=0'
+  ]) {
+    const whole = await get(exchange, path)
+    const head = await exchange.client().send('HEAD', `/v1/audit/${path}`)
+    t.equal(head.status, whole.status, path)
+    t.equal(head.bytes.length, 0)
+    for (const name of ['content-type', 'content-length', 'cache-control']) {
+      // The id of a request is in what tells of a refusal.
+      const isOwn = name === 'content-length' && whole.status !== 200
+      if (!isOwn) t.equal(head.headers.get(name), whole.headers.get(name), `${path}: ${name}`)
+    }
+  }
+})
+
+t.test('an address of the log has one spelling', async t => {
+  const { exchange } = await published(t)
+  const [event] = await exchange.auditEvents()
+  for (const path of [
+    'c%68eckpoint',
+    '%6beys',
+    `events/${event?.id.replace('-', '%2d')}/proof`,
+    'consistency?from=%31'
+  ]) {
+    t.match(await get(exchange, path), { status: 404, json: { code: 'route-not-found' } }, path)
+  }
+  t.equal((await exchange.client().send('GET', '/v1/%61udit/checkpoint')).status, 404)
+})
+
+t.test('reading the log is bounded for each network, and leaves no line', async t => {
+  const limits = { logRequestsPerSecondMax: 2, logRequestsBurstMax: 5 }
+  const env = { CONSILIUM_TRUSTED_PROXIES: '127.0.0.1', CONSILIUM_LOG_LEVEL: 'info' }
+  const exchange = await startExchange(t, { limits, env })
+  await exchange.exchange.tree.settle()
+  exchange.clock.set(exchange.clock.now())
+  const from = (address: string, path = 'checkpoint') =>
+    exchange.client().send('GET', `/v1/audit/${path}`, undefined, {
+      'x-forwarded-for': address,
+      'x-forwarded-proto': 'https'
+    })
+  const logged = exchange.logged()
+  const events = await exchange.auditEvents()
+  for (let n = 0; n < 5; n += 1) {
+    t.equal(
+      (await from(`2001:db8:0:1::${n}`, n % 2 === 0 ? 'keys' : 'tile/9/000')).status,
+      n % 2 ? 404 : 200
+    )
+  }
+  const refused = await from('2001:db8:0:1:ffff::1')
+  t.match(refused, { status: 429, json: { code: 'too-many-requests' } }, 'of the same /64')
+  t.equal(refused.headers.get('retry-after'), '1')
+  t.equal((await from('2001:db8:0:2::1')).status, 200, 'another network goes on')
+  t.equal((await from('192.0.2.1')).status, 200)
+  t.equal(
+    (
+      await exchange.client('clinician').send('GET', '/v1/cases', undefined, {
+        'x-forwarded-for': '2001:db8:0:1::1',
+        'x-forwarded-proto': 'https'
+      })
+    ).status,
+    200,
+    'and so does all else'
+  )
+  exchange.clock.advance(1000)
+  const after = await Promise.all([1, 2, 3].map(() => from('2001:db8:0:1::9')))
+  t.same(after.map(({ status }) => status).sort(), [200, 200, 429], 'two a second later')
+
+  const lines = exchange
+    .logged()
+    .slice(logged.length)
+    .split('\n')
+    .filter(line => line !== '')
+  t.same(
+    lines.map(line => JSON.parse(line).route),
+    ['/oidc/token', '/v1/cases'],
+    'others are logged'
+  )
+  const told = await exchange.auditEvents()
+  t.same(
+    told.slice(events.length).map(event => event.action),
+    ['token.issue', 'case.list']
+  )
 })

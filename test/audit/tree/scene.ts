@@ -14,6 +14,7 @@ import type { Database } from '../../../src/database/database.ts'
 import { dataPaths } from '../../../src/open-data.ts'
 import { openDatabase } from '../../../src/open-database.ts'
 import { openTestData, type TestData } from '../../helpers/data.ts'
+import { dropTriggers } from '../../helpers/triggers.ts'
 
 const ORIGIN = 'exchange.example/v1/audit'
 
@@ -134,11 +135,9 @@ export function tamper(databasePath: string, ...statements: string[]): void {
   if (!existsSync(databasePath)) throw new Error('There is no database.')
   const database = new Sqlite(databasePath)
   try {
-    const triggers = database
-      .prepare<[], { name: string }>("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-      .all()
-    for (const { name } of triggers) database.exec(`DROP TRIGGER ${name}`)
+    const restoreTriggers = dropTriggers(database)
     for (const statement of statements) database.exec(statement)
+    restoreTriggers()
   } finally {
     database.close()
   }

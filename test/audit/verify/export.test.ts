@@ -9,6 +9,7 @@ import { ownerDatabase } from '../../helpers/databases.ts'
 import {
   NHS_SYSTEM,
   type PersonName,
+  sharedPath,
   startExchange,
   type TestExchange
 } from '../../helpers/exchange.ts'
@@ -83,7 +84,11 @@ t.test('a patient asked for is not named, and gaps of what was left out are told
   t.same(faults, [])
   t.match(notices.slice(1), [`Number 1 to 2 of share ${first.share.id} is not in the file.`])
 
+  // What its own specialist was refused is numbered, what a stranger was is not.
+  const notShared = sharedPath(first.share.id, first.caseId)
+  await exchange.client('specialistGb').send('GET', notShared)
   const refused = await exported(exchange, { share: first.share.id, outcome: 'refused' })
+  t.equal(eventsOf(refused.text).length, 2)
   t.match((await verifyText(t, refused.text)).notices.slice(1), [/^Number 1 to 4 of share/])
   const none = await exported(exchange, { action: 'share.revoke' })
   t.match(await verifyText(t, none.text), { faults: [], summary: { events: 0 } })
@@ -92,10 +97,10 @@ t.test('a patient asked for is not named, and gaps of what was left out are told
 t.test('what is erased, and what belongs to others, is marked and proven all the same', async t => {
   const exchange = await startExchange(t)
   const { first } = await liveliness(exchange)
-  const { database, audit } = exchange.exchange
+  const { database, audit, serviceKeys } = exchange.exchange
   const owner = await ownerDatabase(t, { database, settings: exchange.settings })
   const order = { reference: 'order 7' }
-  await eraseDetails({ database: owner, audit }, { caseId: first.caseId }, order)
+  await eraseDetails({ database: owner, audit, serviceKeys }, { caseId: first.caseId }, order)
   const { text } = await exported(exchange, { case: first.caseId })
   const events = eventsOf(text)
   const erased = events.filter(event => event.erased)

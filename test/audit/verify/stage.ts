@@ -2,9 +2,11 @@ import { type KeyObject, randomBytes } from 'node:crypto'
 import { copyFileSync, cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import Sqlite from 'better-sqlite3'
+import { eq } from 'drizzle-orm'
 import type { Test } from 'tap'
 import { v7 as uuidv7 } from 'uuid'
 import { commitmentTo, leafBytes, sealDetails } from '../../../src/audit/entry.ts'
+import { eraseDetails } from '../../../src/audit/erase.ts'
 import { signCheckpoint } from '../../../src/audit/tlog/checkpoint.ts'
 import { parseVerifierKey } from '../../../src/audit/tlog/note.ts'
 import { edgeRoot, grow } from '../../../src/audit/tlog/tiles.ts'
@@ -14,9 +16,12 @@ import { openLogTree } from '../../../src/audit/tree/log-tree.ts'
 import { openLogKeys } from '../../../src/audit/tree/signing-keys.ts'
 import { type Known, verifyDirectory } from '../../../src/audit/verify/directory.ts'
 import { type Summary, tellFindings } from '../../../src/audit/verify/findings.ts'
+import { ConfigError } from '../../../src/config.ts'
 import { dataPaths, openData, prepareData, readSigningKeys } from '../../../src/open-data.ts'
 import { startExchange, type TestExchange } from '../../helpers/exchange.ts'
+import { dropTriggers } from '../../helpers/triggers.ts'
 import { liveliness } from '../scene.ts'
+import { QUIET } from './tampering.ts'
 
 /** Quiet events before the lively ones, so that the tree has more than one tile of leaves. */
 const QUIET_EVENTS = 300
@@ -37,8 +42,10 @@ export interface LivelyLog {
 
 export interface LogCopy {
   directory: string
-  /** The database without its triggers, as an intruder with the file has it. */
+  /** The database without its triggers, until it is verified: an intruder puts them back. */
   database: Sqlite.Database
+  /** Ends the tampering. */
+  end(): void
   /** Ends the tampering and verifies as an auditor would. */
   verify(known?: Partial<Known>): Promise<Verdict>
   /** What the service says of the log instead of starting; undefined when it starts. */
@@ -51,7 +58,8 @@ export interface Verdict {
   summary: Summary
 }
 
-export async function livelyLog(t: Test): Promise<LivelyLog> {
+/** With `erased`, what the log knows of a quiet event and of the first case is erased. */
+export async function livelyLog(t: Test, { erased = false } = {}): Promise<LivelyLog> {
   const exchange = await startExchange(t)
   const { database, audit, tree } = exchange.exchange
   await database.write(async tx => {
@@ -71,6 +79,7 @@ export async function livelyLog(t: Test): Promise<LivelyLog> {
   writeFileSync(yesterday.checkpoint, note)
   const scene = await liveliness(exchange)
   await exchange.auditEvents()
+  if (erased) await eraseSome(exchange, scene.first.caseId)
   const { size } = await tree.settle()
   await exchange.app.stop()
   const today = join(exchange.directory, '..', 'today.checkpoint')
@@ -92,34 +101,49 @@ export async function livelyLog(t: Test): Promise<LivelyLog> {
   }
 }
 
+async function eraseSome({ exchange }: TestExchange, caseId: string): Promise<void> {
+  const { auditEvents } = exchange.database.read.tables
+  const quiet = exchange.database.read.select().from(auditEvents).where(eq(auditEvents.idx, QUIET))
+  const order = { reference: 'DPO 4' }
+  for (const { id } of await quiet) await eraseDetails(exchange, { eventId: id }, order)
+  await eraseDetails(exchange, { caseId }, order)
+}
+
 function logCopy(t: Test, exchange: TestExchange, directory: string): LogCopy {
   const paths = dataPaths(directory)
   const database = new Sqlite(paths.database)
   t.teardown(() => database.close())
-  const triggers = database.prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-  for (const name of triggers.pluck().all()) database.exec(`DROP TRIGGER ${String(name)}`)
+  const restoreTriggers = dropTriggers(database)
+  function end(): void {
+    if (database.open) restoreTriggers()
+    database.close()
+  }
   return {
     directory,
     database,
+    end,
     async verify(known = {}) {
-      database.close()
+      end()
       return await verified(directory, known)
     },
     async refusal() {
       const config = { ...exchange.config, dataDirectory: directory }
       const { release } = await prepareData(config)
-      const data = await openData(config)
       try {
-        const { log: keys } = await readSigningKeys(config)
-        const copyPath = dataPaths(directory).checkpoint
-        const tree = await openLogTree({ ...data, keys, copyPath, onFailure: () => {} })
-        await tree.close()
-        return undefined
+        const data = await openData(config)
+        try {
+          const { log: keys } = await readSigningKeys(config)
+          const copyPath = dataPaths(directory).checkpoint
+          const tree = await openLogTree({ ...data, keys, copyPath, onFailure: () => {} })
+          await tree.close()
+          return undefined
+        } finally {
+          await data.close()
+        }
       } catch (err) {
-        if (err instanceof LogFault) return err.message
+        if (err instanceof LogFault || err instanceof ConfigError) return err.message
         throw err
       } finally {
-        await data.close()
         release()
       }
     }

@@ -10,7 +10,8 @@ import {
   OPENED,
   QUIET,
   sql,
-  type Tampering
+  type Tampering,
+  TRIED
 } from './tampering.ts'
 
 export const missing: Record<string, Tampering> = {
@@ -37,8 +38,8 @@ export const missing: Record<string, Tampering> = {
     faults: ({ scene }) => [
       'The tree is said to have 349 events, and the log has 334.',
       'Events 334 to 348 are missing.',
-      `Share ${scene.first.share.id} has counted 5 events, and the last on the log is 2.`,
-      `Share ${scene.second.share.id} has counted 5 events, and the last on the log is 0.`
+      `Share ${scene.first.share.id} has counted 4 events, and the last on the log is 2.`,
+      `Share ${scene.second.share.id} has counted 4 events, and the last on the log is 0.`
     ],
     refuses: true
   },
@@ -60,7 +61,7 @@ export const missing: Record<string, Tampering> = {
     },
     faults: ({ scene }) => [
       'Event 334: what it grants was never completed.',
-      `Event 336: before it, number 4 of share ${scene.first.share.id} is missing.`
+      `Share ${scene.first.share.id} has counted 4 events, and the last on the log is 3.`
     ],
     refuses: false
   }
@@ -111,12 +112,14 @@ export const changed: Record<string, Tampering> = {
   },
   'a column that only the details have': {
     spoil: sql(
-      `UPDATE audit_events SET actor_id = (SELECT max(id) FROM accounts) WHERE idx = ${OPENED};
-       UPDATE audit_events SET patient_ref = NULL WHERE idx = ${GRANTED}`
+      `UPDATE audit_events SET actor_id = '${NO_ID}' WHERE idx = ${OPENED};
+       UPDATE audit_events SET patient_ref = NULL WHERE idx = ${GRANTED};
+       UPDATE audit_events SET share_id = NULL WHERE idx = ${TRIED}`
     ),
     faults: () => [
       'Event 333: its column actor_id is not what its details say.',
-      'Event 334: its column patient_ref is not what its details say.'
+      'Event 334: its column patient_ref is not what its details say.',
+      'Event 337: its column share_id is not what its details say.'
     ],
     refuses: false
   },
@@ -135,18 +138,14 @@ export const changed: Record<string, Tampering> = {
     spoil: sql(
       `UPDATE audit_events SET details_sealed = NULL, patient_ref = NULL WHERE idx = ${GRANTED}`
     ),
-    faults: () => [
-      'Event 334: its details are gone, and no erasure is on record for it.',
-      '1 events have no details; 0 were erased on record.'
-    ],
+    faults: () => ['Event 334: its details are gone, and no erasure is on record for it.'],
     refuses: false
   },
   'details gone and the patient kept': {
     spoil: sql(`UPDATE audit_events SET details_sealed = NULL WHERE idx = ${GRANTED}`),
     faults: () => [
       'Event 334: it is erased only in part.',
-      'Event 334: its details are gone, and no erasure is on record for it.',
-      '1 events have no details; 0 were erased on record.'
+      'Event 334: its details are gone, and no erasure is on record for it.'
     ],
     refuses: false
   },
@@ -170,10 +169,10 @@ export const changed: Record<string, Tampering> = {
     refuses: false
   },
   'the counter of a share': {
-    spoil: sql('UPDATE audit_share_counts SET events = 4'),
+    spoil: sql('UPDATE audit_share_counts SET events = 3'),
     faults: ({ scene }) => [
-      `Share ${scene.first.share.id} has counted 4 events, and the last on the log is 5.`,
-      `Share ${scene.second.share.id} has counted 4 events, and the last on the log is 5.`
+      `Share ${scene.first.share.id} has counted 3 events, and the last on the log is 4.`,
+      `Share ${scene.second.share.id} has counted 3 events, and the last on the log is 4.`
     ],
     refuses: false
   }

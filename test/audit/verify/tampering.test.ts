@@ -4,6 +4,7 @@ import { sqliteOnly } from '../../helpers/databases.ts'
 import { livelyLog, olderCheckpoint } from './stage.ts'
 import { changed, missing } from './tampered-events.ts'
 import { forged } from './tampered-log.ts'
+import { schema } from './tampered-schema.ts'
 import { heads, tree } from './tampered-tree.ts'
 import { SIZE } from './tampering.ts'
 
@@ -25,7 +26,8 @@ t.test('whatever is done to the log is named', { skip: sqliteOnly }, async t => 
     ...changed,
     ...forged,
     ...tree,
-    ...heads
+    ...heads,
+    ...schema
   })) {
     await t.test(name, async t => {
       const copy = log.copy()

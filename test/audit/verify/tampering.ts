@@ -31,6 +31,8 @@ export const QUIET = 100
 export const OPENED = 333
 export const GRANTED = 334
 export const COMPLETED = 335
+/** A stranger tried the link. */
+export const TRIED = 337
 export const LAST = 348
 export const SIZE = 349
 export const NO_ID = '01a00000-0000-7000-8000-000000000000'

@@ -59,6 +59,13 @@ t.test('a running service is verified through what it publishes', async t => {
   ])
 })
 
+t.test('a service that bounds its readers is waited for', async t => {
+  const limits = { logRequestsPerSecondMax: 3, logRequestsBurstMax: 1 }
+  const exchange = await startExchange(t, { limits })
+  await exchange.exchange.tree.settle()
+  t.same((await verify(exchange.url)).faults, [])
+})
+
 t.test('a disclosure that is under way is no fault', async t => {
   const exchange = await startExchange(t)
   const open = await exchange.exchange.disclosures.grant(async () => ({

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +21,8 @@ const (
 	sampledEntries   = 1024
 	responseBytesMax = tileWidth * (2 + 1<<16)
 	requestLife      = 30 * time.Second
+	waitsMax         = 20
+	waitSecondsMax   = 60
 )
 
 // A publishedLog is a log whose every entry and tile was fetched and found to make its signed root.
@@ -98,7 +101,7 @@ func (log *publishedLog) get(path string) ([]byte, error) {
 	if data, ok := log.fetched[path]; ok {
 		return data, nil
 	}
-	response, err := log.client.Get(log.url + "/" + path)
+	response, err := log.getPatiently(log.url + "/" + path)
 	if err != nil {
 		return nil, err
 	}
@@ -111,6 +114,22 @@ func (log *publishedLog) get(path string) ([]byte, error) {
 		log.fetched[path] = data
 	}
 	return data, err
+}
+
+// getPatiently waits as long as a log that bounds its readers says.
+func (log *publishedLog) getPatiently(url string) (*http.Response, error) {
+	for waits := 0; ; waits++ {
+		response, err := log.client.Get(url)
+		if err != nil || response.StatusCode != http.StatusTooManyRequests || waits == waitsMax {
+			return response, err
+		}
+		response.Body.Close()
+		seconds, err := strconv.Atoi(response.Header.Get("Retry-After"))
+		if err != nil || seconds < 1 || seconds > waitSecondsMax {
+			seconds = 1
+		}
+		time.Sleep(time.Duration(seconds) * time.Second)
+	}
 }
 
 // tilesAt lists the tiles of one level that a log with so many hashes at that level publishes.
