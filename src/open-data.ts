@@ -14,7 +14,9 @@ import { type Config, ConfigError } from './config.ts'
 import type { Database } from './database/database.ts'
 import { lockForService, openSqlite } from './database/sqlite.ts'
 import type { Clock, ServiceKeys } from './exchange.ts'
-import { createKeyringFile, openKeyringFile } from './sealing/keyrings/file.ts'
+import { checkedKeyring, keyFileAdvice, openKeyring } from './open-keyring.ts'
+import { createKeyringFile } from './sealing/keyrings/file.ts'
+import { probeKeyring } from './sealing/keyrings/health.ts'
 import type { Keyring } from './sealing/keyrings/keyring.ts'
 import { rememberingKeyring } from './sealing/keyrings/remember.ts'
 import { createPrivateFile, readPrivateFile } from './sealing/private-file.ts'
@@ -54,15 +56,17 @@ export function dataPaths(directory: string) {
  * Throws ConfigError when there is none yet, or when a key file is missing, unsafe or damaged.
  */
 export async function openData(
-  config: Pick<Config, 'dataDirectory' | 'limits'>,
+  config: Pick<Config, 'dataDirectory' | 'keyring' | 'limits'>,
   clock: Clock = Date.now
 ): Promise<OpenData> {
   const paths = dataPaths(config.dataDirectory)
   requireData(config)
-  const file = await checkedKey('keyring.json', () => openKeyringFile(paths.keyring))
-  const keyring = rememberingKeyring(file, clock)
+  const chosen = await checkedKeyring(config.keyring, () =>
+    openKeyring(config.keyring, paths.keyring)
+  )
+  const keyring = rememberingKeyring(chosen, clock)
   const database = openSqlite(paths.database, config.limits.commitGroupMax)
-  const serviceKeys = await checkedKey('keyring.json', () =>
+  const serviceKeys = await checkedKeyring(config.keyring, () =>
     openServiceKeys(database, keyring, clock)
   )
   return {
@@ -73,7 +77,10 @@ export async function openData(
     audit: openAuditLog(serviceKeys.audit, clock),
     clock,
     limits: config.limits,
-    close: () => database.close()
+    async close() {
+      keyring.close()
+      await database.close()
+    }
   }
 }
 
@@ -114,8 +121,11 @@ export async function prepareData(config: Config): Promise<{ release(): void; is
         'consilium.db is missing, yet there are sealed objects, which a new database would not know. Put it back from your backup.'
       ])
     }
+    await makeKeyring(config).catch(err => {
+      lock.release()
+      throw err
+    })
     // The database comes last: if it stops here, the next start makes what is still missing.
-    await unlessThere(() => createKeyringFile(paths.keyring))
     await unlessThere(() => createSigningKeys(paths.issuerKeys, 'ES256'))
     await unlessThere(() => createSigningKeys(paths.linkKeys, 'EdDSA'))
     await unlessThere(() =>
@@ -124,6 +134,16 @@ export async function prepareData(config: Config): Promise<{ release(): void; is
     await openSqlite(paths.database).close()
   }
   return { ...lock, isNew }
+}
+
+/** A key file of our own, or the proof that the key service does what it will have to. */
+async function makeKeyring(config: Config): Promise<void> {
+  const { keyring: path } = dataPaths(config.dataDirectory)
+  if (config.keyring.kinds.includes('file')) await unlessThere(() => createKeyringFile(path))
+  await checkedKeyring(config.keyring, async () => {
+    const keyring = await openKeyring(config.keyring, path)
+    await probeKeyring(keyring).finally(() => keyring.close())
+  })
 }
 
 /**
@@ -203,13 +223,7 @@ async function checkedKey<T>(file: string, open: () => Promise<T>): Promise<T> {
     return await open()
   } catch (err) {
     if (!(err instanceof SealError)) throw err
-    const advice: Partial<Record<SealError['code'], string>> = {
-      'key-missing': `keys/${file} is missing, or lacks a key that the data needs. Put it back from your backup.`,
-      'keyring-unsafe': `keys/${file} must belong to the user that runs the service and nobody else may read it: chmod 600 it.`,
-      'keyring-damaged': `keys/${file} is damaged. Put it back from your backup.`,
-      'key-damaged': `keys/${file} does not belong to this database. Put back the one that does.`
-    }
-    const problem = advice[err.code]
+    const problem = keyFileAdvice(file, err.code)
     throw problem === undefined ? err : new ConfigError([problem])
   }
 }

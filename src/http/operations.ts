@@ -3,6 +3,7 @@ import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Config } from '../config.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
+import { keyringHealth } from '../sealing/keyrings/health.ts'
 import { addressList } from './address-list.ts'
 import { open } from './area.ts'
 
@@ -27,12 +28,13 @@ export function operationRoutes(
   state: Stopping
 ): void {
   const registry = measure(app, exchange)
+  const keyring = keyringHealth(exchange.keyring)
   const mayRead = addressList(config.metricsReaders)
 
   app.get('/healthz', { ...open, schema: { hide: true } }, async () => ({ status: 'ok' }))
 
   app.get('/readyz', { ...open, schema: { hide: true } }, async (_request, reply) => {
-    const checks = await readiness(exchange, state)
+    const checks = { ...(await readiness(exchange, state)), keyring: await keyring() }
     const ready = Object.values(checks).every(answer => answer === 'ok')
     return reply
       .code(ready ? 200 : 503)

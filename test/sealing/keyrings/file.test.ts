@@ -142,7 +142,7 @@ t.test('with several keys the current one wraps and every one unwraps', async t 
   const key = newKey()
   const old = await wrapKey(await open('kek-2025'), context, key)
   const keyring = await open('kek-2026')
-  t.equal(keyring.currentId, 'kek-2026')
+  t.equal(await keyring.currentId(), 'kek-2026')
   const fresh = await wrapKey(keyring, context, key)
   t.equal(fresh.subarray(2, 10).toString(), 'kek-2026')
   t.ok((await unwrapKey(keyring, context, old)).export().equals(key))
