@@ -47,6 +47,7 @@ export function dataPaths(directory: string) {
     checkpoint: join(directory, 'checkpoint'),
     database: join(directory, 'consilium.db'),
     lock: join(directory, 'service.lock'),
+    rotationLock: join(directory, 'rotation.lock'),
     blobs: join(directory, 'objects')
   }
 }
@@ -98,6 +99,13 @@ export function lockData(config: Pick<Config, 'dataDirectory'>): { release(): vo
   throw new ConfigError([
     `Another Consilium is running on ${paths.directory}. SQLite data belong to one service: stop the other, or use another CONSILIUM_DATA.`
   ])
+}
+
+/** Lets one rotation of keys run at a time: two would each lose the KEK that the other adds. */
+export function lockRotation({ directory }: Pick<OpenData, 'directory'>): { release(): void } {
+  const lock = lockForService(dataPaths(directory).rotationLock)
+  if (lock !== undefined) return lock
+  throw new ConfigError(['Another rotation of keys is running on these data.'])
 }
 
 /**

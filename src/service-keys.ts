@@ -19,7 +19,7 @@ export async function openServiceKeys(
 ): Promise<ServiceKeys> {
   const open = async (purpose: string) => {
     const { serviceKeys } = database.read.tables
-    const context = contextOf(purpose)
+    const context = serviceKeyContext(purpose)
     const find = (queries: Queries) =>
       queries.select().from(serviceKeys).where(eq(serviceKeys.purpose, purpose))
     let [row] = await find(database.read)
@@ -66,8 +66,10 @@ export async function readAuditKey(queries: Queries, keyring: Keyring): Promise<
   const { serviceKeys } = queries.tables
   const [row] = await queries.select().from(serviceKeys).where(eq(serviceKeys.purpose, 'audit'))
   if (row === undefined) throw new SealError('key-missing', 'There is no key of audit events.')
-  const key = await unwrapKey(keyring, contextOf('audit'), row.wrappedKey)
+  const key = await unwrapKey(keyring, serviceKeyContext('audit'), row.wrappedKey)
   return createSecretKey(key.export())
 }
 
-const contextOf = (purpose: string): Buffer => canonicalContext('service-key', purpose)
+/** The context of a wrapped service key. */
+export const serviceKeyContext = (purpose: string): Buffer =>
+  canonicalContext('service-key', purpose)

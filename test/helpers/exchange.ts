@@ -64,8 +64,8 @@ export interface TestExchange {
   auditEventsNow(match?: Partial<AuditRow>): Promise<AuditRow[]>
   /** What `act` leaves on the access log, with what it resolves to. */
   eventsOf<T>(act: () => Promise<T>): Promise<{ result: T; events: AuditRow[] }>
-  /** Stops the service gracefully and starts it again on the same data. */
-  restart(): Promise<void>
+  /** Stops the service gracefully and starts it again on the same data, with these settings too. */
+  restart(env?: Record<string, string>): Promise<void>
 }
 
 /**
@@ -74,7 +74,7 @@ export interface TestExchange {
  */
 export async function startExchange(t: Test, options: ExchangeOptions = {}): Promise<TestExchange> {
   const directory = newDirectory(t)
-  const config = testConfig(directory, options)
+  let config = testConfig(directory, options)
   const lines: string[] = []
   const log = createLogger(config.logLevel, { write: (line: string) => void lines.push(line) })
   const clock = testClock()
@@ -114,7 +114,9 @@ export async function startExchange(t: Test, options: ExchangeOptions = {}): Pro
     get exchange() {
       return running.app.exchange
     },
-    config,
+    get config() {
+      return config
+    },
     directory,
     people: data.people,
     client,
@@ -139,8 +141,9 @@ export async function startExchange(t: Test, options: ExchangeOptions = {}): Pro
       await disclosuresEnd(running.app.exchange)
       return { result, events: await eventsAfter(running.app.exchange, last) }
     },
-    async restart() {
+    async restart(env = {}) {
       await running.app.stop()
+      config = testConfig(directory, { ...options, env: { ...options.env, ...env } })
       running = await start()
     }
   }

@@ -40,6 +40,8 @@ export interface FaultProxy {
   requests: ProxiedRequest[]
   /** The next `times` requests that match meet this fault. */
   fail(match: (request: ProxiedRequest) => boolean, fault: ProxyFault, times?: number): void
+  /** No fault strikes any more. */
+  heal(): void
   /** How many times a fault has struck. */
   struck(): number
 }
@@ -79,6 +81,7 @@ export async function faultProxy(t: Test, target: string): Promise<FaultProxy> {
     fail(match, fault, times = 1) {
       planned.push({ match, fault, left: times })
     },
+    heal: () => void planned.splice(0),
     struck: () => struck
   }
 }

@@ -7,7 +7,12 @@ import {
 } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { canonicalContext, KEY_BYTES, newKey, openBox, sealBox } from '../keys.ts'
-import { createPrivateFile, readPrivateFile, replacePrivateFile } from '../private-file.ts'
+import {
+  createPrivateFile,
+  readPrivateFile,
+  removeUnfinished,
+  replacePrivateFile
+} from '../private-file.ts'
 import { SealError } from '../seal-error.ts'
 import { KEK_ID, type Keyring } from './keyring.ts'
 
@@ -54,6 +59,7 @@ export async function addKek(
   now: number,
   record: (id: string) => Promise<void>
 ): Promise<string> {
+  await removeUnfinished(path)
   const { current, entries } = parseKeyring(await readPrivateFile(path))
   if (entries.length >= KEKS_MAX) throw new RangeError('Remove KEKs that nothing uses first.')
   const entry = newEntry()
@@ -76,11 +82,11 @@ export async function removeKek(path: string, id: string): Promise<void> {
 }
 
 /** The KEKs in the file and since when they wrap nothing new. Throws as `openKeyringFile`. */
-export async function listKeks(path: string): Promise<{ id: string; replacedAt?: number }[]> {
-  const { entries } = parseKeyring(await readPrivateFile(path))
-  return entries.map(({ id, replacedAt }) =>
-    replacedAt === undefined ? { id } : { id, replacedAt }
-  )
+export async function listKeks(
+  path: string
+): Promise<{ id: string; isCurrent: boolean; replacedAt: number | undefined }[]> {
+  const { current, entries } = parseKeyring(await readPrivateFile(path))
+  return entries.map(({ id, replacedAt }) => ({ id, isCurrent: id === current, replacedAt }))
 }
 
 /**

@@ -49,16 +49,17 @@ export function openTransitKeyring(
   const names = new Map(settings.keks.map(({ id, name }) => [id, name]))
   const ids = [...names.keys()]
 
-  async function ask(
+  function nameOf(id: string): string {
+    const name = names.get(id)
+    if (name !== undefined) return name
+    throw new SealError('key-missing', 'The settings do not name the key this was wrapped with.')
+  }
+  function ask(
     act: 'encrypt' | 'decrypt',
-    kekId: string,
+    name: string,
     context: Buffer,
     fields: Record<string, string>
   ): Promise<Record<string, unknown>> {
-    const name = names.get(kekId)
-    if (name === undefined) {
-      throw new SealError('key-missing', 'The settings do not name the key this was wrapped with.')
-    }
     const body = { ...fields, associated_data: contextDigest(context).toString('base64') }
     return post(settings, patience, `${act}/${name}`, body)
   }
@@ -67,16 +68,17 @@ export function openTransitKeyring(
     kekIds: async () => ids,
     async wrap(kekId, context, key) {
       const plaintext = Buffer.from(key).toString('base64')
-      const { ciphertext } = await ask('encrypt', kekId, context, { plaintext })
+      const { ciphertext } = await ask('encrypt', nameOf(kekId), context, { plaintext })
       if (typeof ciphertext !== 'string' || !CIPHERTEXT.test(ciphertext)) throw unavailable('form')
       return Buffer.from(ciphertext, 'ascii')
     },
     async unwrap(kekId, context, wrapped) {
+      const name = nameOf(kekId)
       const ciphertext = Buffer.from(wrapped).toString('latin1')
       if (!CIPHERTEXT.test(ciphertext)) {
         throw new SealError('key-damaged', 'A wrapped key is damaged or belongs elsewhere.')
       }
-      const { plaintext } = await ask('decrypt', kekId, context, { ciphertext })
+      const { plaintext } = await ask('decrypt', name, context, { ciphertext })
       const bytes = Buffer.from(typeof plaintext === 'string' ? plaintext : '', 'base64')
       if (bytes.byteLength !== KEY_BYTES) throw unavailable('form')
       const key = createSecretKey(bytes)
