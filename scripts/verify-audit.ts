@@ -10,13 +10,18 @@ import {
   Unverifiable
 } from '../src/audit/verify/findings.ts'
 import { verifyUrl } from '../src/audit/verify/url.ts'
+import { readKeyring } from '../src/config-keyring.ts'
+import { dataPaths } from '../src/open-data.ts'
+import { openKeyring } from '../src/open-keyring.ts'
+import type { Keyring } from '../src/sealing/keyrings/keyring.ts'
 
 const USAGE = `Checks the access log and trusts nothing but the verifier key.
 
 npm run verify-audit -- --data DIR | --url URL | --export FILE
                         [--key VKEY]... [--checkpoint FILE]...
 
-  --data        a copy of the data directory, or that of a running service; only read
+  --data        a copy of the data directory, or that of a running service; only read. Details are
+                compared too, by keys/keyring.json or the key service of CONSILIUM_KEYRING
   --url         a running service, through its public routes, without an account
   --export      a file made by /v1/audit/events/export?format=proof
   --key         verifier key of the log, from a source you trust; again for a rotated key.
@@ -57,8 +62,18 @@ async function readArguments(): Promise<Asked> {
     if (note === undefined) throw new Unverifiable(`There is no file ${path}.`)
     return { name: `The checkpoint in ${path}`, note }
   })
-  const known = { vkeys: values.key, older: await Promise.all(older) }
+  const keyring = way === 'data' ? await serviceKeyring(values.data ?? '') : undefined
+  const known = { vkeys: values.key, older: await Promise.all(older), keyring }
   return { verify: ways[way], what: values[way] ?? '', known }
+}
+
+/** The key ring of the service's settings, where its keys are not in the file with the data. */
+async function serviceKeyring(directory: string): Promise<Keyring | undefined> {
+  const problems: string[] = []
+  const settings = readKeyring(process.env, problems)
+  if (problems.length > 0) throw new Unverifiable(problems.join('\n'))
+  if (settings.kinds.every(kind => kind === 'file')) return undefined
+  return await openKeyring(settings, dataPaths(directory).keyring)
 }
 
 /** Long work says now and then, on standard error, how far it is. */

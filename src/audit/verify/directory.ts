@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises'
 import type { Queries } from '../../database/database.ts'
 import { dataPaths } from '../../open-data.ts'
 import { openKeyringFile } from '../../sealing/keyrings/file.ts'
+import type { Keyring } from '../../sealing/keyrings/keyring.ts'
 import { SealError } from '../../sealing/seal-error.ts'
 import { readAuditKey } from '../../service-keys.ts'
 import { NOTE_BYTES_MAX } from '../tlog/note.ts'
@@ -18,6 +19,8 @@ export interface Known {
   vkeys: string[]
   /** Older checkpoints that the log must continue. */
   older: { name: string; note: string }[]
+  /** Opens the key of details, where that is not the file that lies with the data. */
+  keyring?: Keyring | undefined
 }
 
 /**
@@ -27,7 +30,7 @@ export interface Known {
  */
 export async function verifyDirectory(
   directory: string,
-  { vkeys, older }: Known,
+  { vkeys, older, keyring }: Known,
   findings: Findings,
   progress: Progress
 ): Promise<Summary> {
@@ -36,7 +39,7 @@ export async function verifyDirectory(
   // Read before the database: the service renews the copy after the row, so an honest one is older.
   const copy = await readText(paths.checkpoint, NOTE_BYTES_MAX)
   const keys = readKeys(vkeys.length > 0 ? vkeys : await ownKeys(paths.logKeys, findings))
-  const auditKey = (read: Queries) => openAuditKey(paths.keyring, read, findings)
+  const auditKey = (read: Queries) => openAuditKey(paths.keyring, keyring, read, findings)
   const databaseFile = paths.database
   return await verifyData({ databaseFile, keys, auditKey, copy, older }, findings, progress)
 }
@@ -66,13 +69,18 @@ function vkeysIn(text: string): string[] {
  * The key that opens details, where the key ring lies with the data. One that lies there and opens
  * nothing is a fault: whoever spoils the key in the database would otherwise hide all they change.
  */
-async function openAuditKey(path: string, read: Queries, findings: Findings) {
+async function openAuditKey(
+  path: string,
+  keyring: Keyring | undefined,
+  read: Queries,
+  findings: Findings
+) {
   try {
-    return await readAuditKey(read, await openKeyringFile(path))
+    return await readAuditKey(read, keyring ?? (await openKeyringFile(path)))
   } catch (err) {
     if (!(err instanceof SealError)) throw err
     const told = 'Details were not compared with their commitments:'
-    if (existsSync(path)) findings.fault(`${told} ${err.code}.`)
+    if (keyring !== undefined || existsSync(path)) findings.fault(`${told} ${err.code}.`)
     else findings.notice(`${told} there is no keys/keyring.json.`)
     return undefined
   }
