@@ -2,8 +2,10 @@ import { createSecretKey, randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { eq } from 'drizzle-orm'
 import t from 'tap'
+import { caseKeyContext } from '../../src/cases/case.ts'
 import { checkExchange } from '../../src/housekeeping/check-exchange.ts'
 import {
+  addCurrentKek,
   keysOutside,
   keysUnder,
   retireKek,
@@ -11,6 +13,7 @@ import {
 } from '../../src/housekeeping/rotate-keys.ts'
 import { dataPaths } from '../../src/open-data.ts'
 import type { Keyring } from '../../src/sealing/keyrings/keyring.ts'
+import { newKey, wrapKey } from '../../src/sealing/keys.ts'
 import { SealError } from '../../src/sealing/seal-error.ts'
 import {
   createCase,
@@ -110,6 +113,31 @@ t.test('a case that is made while keys are rotated is not missed', async t => {
   t.equal(await keysUnder(x.exchange, old), 0)
   t.equal(await keysOutside(x.exchange, ringOf(x).current), 0)
   for (const id of made) t.match(await clinician.json('GET', `/v1/cases/${id}`), { id })
+})
+
+t.test('what comes where it has looked already is found by another pass', async t => {
+  const x = await startExchange(t)
+  await sharedRecord(x, [numberedText(10)])
+  const { exchange } = x
+  const { database, keyring } = exchange
+  const [old = ''] = await keyring.kekIds()
+  const to = await addCurrentKek(exchange, dataPaths(x.directory).keyring)
+  const [row] = await database.read.select().from(database.read.tables.cases)
+  if (row === undefined) throw new Error('There is no case.')
+  const late = { ...row, id: '00000000-0000-7000-8000-000000000000' }
+  const behind: Keyring = { ...keyring, currentId: async () => old }
+  let looked = 0
+  const wrap: Keyring['wrap'] = async (kekId, context, key) => {
+    // Three service keys and the case are done, so this is the record, after all cases.
+    if ((await keysUnder(exchange, to)) === 4 && looked++ === 0) {
+      late.wrappedKey = await wrapKey(behind, caseKeyContext(late), newKey())
+      await database.write(tx => tx.insert(tx.tables.cases).values(late))
+    }
+    return keyring.wrap(kekId, context, key)
+  }
+  t.match(await rewrapKeys({ ...exchange, keyring: { ...keyring, wrap } }, silent), { count: 6 })
+  t.equal(looked, 1)
+  t.equal(await keysUnder(exchange, old), 0)
 })
 
 t.test('what came after a last look is found by another', async t => {
