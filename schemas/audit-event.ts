@@ -29,7 +29,10 @@ export const actions = [
   'audit.export',
   'audit.report',
   'audit.erase',
-  'log.key'
+  'log.key',
+  'keys.rotate',
+  'keys.rewrap',
+  'keys.retire'
 ] as const
 
 /**

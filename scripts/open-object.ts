@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto'
 import { open, rm } from 'node:fs/promises'
+import { ConfigError } from '../src/config.ts'
+import { readKeyring } from '../src/config-keyring.ts'
+import { checkedKeyring, openKeyring } from '../src/open-keyring.ts'
 import { openKeyringFile } from '../src/sealing/keyrings/file.ts'
 import { objectContext, recordKeyContext, unwrapKey } from '../src/sealing/keys.ts'
 import {
@@ -13,11 +16,13 @@ import { runCommand } from './command.ts'
 
 const usage = `Opens one sealed object without the service or its database, for disaster recovery.
 
-  npm run open-object -- --blob FILE --keyring FILE --wrapped-key HEX \\
+  npm run open-object -- --blob FILE [--keyring FILE] --wrapped-key HEX \\
     --organisation ID --record ID --object ID --out FILE
 
   --blob          the sealed object, objects/blobs/<two letters>/<name>
-  --keyring       the key ring, keys/keyring.json
+  --keyring       the key ring, keys/keyring.json. Without it, the key service of CONSILIUM_KEYRING
+                  and its settings is asked to unwrap: a key in KMS or transit never leaves it, so
+                  that needs the service, the network and the permission to decrypt
   --wrapped-key   records.wrapped_key of the record, in hex
   --organisation  cases.organisation_id of its case
   --record        records.id
@@ -26,14 +31,15 @@ const usage = `Opens one sealed object without the service or its database, for 
 
 docs/sealed-object.md says where these come from. The digest of the file is printed.`
 
-const required = ['blob', 'keyring', 'wrapped-key', 'organisation', 'record', 'object', 'out']
+const required = ['blob', 'wrapped-key', 'organisation', 'record', 'object', 'out']
 
-await runCommand(usage, { required, optional: [] }, async values => {
-  const { blob = '', keyring = '', organisation = '', record = '', object = '', out = '' } = values
-  const recordKey = await unwrapKey(
-    await openKeyringFile(keyring),
+await runCommand(usage, { required, optional: ['keyring'] }, async values => {
+  const { blob = '', organisation = '', record = '', object = '', out = '' } = values
+  const wrapped = Buffer.from(values['wrapped-key'] ?? '', 'hex')
+  const recordKey = await openRecordKey(
+    values.keyring,
     recordKeyContext(organisation, record),
-    Buffer.from(values['wrapped-key'] ?? '', 'hex')
+    wrapped
   )
   const source = await open(blob, 'r')
   const { size } = await source.stat()
@@ -66,3 +72,16 @@ await runCommand(usage, { required, optional: [] }, async values => {
   }
   console.log(`${hash.digest('hex')}  ${out}`)
 })
+
+/** By the key ring file, or by the key service that the environment names. */
+async function openRecordKey(file: string | undefined, context: Buffer, wrapped: Buffer) {
+  if (file !== undefined) return await unwrapKey(await openKeyringFile(file), context, wrapped)
+  const problems: string[] = []
+  const settings = readKeyring(process.env, problems)
+  if (settings.kinds.includes('file')) problems.push('Name the key ring file: --keyring.')
+  if (problems.length > 0) throw new ConfigError(problems)
+  return await checkedKeyring(settings, async () => {
+    const keyring = await openKeyring(settings, '')
+    return await unwrapKey(keyring, context, wrapped).finally(() => keyring.close())
+  })
+}

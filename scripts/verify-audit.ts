@@ -11,7 +11,11 @@ import {
 } from '../src/audit/verify/findings.ts'
 import { verifyUrl } from '../src/audit/verify/url.ts'
 import { readDatabaseUrl } from '../src/config.ts'
+import { readKeyring } from '../src/config-keyring.ts'
 import { openPostgresSnapshot } from '../src/database/postgres.ts'
+import { dataPaths } from '../src/open-data.ts'
+import { openKeyring } from '../src/open-keyring.ts'
+import type { Keyring } from '../src/sealing/keyrings/keyring.ts'
 
 const USAGE = `Checks the access log and trusts nothing but the verifier key.
 
@@ -19,7 +23,9 @@ npm run verify-audit -- --data DIR | --url URL | --export FILE
                         [--key VKEY]... [--checkpoint FILE]...
 
   --data        a copy of the data directory, or that of a running service; only read. Where
-                DATABASE_URL is set, the database is there, and a role that may read is enough
+                DATABASE_URL is set, the database is there, and a role that may read is enough.
+                Details are compared too, by keys/keyring.json or the key service of
+                CONSILIUM_KEYRING
   --url         a running service, through its public routes, without an account
   --export      a file made by /v1/audit/events/export?format=proof
   --key         verifier key of the log, from a source you trust; again for a rotated key.
@@ -60,10 +66,12 @@ async function readArguments(): Promise<Asked> {
     if (note === undefined) throw new Unverifiable(`There is no file ${path}.`)
     return { name: `The checkpoint in ${path}`, note }
   })
+  const isData = way === 'data'
   const known = {
     vkeys: values.key,
     older: await Promise.all(older),
-    openSnapshot: way === 'data' ? databaseOfSettings() : undefined
+    openSnapshot: isData ? databaseOfSettings() : undefined,
+    keyring: isData ? await serviceKeyring(values.data ?? '') : undefined
   }
   return { verify: ways[way], what: values[way] ?? '', known }
 }
@@ -76,6 +84,15 @@ function databaseOfSettings(): Known['openSnapshot'] {
   if (url === undefined) return undefined
   console.log('Notice: The database is the one of DATABASE_URL.')
   return () => openPostgresSnapshot(url)
+}
+
+/** The key ring of the service's settings, where its keys are not in the file with the data. */
+async function serviceKeyring(directory: string): Promise<Keyring | undefined> {
+  const problems: string[] = []
+  const settings = readKeyring(process.env, problems)
+  if (problems.length > 0) throw new Unverifiable(problems.join('\n'))
+  if (settings.kinds.every(kind => kind === 'file')) return undefined
+  return await openKeyring(settings, dataPaths(directory).keyring)
 }
 
 /** Long work says now and then, on standard error, how far it is. */

@@ -294,5 +294,6 @@ async function closeExchange(exchange: Exchange): Promise<void> {
   await exchange.tree.close()
   await exchange.sealPool.close()
   await exchange.blobs.close()
+  exchange.keyring.close()
   await exchange.database.close()
 }

@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import type { Witness } from './audit/tree/witness.ts'
+import { type KeyringSettings, readKeyring } from './config-keyring.ts'
 import { readS3, type S3Settings } from './config-s3.ts'
 
 const KIB = 1024
@@ -75,6 +76,8 @@ export interface Config {
   witnesses: Witness[]
   /** Where sealed objects are kept; on the local disk when undefined. */
   s3: S3Settings | undefined
+  /** Where the keys are that wrap every other key. */
+  keyring: KeyringSettings
   limits: Limits
 }
 
@@ -136,6 +139,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   const witnesses = readWitnesses(env['CONSILIUM_WITNESSES'], problems)
   const databaseUrl = readDatabaseUrl('DATABASE_URL', env, problems)
   const s3 = readS3(env, limits.objectBytesMax, problems)
+  const keyring = readKeyring(env, problems)
   if (limits.shareHoursDefault > limits.shareHoursMax) {
     problems.push('CONSILIUM_SHARE_HOURS_DEFAULT must not be above CONSILIUM_SHARE_HOURS_MAX.')
   }
@@ -152,6 +156,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     logLevel,
     witnesses,
     s3,
+    keyring,
     limits: Object.freeze(limits)
   })
 }

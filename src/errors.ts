@@ -162,6 +162,11 @@ const table = {
     'Access log cannot be written',
     'Nothing was disclosed. Try again shortly.'
   ],
+  'keys-unavailable': [
+    503,
+    'Keys are not available',
+    'Nothing was kept or disclosed. Try again shortly.'
+  ],
   'log-not-signed-yet': [503, 'The log is about to be signed', 'Ask again in a second.'],
   'storage-low': [
     503,

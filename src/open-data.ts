@@ -15,7 +15,9 @@ import type { Database } from './database/database.ts'
 import { lockForService } from './database/sqlite.ts'
 import type { Clock, ServiceKeys } from './exchange.ts'
 import { type DatabaseSettings, isNewDatabase, openDatabase } from './open-database.ts'
-import { createKeyringFile, openKeyringFile } from './sealing/keyrings/file.ts'
+import { checkedKeyring, keyFileAdvice, openKeyring } from './open-keyring.ts'
+import { createKeyringFile } from './sealing/keyrings/file.ts'
+import { probeKeyring } from './sealing/keyrings/health.ts'
 import type { Keyring } from './sealing/keyrings/keyring.ts'
 import { rememberingKeyring } from './sealing/keyrings/remember.ts'
 import { createPrivateFile, readPrivateFile, removeUnfinished } from './sealing/private-file.ts'
@@ -46,6 +48,7 @@ export function dataPaths(directory: string) {
     checkpoint: join(directory, 'checkpoint'),
     database: join(directory, 'consilium.db'),
     lock: join(directory, 'service.lock'),
+    rotationLock: join(directory, 'rotation.lock'),
     blobs: join(directory, 'objects')
   }
 }
@@ -55,16 +58,18 @@ export function dataPaths(directory: string) {
  * Throws ConfigError when there is none yet, or when a key file is missing, unsafe or damaged.
  */
 export async function openData(
-  config: Pick<Config, 'dataDirectory'> & DatabaseSettings,
+  config: Pick<Config, 'dataDirectory' | 'keyring'> & DatabaseSettings,
   ownClock?: Clock
 ): Promise<OpenData> {
   const paths = dataPaths(config.dataDirectory)
   requireData(config)
-  const file = await checkedKey('keyring.json', () => openKeyringFile(paths.keyring))
+  const chosen = await checkedKeyring(config.keyring, () =>
+    openKeyring(config.keyring, paths.keyring)
+  )
   const database = await openDatabase(config, paths.database)
   const clock = ownClock ?? database.clock
-  const keyring = rememberingKeyring(file, clock)
-  const serviceKeys = await checkedKey('keyring.json', () =>
+  const keyring = rememberingKeyring(chosen, clock)
+  const serviceKeys = await checkedKeyring(config.keyring, () =>
     openServiceKeys(database, keyring, clock)
   ).catch(async err => {
     await database.close()
@@ -78,7 +83,10 @@ export async function openData(
     audit: openAuditLog(serviceKeys.audit, clock),
     clock,
     limits: config.limits,
-    close: () => database.close()
+    async close() {
+      keyring.close()
+      await database.close()
+    }
   }
 }
 
@@ -116,6 +124,13 @@ export async function requireAlone({ database }: Pick<OpenData, 'database'>): Pr
   throw new ConfigError(['Another process is using the database. Stop every service first.'])
 }
 
+/** Lets one rotation of keys run at a time: two would each lose the KEK that the other adds. */
+export function lockRotation({ directory }: Pick<OpenData, 'directory'>): { release(): void } {
+  const lock = lockForService(dataPaths(directory).rotationLock)
+  if (lock !== undefined) return lock
+  throw new ConfigError(['Another rotation of keys is running on these data.'])
+}
+
 /**
  * Makes what is missing in the data directory and takes the lock that keeps a second service away.
  * A key file is only ever made together with a new database: one that is lost later is an error,
@@ -135,7 +150,10 @@ export async function prepareData(config: Config): Promise<{ release(): void; is
     }
     // The database comes last: if it stops here, the next start makes what is still missing.
     await removeUnfinishedKeys(paths)
-    await unlessThere(() => createKeyringFile(paths.keyring))
+    await makeKeyring(config).catch(err => {
+      lock.release()
+      throw err
+    })
     await unlessThere(() => createSigningKeys(paths.issuerKeys, 'ES256'))
     await unlessThere(() => createSigningKeys(paths.linkKeys, 'EdDSA'))
     await unlessThere(() =>
@@ -144,6 +162,16 @@ export async function prepareData(config: Config): Promise<{ release(): void; is
     await (await openDatabase(config, paths.database)).close()
   }
   return { ...lock, isNew }
+}
+
+/** A key file of our own, or the proof that the key service does what it will have to. */
+async function makeKeyring(config: Config): Promise<void> {
+  const { keyring: path } = dataPaths(config.dataDirectory)
+  if (config.keyring.kinds.includes('file')) await unlessThere(() => createKeyringFile(path))
+  await checkedKeyring(config.keyring, async () => {
+    const keyring = await openKeyring(config.keyring, path)
+    await probeKeyring(keyring).finally(() => keyring.close())
+  })
 }
 
 /**
@@ -266,13 +294,7 @@ async function checkedKey<T>(file: string, open: () => Promise<T>): Promise<T> {
     return await open()
   } catch (err) {
     if (!(err instanceof SealError)) throw err
-    const advice: Partial<Record<SealError['code'], string>> = {
-      'key-missing': `keys/${file} is missing, or lacks a key that the data needs. Put it back from your backup.`,
-      'keyring-unsafe': `keys/${file} must belong to the user that runs the service and nobody else may read it: chmod 600 it.`,
-      'keyring-damaged': `keys/${file} is damaged. Put it back from your backup.`,
-      'key-damaged': `keys/${file} does not belong to this database. Put back the one that does.`
-    }
-    const problem = advice[err.code]
+    const problem = keyFileAdvice(file, err.code)
     throw problem === undefined ? err : new ConfigError([problem])
   }
 }

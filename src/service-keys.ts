@@ -20,20 +20,25 @@ export async function openServiceKeys(
 ): Promise<ServiceKeys> {
   const open = async (purpose: string) => {
     const { serviceKeys } = database.read.tables
-    const context = contextOf(purpose)
-    const made = newKey()
-    const wrappedKey = await wrapKey(keyring, context, made)
-    const [row] = await database.write(async tx => {
-      // Two processes may start at once: the first to insert wins and both read what it stored.
-      if (await isNew(tx)) {
-        await tx
-          .insert(serviceKeys)
-          .values({ purpose, wrappedKey, createdAt: clock() })
-          .onConflictDoNothing()
-      }
-      return tx.select().from(serviceKeys).where(eq(serviceKeys.purpose, purpose))
-    })
-    made.fill(0)
+    const context = serviceKeyContext(purpose)
+    const find = (queries: Queries) =>
+      queries.select().from(serviceKeys).where(eq(serviceKeys.purpose, purpose))
+    let [row] = await find(database.read)
+    if (row === undefined && (await isNew(database.read))) {
+      const made = newKey()
+      const wrappedKey = await wrapKey(keyring, context, made)
+      made.fill(0)
+      ;[row] = await database.write(async tx => {
+        // Two processes may start at once: the first to insert wins and both read what it stored.
+        if (await isNew(tx)) {
+          await tx
+            .insert(serviceKeys)
+            .values({ purpose, wrappedKey, createdAt: clock() })
+            .onConflictDoNothing()
+        }
+        return find(tx)
+      })
+    }
     if (row === undefined) {
       throw new ConfigError([
         `The database has lost its ${purpose} key: it is damaged, or somebody changed it. Put it back from your backup.`
@@ -62,8 +67,10 @@ export async function readAuditKey(queries: Queries, keyring: Keyring): Promise<
   const { serviceKeys } = queries.tables
   const [row] = await queries.select().from(serviceKeys).where(eq(serviceKeys.purpose, 'audit'))
   if (row === undefined) throw new SealError('key-missing', 'There is no key of audit events.')
-  const key = await unwrapKey(keyring, contextOf('audit'), row.wrappedKey)
+  const key = await unwrapKey(keyring, serviceKeyContext('audit'), row.wrappedKey)
   return createSecretKey(key.export())
 }
 
-const contextOf = (purpose: string): Buffer => canonicalContext('service-key', purpose)
+/** The context of a wrapped service key. */
+export const serviceKeyContext = (purpose: string): Buffer =>
+  canonicalContext('service-key', purpose)

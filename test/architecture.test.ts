@@ -82,12 +82,23 @@ t.test('schemas import nothing of ours', async t => {
   t.same(found, [])
 })
 
-t.test('sealing imports only Node and itself', async t => {
+t.test('sealing imports only Node and itself, but for the client of one key service', async t => {
   const files = sources.filter(file => file.startsWith('src/sealing/'))
   const allowed = /^(node:|src\/sealing\/)/
   t.same(
     breaches(files, ({ target }) => !allowed.test(target)),
-    []
+    ['src/sealing/keyrings/kms.ts → @aws-sdk/client-kms']
+  )
+})
+
+t.test('only the composition root knows what kinds of key ring there are', async t => {
+  const kinds = /^src\/sealing\/keyrings\/(kms|transit|joined)\.ts$/
+  const found = breaches(ours, ({ target, typeOnly }) => kinds.test(target) && !typeOnly)
+  t.same(
+    found,
+    ['joined', 'kms', 'transit'].map(
+      kind => `src/open-keyring.ts → src/sealing/keyrings/${kind}.ts`
+    )
   )
 })
 

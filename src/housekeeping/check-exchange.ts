@@ -161,13 +161,13 @@ async function checkShares({ database, keyring }: Parts, faults: Faults): Promis
 }
 
 /**
- * The access log as the verifier sees it, with nothing but the keys that lie with the data, and every
+ * The access log as the verifier sees it, with nothing but the keys of the data, and every
  * disclosure but the check's own is completed.
  */
 async function checkLog(exchange: Parts, faults: Faults, own: string): Promise<void> {
   const findings = tellFindings({ fault: text => void faults.push(text), notice: () => {} })
   const { openSnapshot } = exchange.database
-  const known = { vkeys: [], older: [], openSnapshot }
+  const known = { vkeys: [], older: [], openSnapshot, keyring: exchange.keyring }
   await look(faults, 'The access log', () =>
     verifyDirectory(exchange.directory, known, findings, () => {})
   )

@@ -4,7 +4,7 @@ import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Config } from '../config.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
-import { canonicalContext, newKey, wrapKey } from '../sealing/keys.ts'
+import { keyringHealth } from '../sealing/keyrings/health.ts'
 import { addressList } from './address-list.ts'
 import { open } from './area.ts'
 
@@ -30,12 +30,13 @@ export function operationRoutes(
   state: Stopping
 ): void {
   const registry = measure(app, exchange)
+  const keyring = keyringHealth(exchange.keyring)
   const mayRead = addressList(config.metricsReaders)
 
   app.get('/healthz', { ...open, schema: { hide: true } }, async () => ({ status: 'ok' }))
 
   app.get('/readyz', { ...open, schema: { hide: true } }, async (_request, reply) => {
-    const checks = await readiness(exchange, state)
+    const checks = await readiness(exchange, state, keyring)
     const ready = Object.values(checks).every(answer => answer === 'ok')
     return reply
       .code(ready ? 200 : 503)
@@ -50,17 +51,19 @@ export function operationRoutes(
   })
 }
 
-const PROBE = canonicalContext('readiness')
-
 /** Whoever asks has little patience, and what answers later than this is not ready. */
 const READY_MILLISECONDS_MAX = 2000
 
 /** Each part by itself and all at once, so that an operator sees which of them is down. */
-async function readiness(exchange: Exchange, state: Stopping): Promise<Record<string, string>> {
-  const { database, blobs, keyring, limits, logGuard, tree } = exchange
+async function readiness(
+  exchange: Exchange,
+  state: Stopping,
+  keyring: ReturnType<typeof keyringHealth>
+): Promise<Record<string, string>> {
+  const { database, blobs, limits, logGuard, tree } = exchange
   const [databaseIs, keyringIs, storeIs, roomIs] = await Promise.all([
     tell(database.check()),
-    tell(wrapKey(keyring, PROBE, newKey())),
+    tell(keyring()),
     tell(blobs.check()),
     tell(blobs.freeBytes().then(bytes => (bytes >= limits.freeBytesMin ? 'ok' : 'low on space')))
   ])

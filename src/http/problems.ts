@@ -164,8 +164,12 @@ function asRefusal(err: unknown): Refusal {
     return new Refusal(code[err.code], err.code, {}, err)
   }
   if (err instanceof SealError) {
-    const stopped = err.code === 'sealing-stopped' || err.code === 'sealing-aborted'
-    return new Refusal(stopped ? 'storage-unavailable' : 'object-damaged', err.code, {}, err)
+    const code: Partial<Record<SealError['code'], RefusalCode>> = {
+      'keys-unavailable': 'keys-unavailable',
+      'sealing-stopped': 'storage-unavailable',
+      'sealing-aborted': 'storage-unavailable'
+    }
+    return new Refusal(code[err.code] ?? 'object-damaged', err.code, {}, err)
   }
   const { statusCode, validation, validationContext, code } = err as Partial<FastifyError>
   if (validation !== undefined) {

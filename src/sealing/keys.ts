@@ -93,28 +93,28 @@ function damagedBox(): SealError {
 /**
  * Wraps a 32-byte key under the key ring's current KEK: 0x01, the length of the KEK's id in one byte,
  * the id in ASCII, then what the key ring made. The id is bound in, with `context`.
+ * Throws keys-unavailable when the key ring cannot be asked.
  */
 export async function wrapKey(
   keyring: Keyring,
   context: Uint8Array,
   key: Uint8Array | KeyObject
 ): Promise<Buffer> {
-  const kekId = keyring.currentId
+  const kekId = await keyring.currentId()
   if (!KEK_ID.test(kekId)) throw new RangeError('A KEK id has 1 to 64 characters of A-Za-z0-9._-')
   const bytes = key instanceof KeyObject ? key.export() : key
   if (bytes.byteLength !== KEY_BYTES) throw new RangeError('A key to wrap has 32 bytes.')
-  const wrapped = await keyring.wrap(kekId, wrapContext(kekId, context), bytes)
-  if (key instanceof KeyObject) bytes.fill(0)
-  return Buffer.concat([
-    Uint8Array.of(WRAPPED_VERSION, kekId.length),
-    Buffer.from(kekId, 'ascii'),
-    wrapped
-  ])
+  try {
+    const wrapped = await keyring.wrap(kekId, wrapContext(kekId, context), bytes)
+    return Buffer.concat([wrappedPrefix(kekId), wrapped])
+  } finally {
+    if (key instanceof KeyObject) bytes.fill(0)
+  }
 }
 
 /**
  * Unwraps a key. Throws key-missing when the key ring lacks the KEK it names, key-damaged when it is
- * not a key wrapped with this context.
+ * not a key wrapped with this context, keys-unavailable when the key ring cannot be asked.
  */
 export async function unwrapKey(
   keyring: Keyring,
@@ -125,6 +125,11 @@ export async function unwrapKey(
   const key = await keyring.unwrap(kekId, wrapContext(kekId, context), body)
   if (key.symmetricKeySize !== KEY_BYTES) throw damagedKey()
   return key
+}
+
+/** What every key wrapped under this KEK begins with, and no other key does. */
+export function wrappedPrefix(kekId: string): Buffer {
+  return Buffer.concat([Uint8Array.of(WRAPPED_VERSION, kekId.length), Buffer.from(kekId, 'ascii')])
 }
 
 function parseWrapped(wrapped: Uint8Array): { kekId: string; body: Uint8Array } {

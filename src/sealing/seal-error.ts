@@ -7,6 +7,7 @@ export type SealErrorCode =
   | 'key-damaged'
   | 'keyring-unsafe'
   | 'keyring-damaged'
+  | 'keys-unavailable'
   | 'sealing-stopped'
   | 'sealing-aborted'
 

@@ -68,8 +68,8 @@ export interface TestExchange {
   auditEventsNow(match?: Partial<AuditRow>): Promise<AuditRow[]>
   /** What `act` leaves on the access log, with what it resolves to. */
   eventsOf<T>(act: () => Promise<T>): Promise<{ result: T; events: AuditRow[] }>
-  /** Stops the service gracefully and starts it again on the same data. */
-  restart(): Promise<void>
+  /** Stops the service gracefully and starts it again on the same data, with these settings too. */
+  restart(env?: Record<string, string>): Promise<void>
 }
 
 /**
@@ -79,7 +79,8 @@ export interface TestExchange {
 export async function startExchange(t: Test, options: ExchangeOptions = {}): Promise<TestExchange> {
   const database = await databaseSettings()
   const directory = newDirectory(t)
-  const config = testConfig(directory, { ...options, env: { ...database, ...options.env } })
+  const environment = (more = {}) => ({ ...options, env: { ...database, ...options.env, ...more } })
+  let config = testConfig(directory, environment())
   const lines: string[] = []
   const log = createLogger(config.logLevel, { write: (line: string) => void lines.push(line) })
   const clock = testClock()
@@ -119,7 +120,9 @@ export async function startExchange(t: Test, options: ExchangeOptions = {}): Pro
     get exchange() {
       return running.app.exchange
     },
-    config,
+    get config() {
+      return config
+    },
     directory,
     settings: { ...database, CONSILIUM_DATA: directory },
     people: data.people,
@@ -145,8 +148,9 @@ export async function startExchange(t: Test, options: ExchangeOptions = {}): Pro
       await disclosuresEnd(running.app.exchange)
       return { result, events: await eventsAfter(running.app.exchange, last) }
     },
-    async restart() {
+    async restart(env = {}) {
       await running.app.stop()
+      config = testConfig(directory, environment(env))
       running = await start()
     }
   }

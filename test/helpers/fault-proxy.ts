@@ -13,12 +13,16 @@ import type { Test } from 'tap'
 export type ProxyFault =
   /** Answers by itself, in the form of S3. The server never hears of the request. */
   | { answer: number; code: string }
+  /** Answers by itself with this JSON. */
+  | { answer: number; json: unknown }
   /** Hangs up once the server has this much of the request's body. */
   | { cutUpAfter: number }
   /** Hangs up once the client has this much of the answer's body. */
   | { cutDownAfter: number }
   /** Forwards no more once the client has this much of the answer's body, and stays silent. */
   | { stallAfter: number }
+  /** Nobody answers, and the server never hears of the request. */
+  | { ignore: true }
   /** The server does what it is asked to do, and then the answer is lost. */
   | { loseAnswer: true }
   /** The body arrives with one bit changed. */
@@ -36,6 +40,8 @@ export interface FaultProxy {
   requests: ProxiedRequest[]
   /** The next `times` requests that match meet this fault. */
   fail(match: (request: ProxiedRequest) => boolean, fault: ProxyFault, times?: number): void
+  /** No fault strikes any more. */
+  heal(): void
   /** How many times a fault has struck. */
   struck(): number
 }
@@ -75,6 +81,7 @@ export async function faultProxy(t: Test, target: string): Promise<FaultProxy> {
     fail(match, fault, times = 1) {
       planned.push({ match, fault, left: times })
     },
+    heal: () => void planned.splice(0),
     struck: () => struck
   }
 }
@@ -87,6 +94,10 @@ function forward(
 ): void {
   if (fault && 'answer' in fault) {
     answer(req, res, fault)
+    return
+  }
+  if (fault && 'ignore' in fault) {
+    req.resume()
     return
   }
   const hangUp = () => req.socket.destroy()
@@ -107,9 +118,14 @@ function forward(
 function answer(
   req: IncomingMessage,
   res: ServerResponse,
-  fault: { answer: number; code: string }
+  fault: { answer: number; code: string } | { answer: number; json: unknown }
 ) {
   req.resume().on('end', () => {
+    if ('json' in fault) {
+      res.writeHead(fault.answer, { 'content-type': 'application/json' })
+      res.end(JSON.stringify(fault.json))
+      return
+    }
     res.writeHead(fault.answer, { 'content-type': 'application/xml' })
     res.end(`<?xml version="1.0"?><Error><Code>${fault.code}</Code><Message>no</Message></Error>`)
   })

@@ -12,7 +12,10 @@ t.test('the service says that it lives and that it is ready, and why not', async
   t.match(await exchange.client().send('GET', '/healthz'), { status: 200, json: { status: 'ok' } })
   t.match(await ready(), {
     status: 200,
-    json: { status: 'ready', checks: { service: 'ok', database: 'ok', log: 'ok', storage: 'ok' } }
+    json: {
+      status: 'ready',
+      checks: { service: 'ok', database: 'ok', log: 'ok', storage: 'ok', keyring: 'ok' }
+    }
   })
 
   const check = database.check

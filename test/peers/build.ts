@@ -1,7 +1,7 @@
 import { buildPeer, peers } from './go.ts'
+import { installPeer, pythonPeers } from './python.ts'
 
-// Builds what the tests and the bench run beside the service, so that no test waits for a compiler.
-for (const name of peers) {
-  const peer = buildPeer(name)
+// Gets what the tests and the bench run beside the service, so that no test waits for a compiler.
+for (const peer of [...peers.map(buildPeer), ...pythonPeers.map(installPeer)]) {
   if ('absent' in peer) console.log(peer.absent)
 }

@@ -77,9 +77,11 @@ t.test('a wrapped key unwraps to the same key', async t => {
 t.test('a key wrapped under an earlier KEK still unwraps', async t => {
   const keyring = memoryKeyring('kek-1', 'kek-2')
   const secret = newKey()
-  const wrapped = await wrapKey({ ...keyring, currentId: 'kek-1' }, context, secret)
+  const wrapped = await wrapKey({ ...keyring, currentId: async () => 'kek-1' }, context, secret)
   t.ok(
-    (await unwrapKey({ ...keyring, currentId: 'kek-2' }, context, wrapped)).export().equals(secret)
+    (await unwrapKey({ ...keyring, currentId: async () => 'kek-2' }, context, wrapped))
+      .export()
+      .equals(secret)
   )
 })
 
@@ -111,7 +113,10 @@ t.test('the id of the KEK is bound in', async t => {
 t.test('what is not a 32-byte key is not wrapped', async t => {
   const keyring = memoryKeyring('a')
   await t.rejects(wrapKey(keyring, context, Buffer.alloc(31)), RangeError)
-  await t.rejects(wrapKey({ ...keyring, currentId: 'ä' }, context, newKey()), RangeError)
+  await t.rejects(
+    wrapKey({ ...keyring, currentId: async () => 'ä' }, context, newKey()),
+    RangeError
+  )
   const short: Keyring = { ...keyring, unwrap: async () => createSecretKey(Buffer.alloc(16)) }
   const wrapped = await wrapKey(keyring, context, newKey())
   await t.rejects(unwrapKey(short, context, wrapped), { code: 'key-damaged' })
@@ -127,7 +132,8 @@ function memoryKeyring(...ids: [string, ...string[]]): Keyring {
     return kek
   }
   return {
-    currentId: ids[0],
+    currentId: async () => ids[0],
+    kekIds: async () => ids,
     wrap: async (kekId, bound, plain) => sealBox(await kekOf(kekId), bound, plain),
     async unwrap(kekId, bound, wrapped) {
       const kek = await kekOf(kekId)
@@ -136,6 +142,7 @@ function memoryKeyring(...ids: [string, ...string[]]): Keyring {
       } catch {
         throw Object.assign(new Error('damaged'), { code: 'key-damaged' })
       }
-    }
+    },
+    close() {}
   }
 }

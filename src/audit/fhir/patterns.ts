@@ -130,7 +130,10 @@ const table: Record<Action, Pattern> = {
   'audit.export': { ...query, subtype: [subtypes.search, subtypes.extract] },
   'audit.report': { ...query, subtype: [subtypes.search, subtypes.extract] },
   'audit.erase': { ...running(subtypes.destroy), type: types.alert, action: 'D' },
-  'log.key': { ...running(subtypes.configured), type: types.alert, action: 'U' }
+  'log.key': { ...running(subtypes.configured), type: types.alert, action: 'U' },
+  'keys.rotate': { ...running(subtypes.configured), type: types.alert, action: 'U' },
+  'keys.rewrap': { ...running(subtypes.configured), type: types.alert, action: 'U' },
+  'keys.retire': { ...running(subtypes.configured), type: types.alert, action: 'D' }
 }
 
 /**

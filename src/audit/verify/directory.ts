@@ -4,6 +4,7 @@ import type { Queries, Snapshot } from '../../database/database.ts'
 import { openSqliteSnapshot } from '../../database/sqlite.ts'
 import { dataPaths } from '../../open-data.ts'
 import { openKeyringFile } from '../../sealing/keyrings/file.ts'
+import type { Keyring } from '../../sealing/keyrings/keyring.ts'
 import { SealError } from '../../sealing/seal-error.ts'
 import { readAuditKey } from '../../service-keys.ts'
 import { NOTE_BYTES_MAX } from '../tlog/note.ts'
@@ -21,6 +22,8 @@ export interface Known {
   older: { name: string; note: string }[]
   /** Opens the database where it is not a file in the directory. */
   openSnapshot?: (() => Promise<Snapshot>) | undefined
+  /** Opens the key of details, where that is not the file that lies with the data. */
+  keyring?: Keyring | undefined
 }
 
 /**
@@ -31,7 +34,7 @@ export interface Known {
  */
 export async function verifyDirectory(
   directory: string,
-  { vkeys, older, openSnapshot }: Known,
+  { vkeys, older, openSnapshot, keyring }: Known,
   findings: Findings,
   progress: Progress
 ): Promise<Summary> {
@@ -42,7 +45,7 @@ export async function verifyDirectory(
   // Read before the database: the service renews the copy after the row, so an honest one is older.
   const copy = await readText(paths.checkpoint, NOTE_BYTES_MAX)
   const keys = readKeys(vkeys.length > 0 ? vkeys : await ownKeys(paths.logKeys, findings))
-  const auditKey = (read: Queries) => openAuditKey(paths.keyring, read, findings)
+  const auditKey = (read: Queries) => openAuditKey(paths.keyring, keyring, read, findings)
   const open = openSnapshot ?? (async () => openSqliteSnapshot(paths.database))
   return await verifyData({ openSnapshot: open, keys, auditKey, copy, older }, findings, progress)
 }
@@ -72,13 +75,18 @@ function vkeysIn(text: string): string[] {
  * The key that opens details, where the key ring lies with the data. One that lies there and opens
  * nothing is a fault: whoever spoils the key in the database would otherwise hide all they change.
  */
-async function openAuditKey(path: string, read: Queries, findings: Findings) {
+async function openAuditKey(
+  path: string,
+  keyring: Keyring | undefined,
+  read: Queries,
+  findings: Findings
+) {
   try {
-    return await readAuditKey(read, await openKeyringFile(path))
+    return await readAuditKey(read, keyring ?? (await openKeyringFile(path)))
   } catch (err) {
     if (!(err instanceof SealError)) throw err
     const told = 'Details were not compared with their commitments:'
-    if (existsSync(path)) findings.fault(`${told} ${err.code}.`)
+    if (keyring !== undefined || existsSync(path)) findings.fault(`${told} ${err.code}.`)
     else findings.notice(`${told} there is no keys/keyring.json.`)
     return undefined
   }

@@ -14,11 +14,13 @@ interface Remembered {
 
 /**
  * A key ring that remembers for a minute what it unwrapped, because one case is read many times in
- * a row and a cloud key service takes milliseconds. A key is found only by the same wrapped bytes
- * and context, so once they are destroyed nobody can ask for it.
+ * a row and a key service takes milliseconds. A key is found only by the same wrapped bytes and
+ * context, so once they are destroyed nobody can ask for it. Callers who want the same key at the
+ * same time share one question.
  */
 export function rememberingKeyring(keyring: Keyring, clock: () => number): Keyring {
   const remembered = new Map<string, Remembered>()
+  const asking = new Map<string, Promise<KeyObject>>()
 
   function remember(name: string, key: KeyObject): void {
     const now = clock()
@@ -31,7 +33,8 @@ export function rememberingKeyring(keyring: Keyring, clock: () => number): Keyri
   }
 
   return {
-    currentId: keyring.currentId,
+    currentId: () => keyring.currentId(),
+    kekIds: () => keyring.kekIds(),
     wrap: (kekId, context, key) => keyring.wrap(kekId, context, key),
     async unwrap(kekId, context, wrapped) {
       // The context holds the id of the KEK (docs/sealed-object.md).
@@ -39,9 +42,18 @@ export function rememberingKeyring(keyring: Keyring, clock: () => number): Keyri
       const known = remembered.get(name)
       if (known !== undefined && known.until > clock()) return known.key
       remembered.delete(name)
-      const key = await keyring.unwrap(kekId, context, wrapped)
-      remember(name, key)
-      return key
-    }
+      const other = asking.get(name)
+      if (other !== undefined) return other
+      const question = keyring.unwrap(kekId, context, wrapped)
+      asking.set(name, question)
+      try {
+        const key = await question
+        remember(name, key)
+        return key
+      } finally {
+        asking.delete(name)
+      }
+    },
+    close: () => keyring.close()
   }
 }

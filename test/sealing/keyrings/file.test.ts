@@ -1,8 +1,22 @@
 import { createHmac, randomBytes } from 'node:crypto'
-import { chmodSync, chownSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { createKeyringFile, openKeyringFile } from '../../../src/sealing/keyrings/file.ts'
+import {
+  addKek,
+  createKeyringFile,
+  listKeks,
+  openKeyringFile,
+  removeKek
+} from '../../../src/sealing/keyrings/file.ts'
 import { canonicalContext, newKey, unwrapKey, wrapKey } from '../../../src/sealing/keys.ts'
 
 const context = canonicalContext('record-key', 'org', 'rec', '1')
@@ -142,7 +156,7 @@ t.test('with several keys the current one wraps and every one unwraps', async t 
   const key = newKey()
   const old = await wrapKey(await open('kek-2025'), context, key)
   const keyring = await open('kek-2026')
-  t.equal(keyring.currentId, 'kek-2026')
+  t.equal(await keyring.currentId(), 'kek-2026')
   const fresh = await wrapKey(keyring, context, key)
   t.equal(fresh.subarray(2, 10).toString(), 'kek-2026')
   t.ok((await unwrapKey(keyring, context, old)).export().equals(key))
@@ -167,3 +181,61 @@ function entry(id: string, keyBytes = 32) {
   const check = createHmac('sha256', key).update(bound).digest().subarray(0, 16)
   return { id, key: key.toString('base64url'), check: check.toString('base64url') }
 }
+
+t.test('a key ring that is open sees what another process adds', async t => {
+  const path = join(t.testdir(), 'keyring.json')
+  await createKeyringFile(path)
+  const [service, script] = [await openKeyringFile(path), await openKeyringFile(path)]
+  const key = newKey()
+  const old = await wrapKey(service, context, key)
+  const told: string[] = []
+  const id = await addKek(path, 1000, async added => void told.push(added))
+  t.same(told, [id])
+  const [first = ''] = (await script.kekIds()).slice(1)
+  t.same(await listKeks(path), [
+    { id: first, isCurrent: false, replacedAt: 1000 },
+    { id, isCurrent: true, replacedAt: undefined }
+  ])
+  const fresh = await wrapKey(script, context, key)
+  t.ok((await unwrapKey(service, context, fresh)).export().equals(key), 'it did not know this KEK')
+  t.equal(await service.currentId(), id)
+  t.ok((await unwrapKey(service, context, old)).export().equals(key))
+  await t.rejects(removeKek(path, id), RangeError)
+  await removeKek(path, first)
+  await t.rejects(unwrapKey(await openKeyringFile(path), context, old), { code: 'key-missing' })
+  t.same(readdirSync(join(path, '..')), ['keyring.json'])
+})
+
+t.test('nothing is wrapped once the file is gone or spoilt', async t => {
+  const path = join(t.testdir(), 'keyring.json')
+  await createKeyringFile(path)
+  const keyring = await openKeyringFile(path)
+  const key = newKey()
+  const wrapped = await wrapKey(keyring, context, key)
+  const text = readFileSync(path, 'utf8')
+  for (const spoil of [
+    () => rmSync(path),
+    () => writeFileSync(path, text.slice(9), { mode: 0o600 }),
+    () => {
+      writeFileSync(path, text)
+      chmodSync(path, 0o644)
+    }
+  ]) {
+    spoil()
+    await t.rejects(wrapKey(keyring, context, key), { code: 'keys-unavailable' })
+    t.ok((await unwrapKey(keyring, context, wrapped)).export().equals(key), 'reading goes on')
+  }
+  chmodSync(path, 0o600)
+  await t.resolves(wrapKey(keyring, context, key), 'and it is put back')
+})
+
+t.test('a KEK that the log does not have is not added', async t => {
+  const path = join(t.testdir(), 'keyring.json')
+  await createKeyringFile(path)
+  const before = readFileSync(path, 'utf8')
+  const refuse = async () => {
+    throw new Error('no log')
+  }
+  await t.rejects(addKek(path, 0, refuse), /no log/)
+  t.equal(readFileSync(path, 'utf8'), before)
+})

@@ -10,7 +10,8 @@ import {
 /** A key ring that counts how often it is asked; what it unwraps is the wrapped bytes reversed. */
 function countingKeyring(): Keyring & { asked: number } {
   return {
-    currentId: 'kek-1',
+    currentId: async () => 'kek-1',
+    kekIds: async () => ['kek-1'],
     asked: 0,
     async wrap(_kekId, _context, key) {
       return Buffer.from(key).reverse()
@@ -19,7 +20,8 @@ function countingKeyring(): Keyring & { asked: number } {
       this.asked += 1
       if (wrapped.byteLength !== 32) throw new Error('damaged')
       return createSecretKey(Buffer.from(wrapped).reverse())
-    }
+    },
+    close() {}
   }
 }
 
@@ -53,6 +55,14 @@ t.test('a refusal is not remembered', async t => {
   const keyring = rememberingKeyring(inner, () => 0)
   await t.rejects(keyring.unwrap('kek-1', context, Buffer.alloc(3)))
   await t.rejects(keyring.unwrap('kek-1', context, Buffer.alloc(3)))
+  t.equal(inner.asked, 2)
+})
+
+t.test('callers at the same time share one question', async t => {
+  const inner = countingKeyring()
+  const keyring = rememberingKeyring(inner, () => 0)
+  const keys = await Promise.all([1, 1, 2, 1].map(n => bytesOf(keyring, wrapped(n))))
+  t.same(keys, [1, 1, 2, 1].map(wrapped))
   t.equal(inner.asked, 2)
 })
 
