@@ -32,9 +32,10 @@ const ATTEMPT_MILLISECONDS = 20
 
 /**
  * Opens a PostgreSQL database that `npm run migrate-database` has prepared, as the role of the
- * service, or for what that may not do as the owner of the tables. Durable: a commit has reached the server's disk when it returns. Throws ConfigError when
- * the tables are missing or of another release, when the role may do more than the service needs, or
- * when the server would acknowledge what it could lose.
+ * service or, for what that may not do, as the owner of the tables. Durable: a commit has reached the
+ * server's disk when it returns. Throws ConfigError when the tables are missing or of another
+ * release, when the role may do more than the service needs, or when the server would acknowledge
+ * what it could lose.
  */
 export async function openPostgres(
   url: string,

@@ -39,16 +39,19 @@ t.test('a running download is cut when its share is withdrawn', async t => {
   t.ok((await other.rest()).equals(LARGE.bytes), 'another share of the same record goes on')
   t.ok((await owners.rest()).equals(LARGE.bytes), 'and so does its owner')
   const reads = await exchange.auditEvents({ action: 'content.read', shareId: share.id })
+  // The download may be cut before or after somebody else is refused.
+  t.same(reads.map(({ outcome }) => outcome).sort(), ['granted', 'refused', 'revoked'])
   t.match(
-    reads.map(({ outcome, code }) => ({ outcome, code })),
-    [{ outcome: 'granted' }, { code: 'share-revoked' }, { outcome: 'revoked' }]
+    reads.find(({ outcome }) => outcome === 'refused'),
+    { code: 'share-revoked' }
   )
-  const handedOver = Number(reads.at(-1)?.bytesHandedOver)
+  const cutShort = reads.find(({ outcome }) => outcome === 'revoked')
+  const handedOver = Number(cutShort?.bytesHandedOver)
   t.ok(
     handedOver >= received.length && handedOver < LARGE.bytes.length,
     'and it says how much left'
   )
-  t.equal(reads.at(-1)?.grantId, reads[0]?.id)
+  t.equal(cutShort?.grantId, reads[0]?.id)
 })
 
 t.test('a range, too, is cut', async t => {

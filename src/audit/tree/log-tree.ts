@@ -56,13 +56,10 @@ export async function openLogTree(parts: Parts): Promise<LogTree> {
   // What a crash left of writing the copy; the service alone writes it.
   await removeUnfinished(copyPath)
   await checkLogAtStart(database, keys, copyPath)
-  const listeners: ((checkpoint: StoredCheckpoint) => void)[] = []
+  const shown = showing(parts, await lastCheckpoint(database.read))
+  await shown.noteBegun()
   let known: Edge | undefined
-  let signed = await lastCheckpoint(database.read)
-  // The first start may have been killed between the two.
-  if (signed !== undefined) await keys.noteBegun(new Date(signed.signedAt).toISOString())
   let fault: LogFault | undefined
-  let isUnpublished = false
 
   async function advance(signNow: boolean): Promise<boolean> {
     const { tree, latest } = await database.write(async tx => {
@@ -75,25 +72,8 @@ export async function openLogTree(parts: Parts): Promise<LogTree> {
     })
     known = tree
     // Signed by this process or another; or earlier, and then the copy could not be renewed.
-    if (latest !== undefined && isNewer(latest, signed)) await publish(latest)
+    await shown.renew(latest)
     return tree.taken === GROW_EVENTS_MAX
-  }
-
-  /**
-   * The copy is renewed after the row: an older copy agrees with a newer row, never the reverse. The
-   * key file knows that the log has begun before anybody is shown a checkpoint.
-   */
-  async function publish(checkpoint: StoredCheckpoint): Promise<void> {
-    try {
-      await replacePrivateFile(copyPath, checkpoint.note)
-      await keys.noteBegun(new Date(checkpoint.signedAt).toISOString())
-    } catch (err) {
-      isUnpublished = true
-      throw err
-    }
-    isUnpublished = false
-    signed = checkpoint
-    for (const listener of listeners) listener(checkpoint)
   }
 
   async function round(signNow = false): Promise<void> {
@@ -114,7 +94,7 @@ export async function openLogTree(parts: Parts): Promise<LogTree> {
   async function lookForMore(): Promise<void> {
     const { read } = database
     const isBehind = (await isAnyPending(read)) || (await eventCount(read)) > (known?.size ?? -1)
-    if (isBehind || isDue(signed, known?.size ?? 0, clock())) rounds.soon()
+    if (isBehind || isDue(shown.checkpoint(), known?.size ?? 0, clock())) rounds.soon()
   }
 
   const look = setInterval(() => lookForMore().catch(parts.onFailure), LOOK_MILLISECONDS)
@@ -122,25 +102,64 @@ export async function openLogTree(parts: Parts): Promise<LogTree> {
 
   return {
     keys,
-    checkpoint: () => signed,
+    checkpoint: shown.checkpoint,
     async catchUp() {
       if (database.read.kind === 'sqlite') return
-      const last = await lastCheckpoint(database.read)
-      if (last !== undefined && isNewer(last, signed)) await publish(last)
+      await shown.renew(await lastCheckpoint(database.read))
     },
     async settle() {
       await rounds.now(true)
+      const signed = shown.checkpoint()
       if (signed === undefined) throw new LogFault('The access log could not be signed.')
       return signed
     },
     fault: () => fault?.message,
-    isUnpublished: () => isUnpublished,
-    onCheckpoint: listener => void listeners.push(listener),
+    isUnpublished: shown.isUnpublished,
+    onCheckpoint: shown.onCheckpoint,
     async close() {
       clearInterval(look)
       rounds.stop()
       // What stays out of the tree is taken in at the next start.
       await rounds.now(true).catch(() => {})
+    }
+  }
+}
+
+/**
+ * The checkpoint that is shown to everybody: the last whose copy lies beside the database. The copy
+ * is renewed after the row: an older copy agrees with a newer row, never the reverse. The key file
+ * knows that the log has begun before anybody is shown a checkpoint.
+ */
+function showing({ keys, copyPath }: Parts, first: StoredCheckpoint | undefined) {
+  const listeners: ((checkpoint: StoredCheckpoint) => void)[] = []
+  let signed = first
+  let isUnpublished = false
+
+  const noteBegun = async ({ signedAt }: StoredCheckpoint) =>
+    await keys.noteBegun(new Date(signedAt).toISOString())
+
+  return {
+    checkpoint: () => signed,
+    isUnpublished: () => isUnpublished,
+    onCheckpoint: (listener: (checkpoint: StoredCheckpoint) => void) =>
+      void listeners.push(listener),
+    /** The first start may have been killed between signing and this. */
+    async noteBegun() {
+      if (signed !== undefined) await noteBegun(signed)
+    },
+    /** Shows `latest` if it is newer. Rejects when its copy cannot be written. */
+    async renew(latest: StoredCheckpoint | undefined) {
+      if (latest === undefined || !isNewer(latest, signed)) return
+      try {
+        await replacePrivateFile(copyPath, latest.note)
+        await noteBegun(latest)
+      } catch (err) {
+        isUnpublished = true
+        throw err
+      }
+      isUnpublished = false
+      signed = latest
+      for (const listener of listeners) listener(latest)
     }
   }
 }
