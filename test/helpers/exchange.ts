@@ -148,9 +148,9 @@ export async function startExchange(t: Test, options: ExchangeOptions = {}): Pro
       await disclosuresEnd(running.app.exchange)
       return { result, events: await eventsAfter(running.app.exchange, last) }
     },
-    async restart(env = {}) {
+    async restart(env) {
       await running.app.stop()
-      config = testConfig(directory, environment(env))
+      if (env !== undefined) config = testConfig(directory, environment(env))
       running = await start()
     }
   }
