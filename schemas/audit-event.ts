@@ -29,7 +29,9 @@ export const actions = [
   'audit.export',
   'audit.report',
   'audit.erase',
-  'log.key'
+  'log.key',
+  'data.backup',
+  'data.restore'
 ] as const
 
 /**

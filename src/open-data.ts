@@ -46,7 +46,8 @@ export function dataPaths(directory: string) {
     checkpoint: join(directory, 'checkpoint'),
     database: join(directory, 'consilium.db'),
     lock: join(directory, 'service.lock'),
-    blobs: join(directory, 'objects')
+    blobs: join(directory, 'objects'),
+    restoring: join(directory, 'restoring.json')
   }
 }
 
@@ -85,6 +86,7 @@ export async function openData(
 /** Throws ConfigError unless the service has made its data here. */
 export function requireData(config: Pick<Config, 'dataDirectory' | 'databaseUrl'>): void {
   const { database, keyring } = dataPaths(config.dataDirectory)
+  requireRestored(config)
   // Only a machine that has none of the keys has no data: one that is lost is told of by itself.
   if (existsSync(config.databaseUrl === undefined ? database : dirname(keyring))) return
   const elsewhere =
@@ -92,6 +94,12 @@ export function requireData(config: Pick<Config, 'dataDirectory' | 'databaseUrl'
   throw new ConfigError([
     `There is no data yet. Start the service once with npm start.${elsewhere}`
   ])
+}
+
+/** Throws ConfigError where a restore has begun and not ended: what is there is not whole. */
+function requireRestored(config: Pick<Config, 'dataDirectory'>): void {
+  if (!existsSync(dataPaths(config.dataDirectory).restoring)) return
+  throw new ConfigError(['A restore into the data directory was cut short. Begin it again.'])
 }
 
 /**
@@ -124,6 +132,7 @@ export async function requireAlone({ database }: Pick<OpenData, 'database'>): Pr
 export async function prepareData(config: Config): Promise<{ release(): void; isNew: boolean }> {
   const paths = dataPaths(config.dataDirectory)
   await mkdir(paths.directory, { recursive: true, mode: 0o700 })
+  requireRestored(config)
   const lock = lockData(config)
   const isNew = await isNewDatabase(config, paths.database)
   if (isNew) {

@@ -130,7 +130,9 @@ const table: Record<Action, Pattern> = {
   'audit.export': { ...query, subtype: [subtypes.search, subtypes.extract] },
   'audit.report': { ...query, subtype: [subtypes.search, subtypes.extract] },
   'audit.erase': { ...running(subtypes.destroy), type: types.alert, action: 'D' },
-  'log.key': { ...running(subtypes.configured), type: types.alert, action: 'U' }
+  'log.key': { ...running(subtypes.configured), type: types.alert, action: 'U' },
+  'data.backup': { ...running(subtypes.archive), type: types.export, action: 'R' },
+  'data.restore': { ...running(subtypes.restore), action: 'C' }
 }
 
 /**
