@@ -33,6 +33,9 @@ export interface Place {
  */
 export async function takePlace(config: Config): Promise<Place> {
   const paths = dataPaths(config.dataDirectory)
+  const store = JSON.stringify({ s3: storeOf(config) })
+  // Before the lock, which is a file in the directory.
+  if (existsSync(paths.directory)) await requireEmptyOrLeft(config, store)
   const made = await mkdir(paths.directory, { recursive: true, mode: 0o700 })
   const lock = lockForService(paths.lock)
   if (lock === undefined) throw new BackupError('A service or a restore is using that directory.')
@@ -44,7 +47,6 @@ export async function takePlace(config: Config): Promise<Place> {
     }
   }
   try {
-    const store = JSON.stringify({ s3: storeOf(config) })
     const isLeft = await requireEmptyOrLeft(config, store)
     if (isLeft) await removeAll(config)
     // Opening a store on the disk makes its directories, so the mark comes first.
