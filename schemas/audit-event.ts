@@ -32,7 +32,9 @@ export const actions = [
   'log.key',
   'keys.rotate',
   'keys.rewrap',
-  'keys.retire'
+  'keys.retire',
+  'data.backup',
+  'data.restore'
 ] as const
 
 /**

@@ -2,8 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { exportJWK, generateKeyPair, type JWK } from 'jose'
-import { v7 as uuidv7 } from 'uuid'
+import type { JWK } from 'jose'
 import { type AuditLog, openAuditLog } from './audit/log.ts'
 import { createLogKeys, haveSigned, type LogKeys, openLogKeys } from './audit/tree/signing-keys.ts'
 import type { Blobs } from './blobs/blobs.ts'
@@ -14,13 +13,14 @@ import { type Config, ConfigError } from './config.ts'
 import type { Database } from './database/database.ts'
 import { lockForService } from './database/sqlite.ts'
 import type { Clock, ServiceKeys } from './exchange.ts'
+import { createJwksFile, readJwksFile } from './jwks-file.ts'
 import { type DatabaseSettings, isNewDatabase, openDatabase } from './open-database.ts'
 import { checkedKeyring, keyFileAdvice, openKeyring } from './open-keyring.ts'
 import { createKeyringFile } from './sealing/keyrings/file.ts'
 import { probeKeyring } from './sealing/keyrings/health.ts'
 import type { Keyring } from './sealing/keyrings/keyring.ts'
 import { rememberingKeyring } from './sealing/keyrings/remember.ts'
-import { createPrivateFile, readPrivateFile, removeUnfinished } from './sealing/private-file.ts'
+import { removeUnfinished } from './sealing/private-file.ts'
 import { SealError } from './sealing/seal-error.ts'
 import { openServiceKeys } from './service-keys.ts'
 
@@ -49,7 +49,8 @@ export function dataPaths(directory: string) {
     database: join(directory, 'consilium.db'),
     lock: join(directory, 'service.lock'),
     rotationLock: join(directory, 'rotation.lock'),
-    blobs: join(directory, 'objects')
+    blobs: join(directory, 'objects'),
+    restoring: join(directory, 'restoring.json')
   }
 }
 
@@ -93,6 +94,7 @@ export async function openData(
 /** Throws ConfigError unless the service has made its data here. */
 export function requireData(config: Pick<Config, 'dataDirectory' | 'databaseUrl'>): void {
   const { database, keyring } = dataPaths(config.dataDirectory)
+  requireRestored(config)
   // Only a machine that has none of the keys has no data: one that is lost is told of by itself.
   if (existsSync(config.databaseUrl === undefined ? database : dirname(keyring))) return
   const elsewhere =
@@ -100,6 +102,12 @@ export function requireData(config: Pick<Config, 'dataDirectory' | 'databaseUrl'
   throw new ConfigError([
     `There is no data yet. Start the service once with npm start.${elsewhere}`
   ])
+}
+
+/** Throws ConfigError where a restore has begun and not ended: what is there is not whole. */
+function requireRestored(config: Pick<Config, 'dataDirectory'>): void {
+  if (!existsSync(dataPaths(config.dataDirectory).restoring)) return
+  throw new ConfigError(['A restore into the data directory was cut short. Begin it again.'])
 }
 
 /**
@@ -139,6 +147,7 @@ export function lockRotation({ directory }: Pick<OpenData, 'directory'>): { rele
 export async function prepareData(config: Config): Promise<{ release(): void; isNew: boolean }> {
   const paths = dataPaths(config.dataDirectory)
   await mkdir(paths.directory, { recursive: true, mode: 0o700 })
+  requireRestored(config)
   const lock = lockData(config)
   const isNew = await isNewDatabase(config, paths.database)
   if (isNew) {
@@ -154,8 +163,8 @@ export async function prepareData(config: Config): Promise<{ release(): void; is
       lock.release()
       throw err
     })
-    await unlessThere(() => createSigningKeys(paths.issuerKeys, 'ES256'))
-    await unlessThere(() => createSigningKeys(paths.linkKeys, 'EdDSA'))
+    await unlessThere(() => createJwksFile(paths.issuerKeys, 'ES256'))
+    await unlessThere(() => createJwksFile(paths.linkKeys, 'EdDSA'))
     await unlessThere(() =>
       createLogKeys(paths.logKeys, logOrigin(config), new Date().toISOString())
     )
@@ -252,27 +261,10 @@ export async function readSigningKeys(
 ): Promise<{ issuer: { keys: JWK[] }; links: { keys: JWK[] }; log: LogKeys }> {
   const paths = dataPaths(config.dataDirectory)
   return {
-    issuer: await checkedKey('issuer.jwks.json', () => readJwks(paths.issuerKeys)),
-    links: await checkedKey('links.jwks.json', () => readJwks(paths.linkKeys)),
+    issuer: await checkedKey('issuer.jwks.json', () => readJwksFile(paths.issuerKeys)),
+    links: await checkedKey('links.jwks.json', () => readJwksFile(paths.linkKeys)),
     log: await checkedKey('audit-log.json', () => openLogKeys(paths.logKeys))
   }
-}
-
-async function createSigningKeys(path: string, alg: 'ES256' | 'EdDSA'): Promise<void> {
-  const { privateKey } = await generateKeyPair(alg, { extractable: true })
-  const key = { ...(await exportJWK(privateKey)), kid: uuidv7(), alg, use: 'sig' }
-  await createPrivateFile(path, `${JSON.stringify({ keys: [key] }, null, 2)}\n`)
-}
-
-async function readJwks(path: string): Promise<{ keys: JWK[] }> {
-  const text = await readPrivateFile(path)
-  try {
-    const { keys } = JSON.parse(text)
-    if (Array.isArray(keys) && keys.length > 0) return { keys }
-  } catch {
-    // The parser's own message quotes the text, which holds keys.
-  }
-  throw new SealError('keyring-damaged', 'A key file is not a JWK set.')
 }
 
 /** A start that was killed may have left half of a key file beside its place. */

@@ -24,8 +24,11 @@ import type { Receipt } from '../audit/receipt.ts'
  * `TypeError` or `RangeError` when the caller is at fault.
  */
 export interface Blobs {
-  /** Starts a blob under a fresh random name, which shows nothing until `commit()` resolves. */
-  create(): Promise<BlobWriter>
+  /**
+   * Starts a blob under a fresh random name, which shows nothing until `commit()` resolves. A restore
+   * gives the name the blob had elsewhere, into a store that is empty: one of that name is replaced.
+   */
+  create(name?: string): Promise<BlobWriter>
   /** Opens a committed blob. Fails with `blob-missing` when there is none of that name. */
   open(name: string, receipt: Receipt): Promise<BlobReader>
   /** Removes a committed blob; succeeds when there is none. A power cut may bring it back. */

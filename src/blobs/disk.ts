@@ -36,7 +36,10 @@ export async function openDiskBlobs(root: string, sharedHours?: number): Promise
   const unfinished: Unfinished = new Map()
 
   return {
-    create: () => attempt('create a blob', () => createOnDisk(layout, appender, unfinished)),
+    async create(name = newBlobName()) {
+      assertBlobName(name)
+      return await attempt('create a blob', () => createOnDisk(layout, appender, unfinished, name))
+    },
     async open(name, receipt) {
       assertReceipt(receipt)
       assertBlobName(name)
@@ -107,9 +110,9 @@ function makeDirectory(path: string): Promise<string | undefined> {
 async function createOnDisk(
   layout: Layout,
   appender: FileAppender,
-  unfinished: Unfinished
+  unfinished: Unfinished,
+  name: string
 ): Promise<BlobWriter> {
-  const name = newBlobName()
   const incoming = layout.incoming(name)
   const place = layout.place(name)
   // Known from before the file exists, so that a sweep at this moment spares it.

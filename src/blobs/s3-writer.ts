@@ -1,5 +1,5 @@
 import { DeleteObjectCommand } from '@aws-sdk/client-s3'
-import { type BlobWriter, newBlobName } from './blobs.ts'
+import type { BlobWriter } from './blobs.ts'
 import { keyOf, type S3Store } from './s3-client.ts'
 import { attempt } from './s3-errors.ts'
 import { partsOf, putWhole } from './s3-parts.ts'
@@ -14,8 +14,7 @@ export type Unfinished = Map<string, Pick<BlobWriter, 'abort'>>
  * Nothing is sent before a part is full. If the process stops before `commit()` resolves, there is
  * at most an unfinished upload, or a whole object that no row names.
  */
-export function createOnS3(store: S3Store, unfinished: Unfinished): BlobWriter {
-  const name = newBlobName()
+export function createOnS3(store: S3Store, unfinished: Unfinished, name: string): BlobWriter {
   const key = keyOf(store, name)
   const cutting = new AbortController()
   const parts = partsOf(store, key, cutting.signal)

@@ -8,7 +8,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { assertReceipt } from '../audit/receipt.ts'
 import type { S3Settings } from '../config-s3.ts'
-import { assertBlobName, type BlobEntry, type Blobs, isBlobName } from './blobs.ts'
+import { assertBlobName, type BlobEntry, type Blobs, isBlobName, newBlobName } from './blobs.ts'
 import {
   connectS3,
   disconnectS3,
@@ -36,7 +36,10 @@ export function openS3Blobs(settings: S3Settings, patience: S3Patience = s3Patie
   const unfinished: Unfinished = new Map()
 
   return {
-    create: async () => createOnS3(store, unfinished),
+    async create(name = newBlobName()) {
+      assertBlobName(name)
+      return createOnS3(store, unfinished, name)
+    },
     async open(name, receipt) {
       assertReceipt(receipt)
       assertBlobName(name)

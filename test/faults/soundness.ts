@@ -12,7 +12,7 @@ import { BIRTH_DATE, NHS_NUMBER, PATIENT_NAME, PURPOSE, QUESTION } from '../help
 /** Everything the data directory may ever hold while nothing is under way. */
 const EXPECTED_FILES = [
   /^consilium\.db(-wal|-shm)?$/,
-  /^(service|rotation)\.lock(-journal)?$/,
+  /^(service|rotation|backup)\.lock(-journal)?$/,
   /^keys\/(keyring|issuer\.jwks|links\.jwks|audit-log)\.json$/,
   /^checkpoint$/,
   /^objects\/blobs\/([0-9a-f]{2})\/\1[0-9a-f]{30}$/

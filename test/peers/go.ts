@@ -5,10 +5,10 @@ import { join, relative } from 'node:path'
 import type { Test } from 'tap'
 
 /**
- * Programs that know our formats from elsewhere: our verifier on Go's own library, a witness, and a
- * real S3 server.
+ * Programs that know our formats from elsewhere: our verifier on Go's own library, a witness, a real
+ * S3 server, and age.
  */
-export const peers = ['verify-log', 'litewitness', 'versitygw'] as const
+export const peers = ['verify-log', 'litewitness', 'versitygw', 'age'] as const
 export type GoPeer = (typeof peers)[number]
 
 const here = import.meta.dirname
@@ -19,11 +19,16 @@ const debianPath = '/usr/share/gocode'
 const packages: Record<GoPeer, string> = {
   'verify-log': './verify-log',
   litewitness: 'filippo.io/torchwood/cmd/litewitness',
-  versitygw: 'github.com/versity/versitygw/cmd/versitygw'
+  versitygw: 'github.com/versity/versitygw/cmd/versitygw',
+  age: 'filippo.io/age/cmd/age'
 }
 
 /** Where the go.mod and go.sum are that pin a peer. */
-const moduleOf = (name: GoPeer) => (name === 'versitygw' ? join(here, 's3-server') : here)
+const modules: Partial<Record<GoPeer, string>> = {
+  versitygw: join(here, 's3-server'),
+  age: join(here, 'age')
+}
+const moduleOf = (name: GoPeer) => modules[name] ?? here
 
 /**
  * The path of a peer's executable, built on first use. Where peers must be, a machine that cannot

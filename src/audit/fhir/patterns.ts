@@ -133,7 +133,9 @@ const table: Record<Action, Pattern> = {
   'log.key': { ...running(subtypes.configured), type: types.alert, action: 'U' },
   'keys.rotate': { ...running(subtypes.configured), type: types.alert, action: 'U' },
   'keys.rewrap': { ...running(subtypes.configured), type: types.alert, action: 'U' },
-  'keys.retire': { ...running(subtypes.configured), type: types.alert, action: 'D' }
+  'keys.retire': { ...running(subtypes.configured), type: types.alert, action: 'D' },
+  'data.backup': { ...running(subtypes.archive), type: types.export, action: 'R' },
+  'data.restore': { ...running(subtypes.restore), action: 'C' }
 }
 
 /**

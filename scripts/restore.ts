@@ -1,0 +1,94 @@
+import { parseArgs } from 'node:util'
+import { tellFindings } from '../src/audit/verify/findings.ts'
+import { decrypterFrom } from '../src/backup/age.ts'
+import { BackupError } from '../src/backup/backup-error.ts'
+import { checkRestored, restore } from '../src/backup/restore.ts'
+import { type Config, ConfigError, readConfig } from '../src/config.ts'
+import { tellProgress } from './progress.ts'
+
+const USAGE = `Puts a backup into an empty place, verifies all of it, and checks what is then there.
+
+  npm run restore -- --from FILE --identity FILE --to-data DIR
+
+  --from      a file made by npm run backup
+  --identity  the file with the age identity (mode 0600) of one of its recipients
+  --to-data   the data directory to make; it must be empty or not there. Where the settings name a
+              bucket, objects go there, under a prefix that must be empty
+
+Exit codes: 0 restored, 1 not restored, or restored with faults, which are named; 2 called wrongly.`
+
+/** What every restore means for the log, because it cannot be seen in what was restored. */
+const MEANING = `What was done after the backup is gone, and its events with it. If anything was, this log now goes
+on beside the one that was: whoever holds a later checkpoint (a witness, an auditor) will notice, and
+is right. Before you start the service on it read docs/audit-log.md, "When the service refuses to
+start": look for what was lost, keep the newest checkpoint as evidence, and tell those it concerns.`
+
+interface Asked {
+  from: string
+  identity: string
+  directory: string
+}
+
+function readArguments(): Asked | undefined {
+  const text = { type: 'string' } as const
+  const options = { from: text, identity: text, 'to-data': text }
+  try {
+    const { values } = parseArgs({ options, strict: true, allowPositionals: false })
+    const { from, identity, 'to-data': directory } = values
+    return from && identity && directory ? { from, identity, directory } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+async function putBack({ from, identity, directory }: Asked): Promise<void> {
+  const config = readConfig({ ...process.env, CONSILIUM_DATA: directory })
+  process.umask(0o077)
+  if (config.databaseUrl !== undefined) {
+    throw new ConfigError(['A backup is restored to SQLite: run this without DATABASE_URL.'])
+  }
+  const stopping = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stopping.abort())
+  const decrypter = await decrypterFrom(identity)
+  const restored = await restore(config, from, decrypter, tellProgress(), stopping.signal)
+  const { head, end } = restored
+  console.log(`Restored: ${end.objects} objects, ${head.log.events} events, as of ${head.takenAt}`)
+  const faults = await check(config, restored)
+  console.log(faults === 0 ? 'All is well.' : `${faults} faults.`)
+  console.log(MEANING)
+  process.exitCode = faults === 0 ? 0 : 1
+}
+
+async function check(
+  config: Config,
+  restored: Parameters<typeof checkRestored>[1]
+): Promise<number> {
+  console.error('Checking the log, and every object …')
+  if (restored.end.faults > 0) {
+    console.log(`Notice: ${restored.end.faults} objects were missing or wrong when it was made.`)
+  }
+  const findings = tellFindings({
+    fault: sentence => console.log(`FAULT: ${sentence}`),
+    notice: sentence => console.log(`Notice: ${sentence}`)
+  })
+  const { log, faults } = await checkRestored(config, restored, findings, () => {})
+  for (const fault of faults) console.log(`FAULT: ${fault}`)
+  console.log(`Log: ${log.events} events, ${log.unsigned} of them not signed yet`)
+  if (log.signed !== undefined) console.log(`Signed: ${log.signed.size} events, ${log.signed.root}`)
+  return findings.faults() + faults.length
+}
+
+const asked = readArguments()
+if (process.argv.includes('--help')) console.log(USAGE)
+else if (asked === undefined) {
+  console.error(USAGE)
+  process.exitCode = 2
+} else {
+  try {
+    await putBack(asked)
+  } catch (err) {
+    const isOurs = err instanceof ConfigError || err instanceof BackupError
+    console.error(isOurs ? err.message : err)
+    process.exitCode = 1
+  }
+}

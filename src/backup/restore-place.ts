@@ -1,0 +1,160 @@
+import { existsSync } from 'node:fs'
+import { mkdir, open, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Blobs } from '../blobs/blobs.ts'
+import type { Config } from '../config.ts'
+import { lockForService } from '../database/sqlite.ts'
+import { dataPaths, openBlobs } from '../open-data.ts'
+import { createPrivateFile } from '../sealing/private-file.ts'
+import { CHECKPOINT_NAME, DATABASE_NAME } from './archive.ts'
+import { BackupError } from './backup-error.ts'
+
+/** How the database is called until everything else is there. */
+const COMING = '.coming'
+const PRIVATE_MODE = 0o600
+const LOCK_FILE = /^service\.lock/
+
+/** An empty place that is being filled. Until `finish`, no service starts there. */
+export interface Place {
+  blobs: Blobs
+  /** Makes a private file below the directory, on the disk when it resolves. */
+  write(name: string, content: AsyncIterable<Uint8Array>): Promise<void>
+  /** The same for the database, which gets its name last. */
+  writeDatabase(content: AsyncIterable<Uint8Array>): Promise<void>
+  finish(): Promise<void>
+  /** Removes everything that was written. */
+  giveUp(): Promise<void>
+}
+
+/**
+ * Takes an empty data directory and an empty store. Those that an earlier restore left half-filled
+ * are emptied first: nothing else can be in them, because they were empty and no service starts
+ * there. Throws BackupError where anything else is.
+ */
+export async function takePlace(config: Config): Promise<Place> {
+  const paths = dataPaths(config.dataDirectory)
+  const store = JSON.stringify({ s3: storeOf(config) })
+  // Before the lock, which is a file in the directory.
+  if (existsSync(paths.directory)) await requireEmptyOrLeft(config, store)
+  const made = await mkdir(paths.directory, { recursive: true, mode: 0o700 })
+  const lock = lockForService(paths.lock)
+  if (lock === undefined) throw new BackupError('A service or a restore is using that directory.')
+  const leave = async () => {
+    lock.release()
+    if (made !== undefined) {
+      await rm(paths.lock, { force: true })
+      await rmdir(paths.directory).catch(() => {})
+    }
+  }
+  try {
+    const isLeft = await requireEmptyOrLeft(config, store)
+    if (isLeft) await removeAll(config)
+    // Opening a store on the disk makes its directories, so the mark comes first.
+    if (!isLeft) await createPrivateFile(paths.restoring, `${store}\n`)
+    const blobs = await openBlobs(config)
+    try {
+      await requireEmptyStore(blobs)
+    } catch (err) {
+      await blobs.close()
+      if (!isLeft) await removeFiles(config)
+      throw err
+    }
+    return placeOf(config, blobs, leave, lock.release)
+  } catch (err) {
+    await leave()
+    throw err
+  }
+}
+
+const storeOf = ({ s3 }: Config) =>
+  s3 === undefined ? null : { endpoint: s3.endpoint ?? null, bucket: s3.bucket, prefix: s3.prefix }
+
+/** Whether an earlier restore into the same store left something. */
+async function requireEmptyOrLeft(config: Config, store: string): Promise<boolean> {
+  const { directory, restoring } = dataPaths(config.dataDirectory)
+  if (existsSync(restoring)) {
+    if ((await readFile(restoring, 'utf8')).trim() === store) return true
+    throw new BackupError('A restore was cut short there that used another store. Set it again.')
+  }
+  const found = (await readdir(directory)).filter(name => !LOCK_FILE.test(name))
+  if (found.length === 0) return false
+  throw new BackupError('The directory is not empty. A restore never touches what is there.')
+}
+
+async function requireEmptyStore(blobs: Blobs): Promise<void> {
+  for await (const _ of blobs.list()) {
+    throw new BackupError('The store holds objects already. Choose an empty bucket or prefix.')
+  }
+}
+
+/** The mark goes last, so that this too can be begun again. */
+async function removeAll(config: Config): Promise<void> {
+  if (config.s3 !== undefined) {
+    const blobs = await openBlobs(config)
+    try {
+      for await (const { name } of blobs.list()) await blobs.remove(name)
+    } finally {
+      await blobs.close()
+    }
+  }
+  await removeFiles(config, true)
+}
+
+/** All that a restore writes, and what SQLite puts beside it. */
+async function removeFiles(config: Config, keepMark = false): Promise<void> {
+  const { directory, restoring } = dataPaths(config.dataDirectory)
+  const database = ['', COMING, '-wal', '-shm', '-journal'].map(end => DATABASE_NAME + end)
+  for (const name of ['objects', 'keys', CHECKPOINT_NAME, ...database]) {
+    await rm(join(directory, name), { recursive: true, force: true })
+  }
+  if (!keepMark) await rm(restoring, { force: true })
+}
+
+function placeOf(
+  config: Config,
+  blobs: Blobs,
+  leave: () => Promise<void>,
+  release: () => void
+): Place {
+  const { directory, restoring } = dataPaths(config.dataDirectory)
+  const place = (name: string) => join(directory, name)
+  return {
+    blobs,
+    write: (name, content) => writeFile(place(name), content),
+    writeDatabase: content => writeFile(place(DATABASE_NAME + COMING), content),
+    async finish() {
+      await blobs.close()
+      await rename(place(DATABASE_NAME + COMING), place(DATABASE_NAME))
+      await syncDirectory(directory)
+      await rm(restoring)
+      await syncDirectory(directory)
+      await syncDirectory(dirname(directory))
+      release()
+    },
+    async giveUp() {
+      if (config.s3 !== undefined) {
+        for await (const { name } of blobs.list()) await blobs.remove(name)
+      }
+      await blobs.close()
+      await removeFiles(config)
+      await leave()
+    }
+  }
+}
+
+async function writeFile(path: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  const file = await open(path, 'wx', PRIVATE_MODE)
+  try {
+    for await (const piece of content) await file.writeFile(piece)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await syncDirectory(dirname(path))
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r')
+  await directory.sync().finally(() => directory.close())
+}

@@ -1,0 +1,122 @@
+import { existsSync } from 'node:fs'
+import { open, readdir, rm, stat, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
+import { asc, count, gt } from 'drizzle-orm'
+import { logState } from '../audit/tree/log-state.ts'
+import type { Queries } from '../database/database.ts'
+import { openSqliteSnapshot } from '../database/sqlite.ts'
+import { copySqlite } from '../database/sqlite-copy.ts'
+import { dataPaths } from '../open-data.ts'
+import { readPrivateFile } from '../sealing/private-file.ts'
+import { type ArchiveFile, DATABASE_NAME, fileOf, type Head, keyName } from './archive.ts'
+import { BackupError } from './backup-error.ts'
+
+const READ_BYTES = 1_048_576
+/** Rows of objects read at once. */
+const OBJECTS_MAX = 1000
+/** Key files, and not what a crash left beside them. */
+const KEY_FILE = /^[a-z0-9][a-z0-9.-]*\.json$/
+
+/** The database as it was at one moment. */
+export interface Source {
+  read: Queries
+  /** Its files in the archive. */
+  files(): AsyncGenerator<ArchiveFile>
+  close(): Promise<void>
+}
+
+/**
+ * Copies the SQLite database within its own directory, where nobody else may read it, for as long as
+ * the backup takes. What an earlier backup left there is replaced. Throws BackupError when there is
+ * not room for it besides what the service needs.
+ */
+export async function copyDatabase(directory: string, freeBytesMin: number): Promise<Source> {
+  const { database } = dataPaths(directory)
+  const copy = join(directory, 'backup.db')
+  await rm(copy, { force: true })
+  const wal = existsSync(`${database}-wal`) ? (await stat(`${database}-wal`)).size : 0
+  const { bavail, bsize } = await statfs(directory)
+  if (bavail * bsize - (await stat(database)).size - wal < freeBytesMin) {
+    throw new BackupError('The disk of the data has no room for a copy of the database.')
+  }
+  try {
+    copySqlite(database, copy)
+    const snapshot = openSqliteSnapshot(copy)
+    return {
+      read: snapshot.read,
+      async *files() {
+        yield await diskFile(DATABASE_NAME, copy)
+      },
+      async close() {
+        await snapshot.close()
+        await rm(copy, { force: true })
+      }
+    }
+  } catch (err) {
+    await rm(copy, { force: true })
+    throw err
+  }
+}
+
+async function diskFile(name: string, path: string): Promise<ArchiveFile> {
+  return { name, bytes: (await stat(path)).size, content: contentOf(path) }
+}
+
+async function* contentOf(path: string): AsyncGenerator<Uint8Array> {
+  const file = await open(path, 'r')
+  try {
+    for (;;) {
+      const piece = new Uint8Array(READ_BYTES)
+      const { bytesRead } = await file.read(piece, 0, READ_BYTES, null)
+      if (bytesRead === 0) return
+      yield piece.subarray(0, bytesRead)
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+/** Every key file. Throws SealError when one can be read by others. */
+export async function readKeyFiles(directory: string): Promise<ArchiveFile[]> {
+  const keys = join(directory, 'keys')
+  const names = (await readdir(keys)).filter(name => KEY_FILE.test(name)).sort()
+  return await Promise.all(
+    names.map(async name => fileOf(keyName(name), await readPrivateFile(join(keys, name))))
+  )
+}
+
+/** What the database says of itself. */
+export async function readCounts(read: Queries): Promise<Pick<Head, 'counts' | 'log'>> {
+  const { organisations, cases, records, objects, shares } = read.tables
+  const n = { n: count() }
+  const only = async (rows: PromiseLike<{ n: number }[]>) => (await rows)[0]?.n ?? 0
+  return {
+    counts: {
+      organisations: await only(read.select(n).from(organisations)),
+      cases: await only(read.select(n).from(cases)),
+      records: await only(read.select(n).from(records)),
+      objects: await only(read.select(n).from(objects)),
+      shares: await only(read.select(n).from(shares))
+    },
+    log: await logState(read)
+  }
+}
+
+/** Every object of the database, some at a time. `bytes` are those of the plaintext. */
+export async function* objectRows(
+  read: Queries
+): AsyncGenerator<{ id: string; blob: string; bytes: number }> {
+  const { objects } = read.tables
+  const { id, blob, bytes } = objects
+  for (let last = ''; ; ) {
+    const rows = await read
+      .select({ id, blob, bytes })
+      .from(objects)
+      .where(gt(id, last))
+      .orderBy(asc(id))
+      .limit(OBJECTS_MAX)
+    yield* rows
+    if (rows.length < OBJECTS_MAX) return
+    last = rows.at(-1)?.id ?? ''
+  }
+}

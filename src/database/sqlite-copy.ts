@@ -1,0 +1,24 @@
+import { closeSync, openSync, rmSync } from 'node:fs'
+import Sqlite from 'better-sqlite3'
+
+/** How long the copy waits for a script that holds the file. */
+const BUSY_MILLISECONDS = 5000
+
+/**
+ * Copies a SQLite database as it is at this moment into a new private file, also while a service
+ * writes to it: the service never waits, but until the copy is whole its write-ahead log only grows.
+ * What was overwritten or erased is not in the copy (sqlite.org/lang_vacuum, "VACUUM with an INTO
+ * clause"). Blocks this process until it is done.
+ */
+export function copySqlite(file: string, target: string): void {
+  rmSync(target, { force: true })
+  // Made here, because SQLite would make it readable for whomever the umask lets.
+  closeSync(openSync(target, 'wx', 0o600))
+  const options = { readonly: true, fileMustExist: true, timeout: BUSY_MILLISECONDS }
+  const connection = new Sqlite(file, options)
+  try {
+    connection.prepare('VACUUM INTO ?').run(target)
+  } finally {
+    connection.close()
+  }
+}

@@ -1,0 +1,60 @@
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { type RealService, startRealService } from '../faults/real-service.ts'
+import { createCase, numberedText, uploadRecord } from '../helpers/exchange.ts'
+import { runScript } from '../scripts/run-script.ts'
+
+/** A running service with records, and where its backups go. */
+export interface Scene {
+  service: RealService
+  caseId: string
+  recordIds: string[]
+  /** A path in the directory of the test, beside the data. */
+  path(name: string): string
+  backup(...args: string[]): ReturnType<typeof runScript>
+  restore(from: string, identity: string, to: string): ReturnType<typeof runScript>
+}
+
+export async function backupScene(t: Test, env: Record<string, string> = {}): Promise<Scene> {
+  const service = await startRealService(t, env)
+  const clinician = service.client('clinician')
+  const { id: caseId } = await createCase(clinician)
+  const first = await uploadRecord(clinician, caseId, {
+    files: [numberedText(300_000), numberedText(20)]
+  })
+  const second = await uploadRecord(clinician, caseId, { files: [numberedText(3_000_000)] })
+  const path = (name: string) => join(t.testdirName, name)
+  return {
+    service,
+    caseId,
+    recordIds: [first.id, second.id],
+    path,
+    backup: (...args) => runScript('backup', service.settings, ...args),
+    restore: (from, identity, to) =>
+      runScript(
+        'restore',
+        settingsAt(service, to),
+        '--from',
+        from,
+        '--identity',
+        identity,
+        '--to-data',
+        to
+      )
+  }
+}
+
+/** What another machine would have: the same settings, and none of the data. */
+export function settingsAt(service: RealService, directory: string): Record<string, string> {
+  return { ...service.settings, CONSILIUM_DATA: directory }
+}
+
+/** A script as a process that can be killed. */
+export function startScript(script: string, env: Record<string, string>, ...args: string[]) {
+  const file = new URL(`../../scripts/${script}.ts`, import.meta.url).pathname
+  return spawn(process.execPath, [file, ...args], {
+    env: { PATH: process.env.PATH, ...env },
+    stdio: 'ignore'
+  })
+}
