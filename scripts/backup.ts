@@ -62,9 +62,6 @@ async function save({ to, recipients, newIdentity }: Asked): Promise<void> {
   ).version
   const stopping = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stopping.abort())
-  if (config.databaseUrl !== undefined) {
-    throw new ConfigError(['Back up PostgreSQL by its own means, see docs/operating.md.'])
-  }
   // Before anything is made, so that a wrong recipient leaves no identity behind.
   if (recipients.length > 0) encrypterTo(recipients)
   const data = await openData(config)
@@ -81,6 +78,7 @@ async function save({ to, recipients, newIdentity }: Asked): Promise<void> {
     const result = await backUp({
       data,
       blobs,
+      databaseUrl: config.databaseUrl,
       to,
       encrypter: encrypterTo(all),
       recipients: all.length,

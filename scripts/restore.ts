@@ -3,7 +3,7 @@ import { tellFindings } from '../src/audit/verify/findings.ts'
 import { decrypterFrom } from '../src/backup/age.ts'
 import { BackupError } from '../src/backup/backup-error.ts'
 import { checkRestored, restore } from '../src/backup/restore.ts'
-import { type Config, ConfigError, readConfig } from '../src/config.ts'
+import { type Config, ConfigError, readConfig, readDatabaseUrl } from '../src/config.ts'
 import { tellProgress } from './progress.ts'
 
 const USAGE = `Puts a backup into an empty place, verifies all of it, and checks what is then there.
@@ -13,7 +13,9 @@ const USAGE = `Puts a backup into an empty place, verifies all of it, and checks
   --from      a file made by npm run backup
   --identity  the file with the age identity (mode 0600) of one of its recipients
   --to-data   the data directory to make; it must be empty or not there. Where the settings name a
-              bucket, objects go there, under a prefix that must be empty
+              bucket, objects go there, under a prefix that must be empty; where they name a
+              PostgreSQL database, it must have been migrated and never used, and
+              DATABASE_OWNER_URL is needed as for npm run migrate-database
 
 Exit codes: 0 restored, 1 not restored, or restored with faults, which are named; 2 called wrongly.`
 
@@ -41,16 +43,24 @@ function readArguments(): Asked | undefined {
   }
 }
 
+/** Rows of the access log are written by the owner of its table alone. */
+function readOwnerUrl(): string {
+  const problems: string[] = []
+  const url = readDatabaseUrl('DATABASE_OWNER_URL', process.env, problems)
+  if (url !== undefined) return url
+  throw new ConfigError(
+    problems.length > 0 ? problems : ['Set DATABASE_OWNER_URL, as for npm run migrate-database.']
+  )
+}
+
 async function putBack({ from, identity, directory }: Asked): Promise<void> {
   const config = readConfig({ ...process.env, CONSILIUM_DATA: directory })
   process.umask(0o077)
-  if (config.databaseUrl !== undefined) {
-    throw new ConfigError(['A backup is restored to SQLite: run this without DATABASE_URL.'])
-  }
+  const ownerUrl = config.databaseUrl === undefined ? undefined : readOwnerUrl()
   const stopping = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stopping.abort())
   const decrypter = await decrypterFrom(identity)
-  const restored = await restore(config, from, decrypter, tellProgress(), stopping.signal)
+  const restored = await restore(config, from, decrypter, tellProgress(), stopping.signal, ownerUrl)
   const { head, end } = restored
   console.log(`Restored: ${end.objects} objects, ${head.log.events} events, as of ${head.takenAt}`)
   const faults = await check(config, restored)

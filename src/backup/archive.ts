@@ -13,6 +13,10 @@ export const HEAD_NAME = 'consilium-backup.json'
 export const CHECKPOINT_NAME = 'checkpoint'
 export const DATABASE_NAME = 'consilium.db'
 /** The last file: how much there was. A backup without it is not whole. */
+/** Rows of one table of PostgreSQL, as NDJSON; `n` counts from 1 within the table. */
+export const rowsName = (table: string, n: number) =>
+  `database/${table}/${String(n).padStart(8, '0')}.ndjson`
+export const ROWS_NAME = /^database\/([a-z_]+)\/[0-9]{8}\.ndjson$/
 export const END_NAME = 'consilium-backup-end.json'
 /** Files whose digests are in one file of digests at most, which bounds memory. */
 export const DIGESTS_MAX = 4096
@@ -26,7 +30,9 @@ export interface Head {
   format: typeof FORMAT
   version: typeof VERSION
   release: string
-  database: 'sqlite'
+  database: 'sqlite' | 'postgres'
+  /** Of PostgreSQL: name and SHA-256 of each migration that made its tables. */
+  migrations?: string[]
   /** ISO 8601, UTC: everything acknowledged before is in the backup. */
   takenAt: string
   counts: { organisations: number; cases: number; records: number; objects: number; shares: number }

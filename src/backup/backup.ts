@@ -22,11 +22,20 @@ import {
 } from './archive.ts'
 import { BackupError } from './backup-error.ts'
 import { requireSafePlace, writeNewFile } from './backup-place.ts'
-import { copyDatabase, objectRows, readCounts, readKeyFiles, type Source } from './source.ts'
+import {
+  copyDatabase,
+  copyPostgres,
+  objectRows,
+  readCounts,
+  readKeyFiles,
+  type Source
+} from './source.ts'
 
 export interface BackupParts {
   data: OpenData
   blobs: Blobs
+  /** Of PostgreSQL, where the database is there. */
+  databaseUrl: string | undefined
   /** Where the backup goes, and to whom it is encrypted. */
   to: string
   encrypter: Encrypter
@@ -81,7 +90,11 @@ async function saveAll(parts: BackupParts, receipt: Receipt): Promise<BackupResu
   const takenAt = data.clock()
   // Before the database: the service renews the copy after the row, so this one is never newer.
   const checkpoint = await readText(dataPaths(data.directory).checkpoint, NOTE_BYTES_MAX)
-  const source = await copyDatabase(data.directory, parts.freeBytesMin)
+  const { databaseUrl } = parts
+  const source =
+    databaseUrl === undefined
+      ? await copyDatabase(data.directory, parts.freeBytesMin)
+      : await copyPostgres(databaseUrl)
   const saved = { objects: 0, faults: 0, bytes: 0 }
   try {
     const head = await headOf(parts, takenAt, source)
@@ -101,7 +114,8 @@ async function headOf(parts: BackupParts, takenAt: number, source: Source): Prom
     format: FORMAT,
     version: VERSION,
     release: parts.release,
-    database: 'sqlite',
+    database: source.read.kind,
+    ...(source.migrations === undefined ? {} : { migrations: source.migrations }),
     takenAt: new Date(takenAt).toISOString(),
     ...(await readCounts(source.read))
   }

@@ -3,10 +3,16 @@ import { mkdir, open, readdir, readFile, rename, rm, rmdir } from 'node:fs/promi
 import { dirname, join } from 'node:path'
 import type { Blobs } from '../blobs/blobs.ts'
 import type { Config } from '../config.ts'
+import {
+  COPIED_TABLES,
+  loadPostgres,
+  lookAtPostgres,
+  type RowsPart
+} from '../database/postgres-copy.ts'
 import { lockForService } from '../database/sqlite.ts'
 import { dataPaths, openBlobs } from '../open-data.ts'
 import { createPrivateFile } from '../sealing/private-file.ts'
-import { CHECKPOINT_NAME, DATABASE_NAME } from './archive.ts'
+import { CHECKPOINT_NAME, DATABASE_NAME, type Head } from './archive.ts'
 import { BackupError } from './backup-error.ts'
 
 /** How the database is called until everything else is there. */
@@ -31,11 +37,16 @@ export interface Place {
  * are emptied first: nothing else can be in them, because they were empty and no service starts
  * there. Throws BackupError where anything else is.
  */
-export async function takePlace(config: Config): Promise<Place> {
+export async function takePlace(
+  config: Config,
+  { migrations = [] }: Pick<Head, 'migrations'>,
+  ownerUrl?: string
+): Promise<Place> {
   const paths = dataPaths(config.dataDirectory)
   const store = JSON.stringify({ s3: storeOf(config) })
   // Before the lock, which is a file in the directory.
   if (existsSync(paths.directory)) await requireEmptyOrLeft(config, store)
+  if (ownerUrl !== undefined) await requireUnused(ownerUrl, migrations)
   const made = await mkdir(paths.directory, { recursive: true, mode: 0o700 })
   const lock = lockForService(paths.lock)
   if (lock === undefined) throw new BackupError('A service or a restore is using that directory.')
@@ -59,7 +70,7 @@ export async function takePlace(config: Config): Promise<Place> {
       if (!isLeft) await removeFiles(config)
       throw err
     }
-    return placeOf(config, blobs, leave, lock.release)
+    return placeOf(config, ownerUrl, blobs, leave, lock.release)
   } catch (err) {
     await leave()
     throw err
@@ -104,7 +115,7 @@ async function removeAll(config: Config): Promise<void> {
 async function removeFiles(config: Config, keepMark = false): Promise<void> {
   const { directory, restoring } = dataPaths(config.dataDirectory)
   const database = ['', COMING, '-wal', '-shm', '-journal'].map(end => DATABASE_NAME + end)
-  for (const name of ['objects', 'keys', CHECKPOINT_NAME, ...database]) {
+  for (const name of ['objects', 'keys', 'database', CHECKPOINT_NAME, ...database]) {
     await rm(join(directory, name), { recursive: true, force: true })
   }
   if (!keepMark) await rm(restoring, { force: true })
@@ -112,6 +123,7 @@ async function removeFiles(config: Config, keepMark = false): Promise<void> {
 
 function placeOf(
   config: Config,
+  ownerUrl: string | undefined,
   blobs: Blobs,
   leave: () => Promise<void>,
   release: () => void
@@ -124,7 +136,12 @@ function placeOf(
     writeDatabase: content => writeFile(place(DATABASE_NAME + COMING), content),
     async finish() {
       await blobs.close()
-      await rename(place(DATABASE_NAME + COMING), place(DATABASE_NAME))
+      if (ownerUrl === undefined) {
+        await rename(place(DATABASE_NAME + COMING), place(DATABASE_NAME))
+      } else {
+        if (!(await loadPostgres(ownerUrl, storedRows(place('database'))))) throw usedDatabase()
+        await rm(place('database'), { recursive: true })
+      }
       await syncDirectory(directory)
       await rm(restoring)
       await syncDirectory(directory)
@@ -140,6 +157,30 @@ function placeOf(
       await leave()
     }
   }
+}
+
+/** What was written of the tables, in the order in which they must be loaded. */
+async function* storedRows(directory: string): AsyncGenerator<RowsPart> {
+  for (const table of COPIED_TABLES) {
+    const parts = join(directory, table)
+    for (const name of existsSync(parts) ? (await readdir(parts)).sort() : []) {
+      yield { table, text: await readFile(join(parts, name), 'utf8') }
+    }
+  }
+}
+
+async function requireUnused(ownerUrl: string, migrations: string[]): Promise<void> {
+  const found = await lookAtPostgres(ownerUrl)
+  if (found === undefined || found.migrations.join() !== migrations.join()) {
+    throw new BackupError(
+      'The database has not the tables of the backup. Run npm run migrate-database of the release that made it on an empty database.'
+    )
+  }
+  if (!found.isEmpty) throw usedDatabase()
+}
+
+function usedDatabase(): BackupError {
+  return new BackupError('The database is not empty. A restore never touches what is there.')
 }
 
 async function writeFile(path: string, content: AsyncIterable<Uint8Array>): Promise<void> {

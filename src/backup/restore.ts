@@ -4,10 +4,18 @@ import { verifyDirectory } from '../audit/verify/directory.ts'
 import type { Findings, Summary } from '../audit/verify/findings.ts'
 import { isBlobName } from '../blobs/blobs.ts'
 import type { Config } from '../config.ts'
+import { COPIED_TABLES } from '../database/postgres-copy.ts'
 import { checkExchange } from '../housekeeping/check-exchange.ts'
 import { dataPaths, lockData, openBlobs, openData } from '../open-data.ts'
 import { decrypted } from './age.ts'
-import { CHECKPOINT_NAME, DATABASE_NAME, type End, type Head, objectName } from './archive.ts'
+import {
+  CHECKPOINT_NAME,
+  DATABASE_NAME,
+  type End,
+  type Head,
+  objectName,
+  ROWS_NAME
+} from './archive.ts'
 import { BackupError } from './backup-error.ts'
 import { type Place, takePlace } from './restore-place.ts'
 import type { TarEntry } from './tar.ts'
@@ -28,19 +36,22 @@ export interface Restored {
  * Puts a backup into an empty place: objects first, the database last. Every file is held against the
  * digests in the backup as it comes, and the backup against its own end; if anything is wrong, all
  * that was written is removed. If it stops half-way, no service starts there, and it can be begun
- * again. Throws BackupError, which says what is wrong.
+ * again. `ownerUrl` is that of PostgreSQL for the owner of its tables, which must be there and empty.
+ * Throws BackupError, which says what is wrong.
  */
 export async function restore(
   config: Config,
   from: string,
   decrypter: Decrypter,
   progress: (objects: number, of: number, bytes: number) => void,
-  signal: AbortSignal
+  signal: AbortSignal,
+  ownerUrl?: string
 ): Promise<Restored> {
   // Its beginning is read before anything is made.
   const backup = await openArchive(decrypted(decrypter, from))
   try {
-    const place = await takePlace(config)
+    requireSameKind(backup.head, config)
+    const place = await takePlace(config, backup.head, ownerUrl)
     try {
       await fill(place, backup, progress, signal)
       const end = backup.end()
@@ -54,6 +65,16 @@ export async function restore(
   } finally {
     await backup.close()
   }
+}
+
+function requireSameKind({ database }: Head, { databaseUrl }: Config): void {
+  const here = databaseUrl === undefined ? 'sqlite' : 'postgres'
+  if (database === here) return
+  throw new BackupError(
+    database === 'sqlite'
+      ? 'This is a backup of SQLite: restore it without DATABASE_URL.'
+      : 'This is a backup of PostgreSQL: set DATABASE_URL and DATABASE_OWNER_URL.'
+  )
 }
 
 async function fill(
@@ -71,6 +92,9 @@ async function fill(
     const blob = file.name.slice(file.name.lastIndexOf('/') + 1)
     if (file.name === DATABASE_NAME) {
       await place.writeDatabase(file.content)
+      hasDatabase = true
+    } else if (COPIED_TABLES.includes(ROWS_NAME.exec(file.name)?.[1] ?? '')) {
+      await place.write(file.name, file.content)
       hasDatabase = true
     } else if (file.name === CHECKPOINT_NAME || KEY_NAME.test(file.name)) {
       await place.write(file.name, file.content)

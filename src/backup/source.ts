@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import { asc, count, gt } from 'drizzle-orm'
 import { logState } from '../audit/tree/log-state.ts'
 import type { Queries } from '../database/database.ts'
+import { openPostgresCopy } from '../database/postgres-copy.ts'
 import { openSqliteSnapshot } from '../database/sqlite.ts'
 import { copySqlite } from '../database/sqlite-copy.ts'
 import { dataPaths } from '../open-data.ts'
 import { readPrivateFile } from '../sealing/private-file.ts'
-import { type ArchiveFile, DATABASE_NAME, fileOf, type Head, keyName } from './archive.ts'
+import { type ArchiveFile, DATABASE_NAME, fileOf, type Head, keyName, rowsName } from './archive.ts'
 import { BackupError } from './backup-error.ts'
 
 const READ_BYTES = 1_048_576
@@ -20,6 +21,8 @@ const KEY_FILE = /^[a-z0-9][a-z0-9.-]*\.json$/
 /** The database as it was at one moment. */
 export interface Source {
   read: Queries
+  /** Of PostgreSQL: what its tables are. A SQLite file says so itself. */
+  migrations?: string[]
   /** Its files in the archive. */
   files(): AsyncGenerator<ArchiveFile>
   close(): Promise<void>
@@ -55,6 +58,24 @@ export async function copyDatabase(directory: string, freeBytesMin: number): Pro
   } catch (err) {
     await rm(copy, { force: true })
     throw err
+  }
+}
+
+/** PostgreSQL as it is at this moment: rows of one table after the other. */
+export async function copyPostgres(url: string): Promise<Source> {
+  const copy = await openPostgresCopy(url)
+  return {
+    read: copy.read,
+    migrations: copy.migrations,
+    async *files() {
+      let [last, n] = ['', 0]
+      for await (const { table, text } of copy.rows()) {
+        n = table === last ? n + 1 : 1
+        last = table
+        yield fileOf(rowsName(table, n), text)
+      }
+    },
+    close: copy.close
   }
 }
 

@@ -60,6 +60,18 @@ export async function openPostgres(
  * would have cleared away. Any role that may read the tables will do. Throws in our words.
  */
 export async function openPostgresSnapshot(url: string): Promise<Snapshot> {
+  const { client, read } = await beginSnapshot(url)
+  return {
+    read,
+    // The owner's role alone can change them, and the server looks after its own files.
+    schemaFaults: async () => [],
+    damage: async () => [],
+    close: () => client.end().catch(() => {})
+  }
+}
+
+/** The same, with the connection itself. */
+export async function beginSnapshot(url: string): Promise<{ client: Client; read: Queries }> {
   const client = new Client({
     connectionString: url,
     application_name: 'consilium snapshot',
@@ -72,13 +84,7 @@ export async function openPostgresSnapshot(url: string): Promise<Snapshot> {
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY')
     // A transaction has its snapshot from its first read on.
     await client.query('SELECT count(*) FROM migrations')
-    return {
-      read: queriesOn(client),
-      // The owner's role alone can change them, and the server looks after its own files.
-      schemaFaults: async () => [],
-      damage: async () => [],
-      close: () => client.end().catch(() => {})
-    }
+    return { client, read: queriesOn(client) }
   } catch (err) {
     await client.end().catch(() => {})
     throw inOurWords(err)
