@@ -26,7 +26,9 @@ export interface RowsPart {
  */
 export async function openPostgresCopy(
   url: string
-): Promise<Snapshot & { migrations: string[]; rows(): AsyncGenerator<RowsPart> }> {
+): Promise<
+  Pick<Snapshot, 'read' | 'close'> & { migrations: string[]; rows(): AsyncGenerator<RowsPart> }
+> {
   const { client, read } = await beginSnapshot(url)
   return {
     read,
