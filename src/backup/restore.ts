@@ -175,7 +175,7 @@ export async function checkRestored(
       const { checkpoint: note } = head.log
       const older = note === undefined ? [] : [{ name: 'The checkpoint in the backup', note }]
       const { openSnapshot } = data.database
-      const known = { vkeys: [], older, openSnapshot }
+      const known = { vkeys: [], older, openSnapshot, keyring: data.keyring }
       const log = await verifyDirectory(
         dataPaths(config.dataDirectory).directory,
         known,
