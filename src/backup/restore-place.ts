@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir, open, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { Blobs } from '../blobs/blobs.ts'
+import type { Blobs, BlobWriter } from '../blobs/blobs.ts'
 import type { Config } from '../config.ts'
 import {
   COPIED_TABLES,
@@ -22,7 +22,8 @@ const LOCK_FILE = /^service\.lock/
 
 /** An empty place that is being filled. Until `finish`, no service starts there. */
 export interface Place {
-  blobs: Blobs
+  blobs: Pick<Blobs, 'sync'>
+  createObject(name: string): Promise<BlobWriter>
   /** Makes a private file below the directory, on the disk when it resolves. */
   write(name: string, content: AsyncIterable<Uint8Array>): Promise<void>
   /** The same for the database, which gets its name last. */
@@ -33,8 +34,8 @@ export interface Place {
 }
 
 /**
- * Takes an empty data directory and an empty store. Those that an earlier restore left half-filled
- * are emptied first: nothing else can be in them, because they were empty and no service starts
+ * Takes an empty data directory and an empty store. A directory that an earlier restore left
+ * half-filled is emptied first: nothing else can be in it, because it was empty and no service starts
  * there. Throws BackupError where anything else is.
  */
 export async function takePlace(
@@ -43,9 +44,8 @@ export async function takePlace(
   ownerUrl?: string
 ): Promise<Place> {
   const paths = dataPaths(config.dataDirectory)
-  const store = JSON.stringify({ s3: storeOf(config) })
   // Before the lock, which is a file in the directory.
-  if (existsSync(paths.directory)) await requireEmptyOrLeft(config, store)
+  if (existsSync(paths.directory)) await requireEmptyOrLeft(config)
   if (ownerUrl !== undefined) await requireUnused(ownerUrl, migrations)
   const made = await mkdir(paths.directory, { recursive: true, mode: 0o700 })
   const lock = lockForService(paths.lock)
@@ -58,10 +58,10 @@ export async function takePlace(
     }
   }
   try {
-    const isLeft = await requireEmptyOrLeft(config, store)
-    if (isLeft) await removeAll(config)
+    const isLeft = await requireEmptyOrLeft(config)
     // Opening a store on the disk makes its directories, so the mark comes first.
-    if (!isLeft) await createPrivateFile(paths.restoring, `${store}\n`)
+    if (isLeft) await removeFiles(config, true)
+    else await createPrivateFile(paths.restoring, '{}\n')
     const blobs = await openBlobs(config)
     try {
       await requireEmptyStore(blobs)
@@ -77,38 +77,25 @@ export async function takePlace(
   }
 }
 
-const storeOf = ({ s3 }: Config) =>
-  s3 === undefined ? null : { endpoint: s3.endpoint ?? null, bucket: s3.bucket, prefix: s3.prefix }
-
-/** Whether an earlier restore into the same store left something. */
-async function requireEmptyOrLeft(config: Config, store: string): Promise<boolean> {
+/** Whether an earlier restore left something. */
+async function requireEmptyOrLeft(config: Config): Promise<boolean> {
   const { directory, restoring } = dataPaths(config.dataDirectory)
-  if (existsSync(restoring)) {
-    if ((await readFile(restoring, 'utf8')).trim() === store) return true
-    throw new BackupError('A restore was cut short there that used another store. Set it again.')
-  }
+  if (existsSync(restoring)) return true
   const found = (await readdir(directory)).filter(name => !LOCK_FILE.test(name))
   if (found.length === 0) return false
   throw new BackupError('The directory is not empty. A restore never touches what is there.')
 }
 
+/**
+ * Objects in a bucket that a killed restore left are not removed: since then another exchange may have
+ * been restored there, under the same names.
+ */
 async function requireEmptyStore(blobs: Blobs): Promise<void> {
   for await (const _ of blobs.list()) {
-    throw new BackupError('The store holds objects already. Choose an empty bucket or prefix.')
+    throw new BackupError(
+      'The store holds objects already. Choose an empty bucket or prefix; what a killed restore left there is yours to remove.'
+    )
   }
-}
-
-/** The mark goes last, so that this too can be begun again. */
-async function removeAll(config: Config): Promise<void> {
-  if (config.s3 !== undefined) {
-    const blobs = await openBlobs(config)
-    try {
-      for await (const { name } of blobs.list()) await blobs.remove(name)
-    } finally {
-      await blobs.close()
-    }
-  }
-  await removeFiles(config, true)
 }
 
 /** All that a restore writes, and what SQLite puts beside it. */
@@ -130,8 +117,14 @@ function placeOf(
 ): Place {
   const { directory, restoring } = dataPaths(config.dataDirectory)
   const place = (name: string) => join(directory, name)
+  // In a bucket, that these alone are removed is worth their memory.
+  const written: string[] = []
   return {
     blobs,
+    createObject(name) {
+      if (config.s3 !== undefined) written.push(name)
+      return blobs.create(name)
+    },
     write: (name, content) => writeFile(place(name), content),
     writeDatabase: content => writeFile(place(DATABASE_NAME + COMING), content),
     async finish() {
@@ -149,9 +142,7 @@ function placeOf(
       release()
     },
     async giveUp() {
-      if (config.s3 !== undefined) {
-        for await (const { name } of blobs.list()) await blobs.remove(name)
-      }
+      for (const name of written) await blobs.remove(name)
       await blobs.close()
       await removeFiles(config)
       await leave()

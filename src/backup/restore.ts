@@ -117,12 +117,12 @@ async function fill(
 }
 
 async function writeObject(
-  { blobs }: Place,
+  place: Place,
   name: string,
   { content }: TarEntry,
   signal: AbortSignal
 ): Promise<void> {
-  const writer = await blobs.create(name)
+  const writer = await place.createObject(name)
   const gathered = Buffer.allocUnsafeSlow(WRITE_BYTES)
   let used = 0
   try {

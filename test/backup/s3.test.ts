@@ -1,3 +1,4 @@
+import { copyFileSync, statSync, truncateSync } from 'node:fs'
 import t from 'tap'
 import { startBeside } from '../faults/real-service.ts'
 import { readableIn } from '../faults/soundness.ts'
@@ -19,6 +20,11 @@ t.test('objects in S3 are saved, and put back under another prefix', async t => 
   const taken = await runScript('restore', service.settings, ...args)
   t.match(taken, { exit: 1, err: /The store holds objects already/ })
   const settings = { ...service.settings, ...server.env(newPrefix()) }
+  copyFileSync(path('one.age'), path('short.age'))
+  truncateSync(path('short.age'), statSync(path('one.age')).size - 1)
+  const short = ['--from', path('short.age'), ...args.slice(2)]
+  t.match(await runScript('restore', settings, ...short), { exit: 1, err: /cut off/ })
+  // That the prefix is empty again is shown by the next, which would refuse it otherwise.
   const restored = await runScript('restore', settings, ...args)
   t.match(restored, { exit: 0, out: /All is well/ }, restored.err + restored.out)
 
