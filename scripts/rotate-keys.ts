@@ -9,7 +9,7 @@ import {
   rewrapKeys
 } from '../src/housekeeping/rotate-keys.ts'
 import { dataPaths, lockRotation, type OpenData } from '../src/open-data.ts'
-import { runCommand, withData } from './command.ts'
+import { runCommand, withDataAsOwner } from './command.ts'
 
 const usage = `Wraps every key in the database under the current key-encryption key (KEK), while the service
 serves. With a key ring file a new KEK is made first; with KMS or transit the first of the configured
@@ -22,12 +22,14 @@ again: it goes on where it was.
 
   --resume   makes no new KEK, and only wraps what is not under the current one
   --retire   removes an older KEK from the key ring file, once nothing is wrapped under it. Backups
-             made before still need it`
+             made before still need it
+
+On PostgreSQL the service has no right to do this: set DATABASE_OWNER_URL as for migrate-database.`
 
 const PROGRESS_MILLISECONDS = 2000
 
 await runCommand(usage, { required: [], optional: ['retire'], flags: ['resume'] }, values =>
-  withData(async data => {
+  withDataAsOwner(async data => {
     const lock = lockRotation(data)
     try {
       if (values.retire !== undefined) await retire(data, values.retire)

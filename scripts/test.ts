@@ -19,7 +19,7 @@ const SUMMARY = '.tap/report/coverage-summary.json'
  * out on a page, and a stop; or what has its own server in the first run already.
  */
 const SAME_ON_BOTH =
-  /^test\/(backup\/|faults\/(blob-faults|damage|memory|postgres-faults|stop|upload-malformed)|flows\/hostile-requests|http\/(headers|problems|ranges)|audit\/report\/print|records\/|routes-ids)/
+  /^test\/(backup\/|deployment\/|faults\/(blob-faults|damage|memory|postgres-faults|stop|upload-malformed)|flows\/hostile-requests|http\/(headers|problems|ranges)|audit\/(report\/|tree\/(guard|rotation|checkpoints))|records\/|routes-ids)/
 
 /** What a test file imports when it opens an exchange. */
 const OPENS_EXCHANGE = /\/(exchange|data|identity|real-service|scene|damage-stage)\.ts'/

@@ -106,7 +106,7 @@ for (const kind of ['kms', 'transit'] as const) {
     const read = async () => (await x.client('specialistGb').send('GET', shared.path)).bytes
     const rotate = (env: Record<string, string>) =>
       runScript('rotate-keys', {
-        CONSILIUM_DATA: x.directory,
+        ...x.settings,
         AWS_ACCESS_KEY_ID: process.env.AWS_ACCESS_KEY_ID ?? '',
         AWS_SECRET_ACCESS_KEY: process.env.AWS_SECRET_ACCESS_KEY ?? '',
         ...env

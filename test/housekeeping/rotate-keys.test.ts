@@ -1,7 +1,7 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { eq } from 'drizzle-orm'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { caseKeyContext } from '../../src/cases/case.ts'
 import { checkExchange } from '../../src/housekeeping/check-exchange.ts'
 import {
@@ -15,6 +15,7 @@ import { dataPaths } from '../../src/open-data.ts'
 import type { Keyring } from '../../src/sealing/keyrings/keyring.ts'
 import { newKey, wrapKey } from '../../src/sealing/keys.ts'
 import { SealError } from '../../src/sealing/seal-error.ts'
+import { ownerDatabase } from '../helpers/databases.ts'
 import {
   createCase,
   numberedText,
@@ -25,10 +26,15 @@ import {
 import { sharedPath } from '../helpers/story.ts'
 import { runScript } from '../scripts/run-script.ts'
 
-const rotate = (x: TestExchange, ...args: string[]) =>
-  runScript('rotate-keys', { CONSILIUM_DATA: x.directory }, ...args)
+const rotate = (x: TestExchange, ...args: string[]) => runScript('rotate-keys', x.settings, ...args)
 const ringOf = (x: TestExchange) => JSON.parse(readFileSync(dataPaths(x.directory).keyring, 'utf8'))
 const silent = () => {}
+
+/** With the rights of whoever rotates: on PostgreSQL the service may not. */
+const partsOf = async (t: Test, x: TestExchange) => ({
+  ...x.exchange,
+  database: await ownerDatabase(t, { database: x.exchange.database, settings: x.settings })
+})
 
 /** As if the rotation had been a day ago. */
 function ageRotation(x: TestExchange): void {
@@ -118,7 +124,7 @@ t.test('a case that is made while keys are rotated is not missed', async t => {
 t.test('what comes where it has looked already is found by another pass', async t => {
   const x = await startExchange(t)
   await sharedRecord(x, [numberedText(10)])
-  const { exchange } = x
+  const exchange = await partsOf(t, x)
   const { database, keyring } = exchange
   const [old = ''] = await keyring.kekIds()
   const to = await addCurrentKek(exchange, dataPaths(x.directory).keyring)
@@ -145,24 +151,25 @@ t.test('what came after a last look is found by another', async t => {
   await rotate(x)
   const [{ id: oldest }] = ringOf(x).keys
   const { exchange } = x
+  const parts = await partsOf(t, x)
   // A process that has not noticed the new KEK yet.
   const behind: Keyring = { ...exchange.keyring, currentId: async () => oldest }
   const { keyring } = exchange
   exchange.keyring = behind
   const late: string[] = []
-  const rewrapped = await rewrapKeys({ ...exchange, keyring }, silent)
+  const rewrapped = await rewrapKeys(parts, silent)
   t.equal(rewrapped.count, 0)
   for (let n = 0; n < 3; n += 1) late.push((await createCase(x.client('clinician'))).id)
   exchange.keyring = keyring
   t.equal(await keysUnder(exchange, oldest), 3)
-  await t.rejects(retireKek(exchange, dataPaths(x.directory).keyring, oldest), /Try again/)
+  await t.rejects(retireKek(parts, dataPaths(x.directory).keyring, oldest), /Try again/)
   ageRotation(x)
   await t.rejects(
-    retireKek(exchange, dataPaths(x.directory).keyring, oldest),
+    retireKek(parts, dataPaths(x.directory).keyring, oldest),
     /3 keys in the database are still wrapped under it/
   )
-  t.match(await rewrapKeys(exchange, silent), { count: 3, failed: [] })
-  await retireKek(exchange, dataPaths(x.directory).keyring, oldest)
+  t.match(await rewrapKeys(parts, silent), { count: 3, failed: [] })
+  await retireKek(parts, dataPaths(x.directory).keyring, oldest)
   for (const id of late) t.match(await x.client('clinician').json('GET', `/v1/cases/${id}`), { id })
 })
 
@@ -172,9 +179,8 @@ t.test('a key that is damaged stays as it is and keeps no rotation waiting', asy
   await createCase(x.client('clinician'))
   const { cases } = x.exchange.database.read.tables
   const spoilt = Buffer.from([1, 3, 0x61, 0x62, 0x63, 9, 9, 9])
-  await x.exchange.database.write(tx =>
-    tx.update(cases).set({ wrappedKey: spoilt }).where(eq(cases.id, id))
-  )
+  const { database } = await partsOf(t, x)
+  await database.write(tx => tx.update(cases).set({ wrappedKey: spoilt }).where(eq(cases.id, id)))
   for (const keks of [2, 3]) {
     const { exit, out } = await rotate(x)
     t.equal(exit, 1)
@@ -189,7 +195,7 @@ t.test('a key that is damaged stays as it is and keeps no rotation waiting', asy
 t.test('a key ring that cannot be asked, or lies, changes nothing', async t => {
   const x = await startExchange(t)
   await createCase(x.client('clinician'))
-  const { exchange } = x
+  const exchange = await partsOf(t, x)
   await rotate(x, '--resume')
   t.equal(ringOf(x).keys.length, 1, 'to resume makes no KEK')
   const before = await exchange.database.read.select().from(exchange.database.read.tables.cases)

@@ -47,15 +47,14 @@ t.test('objects open and the log is verified by asking the key service', async t
   t.equal(sha256(readFileSync(out)), sha256(file.bytes))
 
   const verify = (env: Record<string, string>) =>
-    runScript('verify-audit', env, '--data', x.directory)
+    runScript('verify-audit', { ...x.settings, ...env }, '--data', x.directory)
   t.match(await verify({}), { exit: 0, out: /Details: 0 compared/ })
   t.match(await verify(settings), { exit: 0, out: /Details: [1-9]\d* compared/ })
   const nobody = { ...settings, CONSILIUM_TRANSIT_KEYS: 'other=consilium-other' }
   t.match(await verify(nobody), { exit: 1, out: /FAULT: Details were not compared.*key-missing/ })
   t.same(await checkExchange(x.exchange), [])
 
-  const open = (env: Record<string, string>) =>
-    openData(readConfig({ CONSILIUM_DATA: x.directory, ...env }))
+  const open = (env: Record<string, string>) => openData(readConfig({ ...x.settings, ...env }))
   await t.rejects(open(nobody), /A key that the data need is not in the key ring/)
   await t.rejects(open({}), /keyring\.json is missing/)
 })
