@@ -32,7 +32,7 @@ const ASKED_TIMES = 60
 const P95 = 0.95
 const P99 = 0.99
 
-const tasks = { append, ask, exportAll, verify }
+const tasks = { append, lag, ask, exportAll, verify }
 
 process.once('message', async (task: AuditTask) => {
   process.send?.(await tasks[task.kind](task))
@@ -50,23 +50,42 @@ async function onExchange<T>(directory: string, work: (exchange: Exchange) => Pr
 }
 
 /** So many callers, each appending one event after another through the real path. */
-function append({ directory, callers, milliseconds, generated }: AuditTask): Promise<Measured> {
+function append({ directory, generated, ...load }: AuditTask): Promise<Measured> {
+  return onExchange(directory, async exchange => ({
+    perSecond: await appendFor(exchange, generated, load, () => {})
+  }))
+}
+
+/** The same while somebody watches how soon each event is in the tree, which slows it down. */
+function lag({ directory, generated, ...load }: AuditTask): Promise<Measured> {
   return onExchange(directory, async exchange => {
     const acknowledged: number[] = []
     const lags = watchLag(exchange, await sizeOf(exchange), acknowledged)
-    const start = performance.now()
-    await Promise.all(
-      Array.from({ length: callers }, async () => {
-        while (performance.now() < start + milliseconds) {
-          const event = eventFrom(generated)
-          await exchange.database.write(tx => exchange.audit.append(tx, event))
-          acknowledged.push(performance.now())
-        }
-      })
-    )
-    const perSecond = acknowledged.length / ((performance.now() - start) / 1000)
-    return { perSecond, lagP99: at(P99, await lags(acknowledged.length)) }
+    await appendFor(exchange, generated, load, at => void acknowledged.push(at))
+    return { lagP99: at(P99, await lags(acknowledged.length)) }
   })
+}
+
+/** Resolves to how many events a second were acknowledged; `told` of each when it is. */
+async function appendFor(
+  { database, audit }: Exchange,
+  generated: Generated,
+  { callers, milliseconds }: Pick<AuditTask, 'callers' | 'milliseconds'>,
+  told: (at: number) => void
+): Promise<number> {
+  const start = performance.now()
+  let count = 0
+  await Promise.all(
+    Array.from({ length: callers }, async () => {
+      while (performance.now() < start + milliseconds) {
+        const event = eventFrom(generated)
+        await database.write(tx => audit.append(tx, event))
+        count += 1
+        told(performance.now())
+      }
+    })
+  )
+  return count / ((performance.now() - start) / 1000)
 }
 
 /** Anywhere in the indexes, as if everybody were at work at once. */
