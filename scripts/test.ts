@@ -15,11 +15,11 @@ const LINES_COVERED_PERCENT_MIN = 97
 const SUMMARY = '.tap/report/coverage-summary.json'
 
 /**
- * Of these, what is no different on PostgreSQL: the forms, headers and blobs of requests, what is laid
- * out on a page, and a stop; or what has its own server in the first run already.
+ * Of these, what is no different on PostgreSQL: the forms, headers and blobs of requests, key rings,
+ * what is laid out on a page, and a stop; or what has its own server in the first run already.
  */
 const SAME_ON_BOTH =
-  /^test\/(backup\/|deployment\/|faults\/(blob-faults|damage|memory|postgres-faults|stop|upload-malformed)|flows\/hostile-requests|http\/(headers|problems|ranges)|audit\/(report\/|tree\/(guard|rotation|checkpoints))|records\/|routes-ids)/
+  /^test\/(backup\/|deployment\/|faults\/(blob-faults|damage|keyring|keys-unavailable|memory|postgres-faults|stop|upload-malformed)|flows\/hostile-requests|http\/(headers|problems|ranges)|audit\/(report\/|tree\/(guard|rotation|checkpoints))|records\/|routes-ids|scripts\/(key-service|open-object))/
 
 /** What a test file imports when it opens an exchange. */
 const OPENS_EXCHANGE = /\/(exchange|data|identity|real-service|scene|damage-stage)\.ts'/
