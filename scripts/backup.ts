@@ -4,8 +4,9 @@ import { createIdentity, encrypterTo, isHybrid } from '../src/backup/age.ts'
 import { backUp } from '../src/backup/backup.ts'
 import { BackupError } from '../src/backup/backup-error.ts'
 import { requireSafePlace } from '../src/backup/backup-place.ts'
-import { ConfigError, readConfig } from '../src/config.ts'
+import { readConfig } from '../src/config.ts'
 import { openBlobs, openData } from '../src/open-data.ts'
+import { asUsage, runAsked, UsageError } from './command.ts'
 import { tellProgress } from './progress.ts'
 
 const USAGE = `Saves everything, also while the service runs: database, sealed objects, keys and the copy of the
@@ -30,18 +31,20 @@ interface Asked {
   newIdentity: string | undefined
 }
 
-function readArguments(): Asked | undefined {
+function readArguments(): Asked {
   const text = { type: 'string' } as const
   const list = { type: 'string', multiple: true, default: [] as string[] } as const
   const options = { to: text, recipient: list, 'new-identity': text }
-  try {
-    const { values } = parseArgs({ options, strict: true, allowPositionals: false })
-    const { to, recipient, 'new-identity': newIdentity } = values
-    if (!to || (recipient.length === 0 && !newIdentity)) return undefined
-    return { to, recipients: recipient, newIdentity }
-  } catch {
-    return undefined
+  const {
+    to,
+    recipient,
+    'new-identity': newIdentity
+  } = asUsage(() => parseArgs({ options, strict: true, allowPositionals: false }).values)
+  if (!to) throw new UsageError('Missing: --to')
+  if (recipient.length === 0 && !newIdentity) {
+    throw new UsageError('Missing: --recipient or --new-identity')
   }
+  return { to, recipients: recipient, newIdentity }
 }
 
 async function makeIdentity(path: string, others: string[], directory: string): Promise<string> {
@@ -98,17 +101,4 @@ async function save({ to, recipients, newIdentity }: Asked): Promise<void> {
   }
 }
 
-const asked = readArguments()
-if (process.argv.includes('--help')) console.log(USAGE)
-else if (asked === undefined) {
-  console.error(USAGE)
-  process.exitCode = 2
-} else {
-  try {
-    await save(asked)
-  } catch (err) {
-    const isOurs = err instanceof ConfigError || err instanceof BackupError
-    console.error(isOurs ? err.message : err)
-    process.exitCode = 1
-  }
-}
+await runAsked(USAGE, async () => save(readArguments()))

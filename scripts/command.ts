@@ -16,20 +16,25 @@ interface Options {
 
 /**
  * Runs one command-line command. `required` and `optional` name its --options that take a value,
- * `flags` those that take none: one that was given is `yes`. Exit codes: 0 done, 1 refused or failed, 2 called wrongly. Results go to standard output,
- * everything else to standard error.
+ * `flags` those that take none: one that was given is `yes`. Exit codes: 0 done, 1 refused or failed,
+ * 2 called wrongly. Results go to standard output, everything else to standard error.
  */
 export async function runCommand(
   usage: string,
   options: Options,
   work: (values: Values) => Promise<void>
 ): Promise<void> {
+  await runAsked(usage, async () => work(readOptions(options)))
+}
+
+/** The same for a command that reads its arguments itself, and throws UsageError about them. */
+export async function runAsked(usage: string, work: () => Promise<void>): Promise<void> {
   if (process.argv.includes('--help')) {
     console.log(usage)
     return
   }
   try {
-    await work(readOptions(options))
+    await work()
   } catch (err) {
     if (err instanceof UsageError) {
       console.error(`${err.message}\n\n${usage}`)
@@ -47,20 +52,26 @@ function readOptions({ required, optional, flags = [] }: Options): Values {
     ...typed([...required, ...optional], 'string'),
     ...typed(flags, 'boolean')
   ])
-  let values: Values
-  try {
-    const given = parseArgs({ options: config, strict: true, allowPositionals: false }).values
-    values = Object.fromEntries(
-      Object.entries(given).map(([name, value]) => [name, value === true ? 'yes' : String(value)])
-    )
-  } catch (err) {
-    throw new UsageError(err instanceof Error ? err.message : 'These options cannot be read.')
-  }
+  const given = asUsage(
+    () => parseArgs({ options: config, strict: true, allowPositionals: false }).values
+  )
+  const values: Values = Object.fromEntries(
+    Object.entries(given).map(([name, value]) => [name, value === true ? 'yes' : String(value)])
+  )
   const missing = required.filter(name => !values[name])
   if (missing.length > 0) {
     throw new UsageError(`Missing: ${missing.map(name => `--${name}`).join(', ')}`)
   }
   return values
+}
+
+/** What the parser says of options that it cannot read, as a UsageError. */
+export function asUsage<T>(parse: () => T): T {
+  try {
+    return parse()
+  } catch (err) {
+    throw new UsageError(err instanceof Error ? err.message : 'These options cannot be read.')
+  }
 }
 
 /**

@@ -1,9 +1,8 @@
-import { parseArgs } from 'node:util'
 import { tellFindings } from '../src/audit/verify/findings.ts'
 import { decrypterFrom } from '../src/backup/age.ts'
-import { BackupError } from '../src/backup/backup-error.ts'
 import { checkRestored, restore } from '../src/backup/restore.ts'
 import { type Config, ConfigError, readConfig, readDatabaseUrl } from '../src/config.ts'
+import { runCommand } from './command.ts'
 import { tellProgress } from './progress.ts'
 
 const USAGE = `Puts a backup into an empty place, verifies all of it, and checks what is then there.
@@ -29,18 +28,6 @@ interface Asked {
   from: string
   identity: string
   directory: string
-}
-
-function readArguments(): Asked | undefined {
-  const text = { type: 'string' } as const
-  const options = { from: text, identity: text, 'to-data': text }
-  try {
-    const { values } = parseArgs({ options, strict: true, allowPositionals: false })
-    const { from, identity, 'to-data': directory } = values
-    return from && identity && directory ? { from, identity, directory } : undefined
-  } catch {
-    return undefined
-  }
 }
 
 /** Rows of the access log are written by the owner of its table alone. */
@@ -88,17 +75,8 @@ async function check(
   return findings.faults() + faults.length
 }
 
-const asked = readArguments()
-if (process.argv.includes('--help')) console.log(USAGE)
-else if (asked === undefined) {
-  console.error(USAGE)
-  process.exitCode = 2
-} else {
-  try {
-    await putBack(asked)
-  } catch (err) {
-    const isOurs = err instanceof ConfigError || err instanceof BackupError
-    console.error(isOurs ? err.message : err)
-    process.exitCode = 1
-  }
-}
+const options = { required: ['from', 'identity', 'to-data'], optional: [] }
+
+await runCommand(USAGE, options, async ({ from = '', identity = '', 'to-data': directory = '' }) =>
+  putBack({ from, identity, directory })
+)
