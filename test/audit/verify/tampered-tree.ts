@@ -105,12 +105,11 @@ export const heads: Record<string, Tampering> = {
     refuses: true
   },
   'a signature that is damaged': {
-    spoil: ({ database, directory }) => {
+    spoil: ({ directory }) => {
       const { checkpoint } = dataPaths(directory)
       const note = readFileSync(checkpoint, 'utf8')
-      const other = note.endsWith('A==\n') ? 'Q==\n' : 'A==\n'
-      writeFileSync(checkpoint, note.replace(/.==\n$/, other).replace(/(— \S+ .{20})./, '$1/'))
-      database.exec('SELECT 1')
+      const damaged = note.replace(/(?<=— \S+ .{20})./, was => (was === '/' ? '+' : '/'))
+      writeFileSync(checkpoint, damaged)
     },
     faults: () => [`${COPY}: `],
     refuses: true
