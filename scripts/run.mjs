@@ -51,6 +51,8 @@ const child = spawn(node, [join(root, script), ...args], {
   env: {
     ...process.env,
     PATH: bin + delimiter + process.env.PATH,
+    // What Node has made of our files, kept for the next start: it takes two thirds of the time.
+    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, 'node_modules/.cache/node'),
     // glibc gives freed blocks back to the system and faults them in again page by page; keeping
     // them doubles the rate of large downloads (docs/operating.md).
     MALLOC_TRIM_THRESHOLD_: process.env.MALLOC_TRIM_THRESHOLD_ ?? '1073741824',

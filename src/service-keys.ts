@@ -1,5 +1,5 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
-import { eq } from 'drizzle-orm'
+import { eq } from '../schemas/drizzle.ts'
 import { isAnyPending } from './audit/tree/pending.ts'
 import { ConfigError } from './config.ts'
 import type { Database, Queries } from './database/database.ts'

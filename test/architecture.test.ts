@@ -16,9 +16,9 @@ interface Import {
   names: string
 }
 
-/** `import … from`, `export … from`, `import '…'` and `import('…')`. */
+/** `import … from`, `export … from`, `import '…'` and `import('…')`, but for types. */
 const IMPORT =
-  /^(?:import|export)\s+(type\s+)?([^;'"]*?\s+from\s+)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm
+  /^(?:import|export)\s+(type\s+)?([^;'"]*?\s+from\s+)?['"]([^'"]+)['"]|(?<!typeof )\bimport\(\s*['"]([^'"]+)['"]/gm
 
 function filesBelow(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
@@ -106,16 +106,21 @@ t.test('routes speak HTTP and never SQL', async t => {
   const files = sources.filter(file => file.endsWith('routes.ts'))
   t.ok(files.length > 4)
   t.same(
-    breaches(files, ({ target }) => /^drizzle-orm|queries\.ts$|^src\/database\//.test(target)),
+    breaches(files, ({ target }) => /drizzle|queries\.ts$|^src\/database\//.test(target)),
     []
   )
 })
 
+t.test('nobody loads the build of Drizzle that costs every start half a second', async t => {
+  const isDrizzle = ({ target, typeOnly }: Import) => /^drizzle-orm/.test(target) && !typeOnly
+  t.same(breaches([...ours, ...filesBelow('test')], isDrizzle), [])
+})
+
 t.test('only the database folder imports a driver', async t => {
-  const drivers = /^(better-sqlite3|pg|postgres|drizzle-orm\/(better-sqlite3|node-postgres))$/
+  const drivers = /^(better-sqlite3|pg|postgres)$/
   const files = ours.filter(file => !file.startsWith('src/database/'))
   t.same(
-    breaches(files, ({ target }) => drivers.test(target)),
+    breaches(files, ({ target, names }) => drivers.test(target) || /requireDrizzle/.test(names)),
     []
   )
 })

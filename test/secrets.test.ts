@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { getTableName } from 'drizzle-orm'
 import t from 'tap'
+import { getTableName } from '../schemas/drizzle.ts'
 import { tables } from '../schemas/tables.ts'
 import { caseKeyContext } from '../src/cases/case.ts'
 import { dataPaths, readSigningKeys } from '../src/open-data.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { eq } from 'drizzle-orm'
 import type { Outcome } from '../../schemas/audit-event.ts'
+import { eq } from '../../schemas/drizzle.ts'
 import type { Database, Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { AuditEvent, AuditLog } from './log.ts'

@@ -1,8 +1,8 @@
 import type { KeyObject } from 'node:crypto'
-import { sql } from 'drizzle-orm'
 import { v7 as uuidv7 } from 'uuid'
 import type { Action, Outcome } from '../../schemas/audit-event.ts'
 import { timestamp } from '../../schemas/common.ts'
+import { sql } from '../../schemas/drizzle.ts'
 import { prepared, type Queries } from '../database/database.ts'
 import { randomSource } from '../sealing/random.ts'
 import {

@@ -1,5 +1,5 @@
-import { DrizzleQueryError } from 'drizzle-orm'
 import { DatabaseError } from 'pg'
+import { DrizzleQueryError } from '../../schemas/drizzle.ts'
 import { Refusal } from '../errors.ts'
 
 /**

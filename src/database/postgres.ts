@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { drizzle } from 'drizzle-orm/node-postgres'
 import { Client, Pool, type PoolClient } from 'pg'
+import { requireDrizzle } from '../../schemas/drizzle.ts'
 import { tables } from '../../schemas/tables.ts'
 import { Refusal } from '../errors.ts'
 import type { Database, Queries, Snapshot } from './database.ts'
@@ -8,6 +8,10 @@ import { inOurWords, isConflict, StatementError } from './postgres-errors.ts'
 import { requireSchema } from './postgres-migrations.ts'
 import { announceRun, type Run } from './postgres-runs.ts'
 import { requireServiceRole } from './postgres-service-role.ts'
+
+const { drizzle }: typeof import('drizzle-orm/node-postgres') = requireDrizzle(
+  'drizzle-orm/node-postgres'
+)
 
 /** How long a query waits for a connection of the pool, a new one included. */
 const CONNECT_MILLISECONDS_MAX = 5000

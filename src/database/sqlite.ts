@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import Sqlite from 'better-sqlite3'
-import { drizzle } from 'drizzle-orm/better-sqlite3'
+import { requireDrizzle } from '../../schemas/drizzle.ts'
 import { tables } from '../../schemas/tables.ts'
 import { Refusal } from '../errors.ts'
 import type { Database, Queries, Snapshot } from './database.ts'
@@ -9,6 +9,10 @@ import { ownPlaces } from './places.ts'
 import { migrateSqlite, requireSchema, schemaOfMigrations } from './sqlite-migrations.ts'
 import { readSchema, schemaFaults } from './sqlite-schema.ts'
 import { checkpointsOf, type WalCheckpoints } from './wal-checkpoints.ts'
+
+const { drizzle }: typeof import('drizzle-orm/better-sqlite3') = requireDrizzle(
+  'drizzle-orm/better-sqlite3'
+)
 
 /** How many waiting writes share one commit at most. */
 export const COMMIT_GROUP_MAX = 128

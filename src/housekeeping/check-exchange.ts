@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { eq } from 'drizzle-orm'
+import { eq } from '../../schemas/drizzle.ts'
 import type { Receipt } from '../audit/receipt.ts'
 import { verifyDirectory } from '../audit/verify/directory.ts'
 import { FAULTS_TOLD_MAX, tellFindings } from '../audit/verify/findings.ts'

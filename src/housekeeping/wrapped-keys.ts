@@ -1,5 +1,5 @@
-import { and, asc, count, eq, gt, gte, lt, or } from 'drizzle-orm'
 import type { PgColumn } from 'drizzle-orm/pg-core'
+import { and, asc, count, eq, gt, gte, lt, or } from '../../schemas/drizzle.ts'
 import { caseKeyContext } from '../cases/case.ts'
 import type { Queries } from '../database/database.ts'
 import { recordKeyContext, wrappedPrefix } from '../sealing/keys.ts'

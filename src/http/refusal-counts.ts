@@ -1,5 +1,5 @@
 import { createHmac, type KeyObject } from 'node:crypto'
-import { lt, sql } from 'drizzle-orm'
+import { lt, sql } from '../../schemas/drizzle.ts'
 import { type Database, prepared } from '../database/database.ts'
 import type { Exchange } from '../exchange.ts'
 import { type CountTogether, type RefusalCounter, refusalCounter } from './refusal-counter.ts'

@@ -1,5 +1,5 @@
-import { and, desc, eq, isNull, lt, sql } from 'drizzle-orm'
 import { type AccountView, type Role, roles, type SpecialistPage } from '../../schemas/account.ts'
+import { and, desc, eq, isNull, lt, sql } from '../../schemas/drizzle.ts'
 import { prepared, type Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange, ServiceKeys } from '../exchange.ts'

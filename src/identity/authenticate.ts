@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
-import { and, eq, sql } from 'drizzle-orm'
 import { createLocalJWKSet, decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose'
+import { and, eq, sql } from '../../schemas/drizzle.ts'
 import { prepared, type Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'

@@ -1,6 +1,6 @@
-import { and, eq, isNull } from 'drizzle-orm'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose'
 import { v7 as uuidv7 } from 'uuid'
+import { and, eq, isNull } from '../../schemas/drizzle.ts'
 import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
-import { and, eq, gt, isNull, lte, or, sql } from 'drizzle-orm'
 import { type Adapter, type AdapterFactory, type AdapterPayload, errors } from 'oidc-provider'
+import { and, eq, gt, isNull, lte, or, sql } from '../../schemas/drizzle.ts'
 import type { Database, Queries } from '../database/database.ts'
 import type { Exchange } from '../exchange.ts'
 import { EMBEDDED } from './principal.ts'

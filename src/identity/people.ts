@@ -1,4 +1,4 @@
-import { and, eq, inArray, isNull } from 'drizzle-orm'
+import { and, eq, inArray, isNull } from '../../schemas/drizzle.ts'
 import type { Queries } from '../database/database.ts'
 import type { ServiceKeys } from '../exchange.ts'
 import { openProfile } from './profile.ts'

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, isNull, lt, or, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, isNull, lt, or, sql } from '../../schemas/drizzle.ts'
 import { held, prepared, type Queries } from '../database/database.ts'
 
 const p = sql.placeholder

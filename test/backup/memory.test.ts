@@ -4,11 +4,11 @@ import t from 'tap'
 import { numberedText, uploadRecord } from '../helpers/exchange.ts'
 import { backupScene, settingsAt, startScript } from './scene.ts'
 
-const FILE_BYTES = 100_000_000
+const FILE_BYTES = 50_000_000
 /** Files that are added before each turn. */
-const TURNS = [1, 4]
-/** How much more the second turn may take, with five times as much to save. */
-const GROWTH_MIB_MAX = 100
+const TURNS = [1, 3]
+/** How much more the second turn may take, with 150 MB more to save. */
+const GROWTH_MIB_MAX = 75
 
 /** The most memory that a process has had in RAM, in MiB, and how it ended. */
 async function measured(child: ReturnType<typeof startScript>) {

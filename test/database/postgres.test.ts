@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { eq, sql } from 'drizzle-orm'
 import { Client } from 'pg'
 import t, { type Test } from 'tap'
+import { eq, sql } from '../../schemas/drizzle.ts'
 import { prepared, type Queries } from '../../src/database/database.ts'
 import { openPostgres } from '../../src/database/postgres.ts'
 import { freshPostgres, hasPostgres } from '../helpers/databases.ts'

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
-import { eq } from 'drizzle-orm'
 import t, { type Test } from 'tap'
+import { eq } from '../../schemas/drizzle.ts'
 import { type Database, isRuleViolation, type Queries } from '../../src/database/database.ts'
 import { openSqlite } from '../../src/database/sqlite.ts'
 import { Refusal } from '../../src/errors.ts'

@@ -1,5 +1,5 @@
-import { eq } from 'drizzle-orm'
 import t from 'tap'
+import { eq } from '../../schemas/drizzle.ts'
 import { checkExchange } from '../../src/housekeeping/check-exchange.ts'
 import { intrude } from '../helpers/intruder.ts'
 import { damaged, MARKER, setUp } from './damage-stage.ts'

@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { asc, desc, gt } from 'drizzle-orm'
 import type { Test } from 'tap'
+import { asc, desc, gt } from '../../schemas/drizzle.ts'
 import { type App, buildApp } from '../../src/app.ts'
 import { placeAllPending } from '../../src/audit/tree/pending.ts'
 import type { Blobs } from '../../src/blobs/blobs.ts'

@@ -1,7 +1,7 @@
 import Sqlite from 'better-sqlite3'
-import { drizzle } from 'drizzle-orm/node-postgres'
 import { Client } from 'pg'
 import type { Test } from 'tap'
+import { requireDrizzle } from '../../schemas/drizzle.ts'
 import { tables } from '../../schemas/tables.ts'
 import type { Config } from '../../src/config.ts'
 import type { Queries } from '../../src/database/database.ts'
@@ -9,6 +9,10 @@ import { openSqlite } from '../../src/database/sqlite.ts'
 import { dataPaths } from '../../src/open-data.ts'
 import { addressesOf, postgresServer } from './databases.ts'
 import { dropTriggers } from './triggers.ts'
+
+const { drizzle }: typeof import('drizzle-orm/node-postgres') = requireDrizzle(
+  'drizzle-orm/node-postgres'
+)
 
 /** Somebody who holds the database itself: its file, or the rights of its superuser. */
 export interface Intruder {

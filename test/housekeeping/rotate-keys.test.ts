@@ -1,7 +1,7 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { eq } from 'drizzle-orm'
 import t, { type Test } from 'tap'
+import { eq } from '../../schemas/drizzle.ts'
 import { caseKeyContext } from '../../src/cases/case.ts'
 import { checkExchange } from '../../src/housekeeping/check-exchange.ts'
 import {

@@ -8,8 +8,8 @@ import {
   writeSync
 } from 'node:fs'
 import { join } from 'node:path'
-import { eq } from 'drizzle-orm'
 import t from 'tap'
+import { eq } from '../../schemas/drizzle.ts'
 import { dataPaths } from '../../src/open-data.ts'
 import { createKeyringFile } from '../../src/sealing/keyrings/file.ts'
 import {

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { eq } from '../../schemas/drizzle.ts'
 import adequacy from '../../src/shares/adequacy.json' with { type: 'json' }
 import {
   numberedText,
@@ -120,7 +121,6 @@ t.test('the basis is frozen into the share, and judged again at every access', a
   const { accountId } = exchange.people.specialistUs
   const { write } = await intrude(t, exchange.config)
   await write(async tx => {
-    const { eq } = await import('drizzle-orm')
     const { accounts } = tx.tables
     await tx.update(accounts).set({ country: 'IN' }).where(eq(accounts.id, accountId))
   })

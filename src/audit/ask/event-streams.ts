@@ -1,3 +1,4 @@
+import type { SQL, SQLWrapper } from 'drizzle-orm'
 import {
   and,
   desc,
@@ -10,10 +11,8 @@ import {
   ne,
   notLike,
   or,
-  type SQL,
-  type SQLWrapper,
   sql
-} from 'drizzle-orm'
+} from '../../../schemas/drizzle.ts'
 import type { Database, Queries } from '../../database/database.ts'
 import type { Range, Stream } from './keyset.ts'
 import type { EventFilter, EventKind } from './queries.ts'

@@ -1,6 +1,6 @@
-import { and, desc, eq, gt, gte, isNull, lt, lte, sql } from 'drizzle-orm'
 import type { LiveShare } from '../../../schemas/audit-question.ts'
 import { timestamp } from '../../../schemas/common.ts'
+import { and, desc, eq, gt, gte, isNull, lt, lte, sql } from '../../../schemas/drizzle.ts'
 import { type Database, prepared, type Queries } from '../../database/database.ts'
 import type { Exchange } from '../../exchange.ts'
 import { type Page, readPage } from '../../http/page.ts'

@@ -1,4 +1,4 @@
-import { eq, max } from 'drizzle-orm'
+import { eq, max } from '../../../schemas/drizzle.ts'
 import type { Database, Queries } from '../../database/database.ts'
 import {
   type EventRow,

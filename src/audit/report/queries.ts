@@ -1,4 +1,4 @@
-import { and, asc, count, eq, gte, inArray, lt, or } from 'drizzle-orm'
+import { and, asc, count, eq, gte, inArray, lt, or } from '../../../schemas/drizzle.ts'
 import type { Queries } from '../../database/database.ts'
 
 /** Placeholders that a database takes in one query are few; ids come in groups of this many. */

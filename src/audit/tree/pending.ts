@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm'
+import { sql } from '../../../schemas/drizzle.ts'
 import { type Database, prepared, type Queries } from '../../database/database.ts'
 
 /** Events given their places in one transaction, so that no other waits long for it. */

@@ -1,4 +1,4 @@
-import { and, asc, eq, gte, lt, max, sql } from 'drizzle-orm'
+import { and, asc, eq, gte, lt, max, sql } from '../../../schemas/drizzle.ts'
 import { prepared, type Queries } from '../../database/database.ts'
 import { LogFault } from './log-fault.ts'
 

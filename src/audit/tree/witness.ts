@@ -1,4 +1,4 @@
-import { eq } from 'drizzle-orm'
+import { eq } from '../../../schemas/drizzle.ts'
 import type { Database } from '../../database/database.ts'
 import { cosignatureVerifier } from '../tlog/cosignature.ts'
 import {

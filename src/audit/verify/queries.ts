@@ -1,4 +1,4 @@
-import { and, asc, count, eq, gt, gte, lt, max, min, or, sql } from 'drizzle-orm'
+import { and, asc, count, eq, gt, gte, lt, max, min, or, sql } from '../../../schemas/drizzle.ts'
 import { prepared, type Queries } from '../../database/database.ts'
 
 // The verifier reads the tables by itself: it must not see them through the code it checks.
