@@ -32,8 +32,7 @@ rmSync(SUMMARY, { force: true })
 const postgres = findPostgres() === undefined ? undefined : await startPostgresServer()
 const counts = { passed: 0, failed: 0, skipped: 0 }
 const skipped: string[] = []
-// Functions out of Node's compile cache are missed by its coverage.
-let code = await runTap([...coverage, ...args], isWhole ? { NODE_DISABLE_COMPILE_CACHE: '1' } : {})
+let code = await runTap([...coverage, ...args], {})
 const covered = isWhole ? linesCovered() : undefined
 if (isWhole && postgres !== undefined) {
   console.log('# the same on PostgreSQL')
