@@ -1,6 +1,6 @@
-import { inArray } from '../../schemas/drizzle.ts'
 import type { Exchange } from '../exchange.ts'
 import { removeExpired } from '../identity/oidc-adapter.ts'
+import { namedBlobs } from '../records/record.ts'
 
 const INTERVAL_MILLISECONDS = 10 * 60 * 1000
 const HOUR_MILLISECONDS = 3_600_000
@@ -50,7 +50,7 @@ export function cleanUp(exchange: Exchange, sharedHours?: number): { stop(): Pro
 }
 
 /**
- * Removes blobs that no object names and that were stored before `began`: one stored since may
+ * Removes blobs that no object and no upload names and that were stored before `began`: one stored since may
  * belong to an upload whose transaction is still to come.
  */
 export async function removeOrphans(
@@ -61,12 +61,7 @@ export async function removeOrphans(
   let removed = 0
   let batch: string[] = []
   const judge = async () => {
-    const { objects } = exchange.database.read.tables
-    const named = await exchange.database.read
-      .select({ blob: objects.blob })
-      .from(objects)
-      .where(inArray(objects.blob, batch))
-    const known = new Set(named.map(row => row.blob))
+    const known = await namedBlobs(exchange.database.read, batch)
     for (const name of batch) {
       if (known.has(name)) continue
       await exchange.blobs.remove(name)
