@@ -1,4 +1,6 @@
+import { auditTables } from './audit-tables.ts'
 import { lite, pg } from './drizzle.ts'
+import { uploadTables } from './upload-tables.ts'
 
 const bytea = pg.customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => 'bytea' })
 
@@ -15,6 +17,8 @@ const postgres = {
   bytes: (name: string) => bytea(name)
 }
 
+export type Columns = typeof postgres
+
 const sqlite = {
   table: lite.sqliteTable,
   text: (name: string) => lite.text(name),
@@ -24,12 +28,13 @@ const sqlite = {
 } as unknown as typeof postgres
 
 /**
- * Every table, once. Ids are UUIDv7 text and times are milliseconds since 1970 UTC, both made in
- * JavaScript. A column named `…Sealed` is a box only the key named beside it opens, so a copy of
- * the database shows no patient, no person's name, no title and no file name. Keys, constraints and
- * indexes are in the migrations; `test/database/migrations.test.ts` holds the two together.
+ * Every table, once; those of uploads and of the access log are in files of their own. Ids are
+ * UUIDv7 text and times are milliseconds since 1970 UTC, both made in JavaScript. A column named
+ * `…Sealed` is a box only the key named beside it opens, so a copy of the database shows no patient,
+ * no person's name, no title and no file name. Keys, constraints and indexes are in the migrations;
+ * `test/database/migrations.test.ts` holds the two together.
  */
-function define(c: typeof postgres) {
+function define(c: Columns) {
   const organisations = c.table('organisations', {
     id: c.text('id').primaryKey(),
     name: c.text('name').notNull(),
@@ -124,7 +129,8 @@ function define(c: typeof postgres) {
     recordId: c.text('record_id').notNull(),
     /** Place in the record, from 1. */
     position: c.int('position').notNull(),
-    blob: c.text('blob').notNull(),
+    /** The one blob it is sealed as; null when it is sealed in segments. */
+    blob: c.text('blob'),
     /** Sealing format, so that another can join it. */
     format: c.text('format').notNull(),
     type: c.text('type').notNull(),
@@ -133,7 +139,9 @@ function define(c: typeof postgres) {
     bytes: c.int('bytes').notNull(),
     sha256: c.bytes('sha256').notNull(),
     /** File name, under the record's key. */
-    nameSealed: c.bytes('name_sealed').notNull()
+    nameSealed: c.bytes('name_sealed').notNull(),
+    /** Which segments it is made of, in order, under the record's key; null when it is one blob. */
+    layoutSealed: c.bytes('layout_sealed')
   })
 
   const shares = c.table('shares', {
@@ -165,92 +173,6 @@ function define(c: typeof postgres) {
     position: c.int('position').notNull()
   })
 
-  const eventColumns = () => ({
-    id: c.text('id').notNull(),
-    at: c.int('at').notNull(),
-    action: c.text('action').notNull(),
-    /** granted, complete, refused … see `schemas/audit-event.ts`. */
-    outcome: c.text('outcome').notNull(),
-    /** The refusal's code, where there is one. */
-    code: c.text('code'),
-    /** Whose data it is, or else whose person it was; null when neither is known. */
-    organisationId: c.text('organisation_id'),
-    actorId: c.text('actor_id'),
-    actorOrganisationId: c.text('actor_organisation_id'),
-    caseId: c.text('case_id'),
-    recordId: c.text('record_id'),
-    objectId: c.text('object_id'),
-    shareId: c.text('share_id'),
-    patientRef: c.bytes('patient_ref'),
-    recipientCountry: c.text('recipient_country'),
-    /** The granted event that this one completes. */
-    grantId: c.text('grant_id'),
-    /** Body bytes given to the transport: never less, often more, than what arrived. */
-    bytesHandedOver: c.int('bytes_handed_over'),
-    /** The leaf as it is hashed into the tree (docs/audit-log.md). */
-    leaf: c.bytes('leaf').notNull(),
-    /** Salt and details, of which the leaf has the commitment, under the audit key. */
-    detailsSealed: c.bytes('details_sealed')
-  })
-
-  /**
-   * The access log, append only: triggers refuse change and removal. Nothing personal outside
-   * `detailsSealed`; an erasure sets that and `patientRef` to null, and nothing else may change.
-   */
-  const auditEvents = c.table('audit_events', {
-    /** Its place in the Merkle tree, from 0, without a gap. */
-    idx: c.int('idx').primaryKey(),
-    ...eventColumns()
-  })
-
-  /**
-   * PostgreSQL only: events that are on the log and wait for their place. With many writers at once
-   * it is known only after their commits (docs/decisions/0010). SQLite has no such table.
-   */
-  const auditPending = c.table('audit_pending', {
-    /** Given by the database: a grant before what completes it, a share's events as counted. */
-    seq: c.int('seq').notNull().default(0),
-    ...eventColumns()
-  })
-
-  /** How many events each share has on the log: the number of its latest. */
-  const auditShareCounts = c.table('audit_share_counts', {
-    shareId: c.text('share_id').primaryKey(),
-    events: c.int('events').notNull()
-  })
-
-  /** One row: how many events are in the tree. The rest, if any, is about to be. */
-  const auditHead = c.table('audit_head', {
-    id: c.int('id').primaryKey(),
-    size: c.int('size').notNull(),
-    /** When the log was last seen to be writable. */
-    checkedAt: c.int('checked_at').notNull()
-  })
-
-  /** Hashes of the tree, 1 to 256 of 32 bytes in a row, as C2SP tlog-tiles cuts them. */
-  const auditTiles = c.table('audit_tiles', {
-    level: c.int('level').notNull(),
-    idx: c.int('idx').notNull(),
-    hashes: c.bytes('hashes').notNull()
-  })
-
-  /** One row: the last checkpoint that was signed. None that contradicts it may ever be. */
-  const auditCheckpoint = c.table('audit_checkpoint', {
-    id: c.int('id').primaryKey(),
-    size: c.int('size').notNull(),
-    note: c.text('note').notNull(),
-    signedAt: c.int('signed_at').notNull()
-  })
-
-  /** The latest checkpoint each witness has signed with us. */
-  const auditCosignatures = c.table('audit_cosignatures', {
-    witness: c.text('witness').primaryKey(),
-    size: c.int('size').notNull(),
-    /** Signature lines, as a signed note has them. */
-    lines: c.text('lines').notNull(),
-    at: c.int('at').notNull()
-  })
-
   /** Disclosures granted and not yet completed. What is left here after a crash was interrupted. */
   const openDisclosures = c.table('open_disclosures', {
     grantId: c.text('grant_id').primaryKey(),
@@ -278,15 +200,10 @@ function define(c: typeof postgres) {
     cases,
     records,
     objects,
+    ...uploadTables(c),
     shares,
     shareRecords,
-    auditEvents,
-    auditPending,
-    auditShareCounts,
-    auditHead,
-    auditTiles,
-    auditCheckpoint,
-    auditCosignatures,
+    ...auditTables(c),
     openDisclosures,
     refusalCounts
   }

@@ -40,6 +40,7 @@ import { recordRoutes } from './records/routes.ts'
 import { createSealPool } from './sealing/seal-pool.ts'
 import { openLinkKeys } from './shares/link.ts'
 import { reviewRoutes, shareRoutes } from './shares/routes.ts'
+import { draftRoutes, uploadRoutes } from './uploads/routes.ts'
 
 /** How long a stop waits for streams that it has cut. What takes longer the next start finds. */
 const CUT_MILLISECONDS = 5000
@@ -256,6 +257,8 @@ async function mountAreas(fastify: FastifyInstance, exchange: Exchange, config: 
   await app.register(accountRoutes(exchange, guarded))
   await app.register(caseRoutes(exchange, guarded))
   await app.register(recordRoutes(exchange, guarded))
+  await app.register(draftRoutes(exchange, guarded))
+  await app.register(uploadRoutes(exchange, guarded))
   await app.register(shareRoutes(exchange, guarded))
   await app.register(reviewRoutes(exchange, guarded))
   await app.register(auditRoutes(exchange, guarded))

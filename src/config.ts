@@ -4,59 +4,10 @@ import { resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import type { Witness } from './audit/tree/witness.ts'
 import { type KeyringSettings, readKeyring } from './config-keyring.ts'
+import { type Limits, readLimits } from './config-limits.ts'
 import { readS3, type S3Settings } from './config-s3.ts'
 
-const KIB = 1024
-const GIB = 1024 ** 3
-
-/** Every limit of the service, with its unit. Those marked * can be set by the environment. */
-export interface Limits {
-  /** * One uploaded file. */
-  objectBytesMax: number
-  /** * Files in one record. */
-  objectsPerRecordMax: number
-  /** One multipart field. */
-  fieldBytesMax: number
-  /** A request body that is not multipart. */
-  bodyBytesMax: number
-  /** Records named by one share. */
-  recordsPerShareMax: number
-  /** * Life of a share when the request names none. */
-  shareHoursDefault: number
-  /** * Longest life of a share. */
-  shareHoursMax: number
-  /** * How long one opening of a link lets its specialist read. */
-  openingHoursMax: number
-  /** * Content streams one account may have open at once. */
-  streamsPerAccountMax: number
-  /** * Uploads one account may have under way at once; each holds up to 2 MiB of memory. */
-  uploadsPerAccountMax: number
-  /** * A content stream that moves no byte for this long is cut. */
-  stallSecondsMax: number
-  /** How soon a withdrawn or expired share cuts a running stream. */
-  cutMillisecondsMax: number
-  /** * How long a service that is told to stop still takes requests, and says that it is not ready. */
-  leaveSecondsMax: number
-  /** * How long a graceful stop waits for running streams. */
-  drainSecondsMax: number
-  /** * Refused attempts one address may make in a minute before it is told to wait. */
-  refusalsPerMinuteMax: number
-  /** * Requests for the public log that one network may make in a second, in the long run … */
-  logRequestsPerSecondMax: number
-  /** * … and how many at once. */
-  logRequestsBurstMax: number
-  /** Lines in one page of a list. */
-  pageSizeMax: number
-  pageSizeDefault: number
-  /** * Writes that share one commit, on SQLite. */
-  commitGroupMax: number
-  /** * Connections to PostgreSQL at once; one more tells the others that this process lives. */
-  databaseConnectionsMax: number
-  /** * Uploads stop while the disk has less room than this. */
-  freeBytesMin: number
-  /** Everything stops while it has less than this: second events still fit. */
-  accessFreeBytesMin: number
-}
+export type { Limits } from './config-limits.ts'
 
 export interface Config {
   dataDirectory: string
@@ -159,39 +110,6 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     keyring,
     limits: Object.freeze(limits)
   })
-}
-
-/** Every limit with its default, and those that may be set with their bounds. */
-function readLimits(
-  number: (name: string, fallback: number, min: number, max: number) => number
-): Limits {
-  const limits: Limits = {
-    objectBytesMax: number('CONSILIUM_OBJECT_BYTES_MAX', 20 * GIB, 1, 1024 * GIB),
-    objectsPerRecordMax: number('CONSILIUM_OBJECTS_PER_RECORD_MAX', 5000, 1, 100_000),
-    fieldBytesMax: 2 * KIB,
-    bodyBytesMax: 256 * KIB,
-    recordsPerShareMax: 200,
-    shareHoursDefault: number('CONSILIUM_SHARE_HOURS_DEFAULT', 72, 1, 720),
-    shareHoursMax: number('CONSILIUM_SHARE_HOURS_MAX', 720, 1, 720),
-    openingHoursMax: number('CONSILIUM_OPENING_HOURS_MAX', 12, 1, 720),
-    streamsPerAccountMax: number('CONSILIUM_STREAMS_PER_ACCOUNT_MAX', 16, 1, 1000),
-    uploadsPerAccountMax: number('CONSILIUM_UPLOADS_PER_ACCOUNT_MAX', 8, 1, 1000),
-    stallSecondsMax: number('CONSILIUM_STALL_SECONDS_MAX', 120, 1, 86_400),
-    cutMillisecondsMax: 500,
-    leaveSecondsMax: number('CONSILIUM_LEAVE_SECONDS', 0, 0, 600),
-    drainSecondsMax: number('CONSILIUM_DRAIN_SECONDS_MAX', 30, 0, 3600),
-    refusalsPerMinuteMax: number('CONSILIUM_REFUSALS_PER_MINUTE_MAX', 120, 1, 1_000_000),
-    logRequestsPerSecondMax: number('CONSILIUM_LOG_REQUESTS_PER_SECOND_MAX', 200, 1, 1_000_000),
-    logRequestsBurstMax: number('CONSILIUM_LOG_REQUESTS_BURST_MAX', 2000, 1, 1_000_000),
-    pageSizeMax: 200,
-    pageSizeDefault: 50,
-    commitGroupMax: number('CONSILIUM_COMMIT_GROUP_MAX', 128, 1, 10_000),
-    databaseConnectionsMax: number('CONSILIUM_DATABASE_CONNECTIONS_MAX', 16, 2, 1000),
-    freeBytesMin: number('CONSILIUM_FREE_BYTES_MIN', GIB, 0, 1024 * GIB),
-    accessFreeBytesMin: 0
-  }
-  limits.accessFreeBytesMin = Math.floor(limits.freeBytesMin / 4)
-  return limits
 }
 
 function readTls(env: Record<string, string | undefined>, problems: string[]): Config['tls'] {

@@ -29,6 +29,8 @@ const table = {
   ],
   'event-not-found': [404, 'No such event', 'Check the event id.'],
   'share-not-found': [404, 'No such share', 'Ask the sender for a new link.'],
+  'draft-not-found': [404, 'No such draft', 'Check the draft id; a draft ends after some days.'],
+  'upload-not-found': [404, 'No such upload', 'Begin a new upload into the draft.'],
   'account-not-found': [404, 'No such account', 'Check the account id.'],
 
   // The request itself.
@@ -106,6 +108,46 @@ const table = {
     422,
     'File does not match its digest',
     'It changed on the way. Send it again.'
+  ],
+
+  // Resumable upload.
+  'tus-version-refused': [412, 'Protocol version not supported', 'Send Tus-Resumable: 1.0.0.'],
+  'upload-offset-conflict': [
+    409,
+    'Upload goes on at another offset',
+    'Ask with HEAD where it goes on, then send from there.'
+  ],
+  'upload-locked': [
+    423,
+    'Somebody else is sending to this upload',
+    'Wait a moment, then ask with HEAD where it goes on.'
+  ],
+  'upload-refused': [
+    410,
+    'Upload was refused and has ended',
+    'The draft says why. Begin a new upload.'
+  ],
+  'upload-is-final': [
+    403,
+    'Upload was joined from its parts',
+    'Nothing can be added to it. Begin a new upload.'
+  ],
+  'upload-too-long': [
+    413,
+    'More was sent than Upload-Length announced',
+    'Check the file, then begin a new upload.'
+  ],
+  'checksum-mismatch': [460, 'Checksum does not match', 'Nothing of it was kept. Send it again.'],
+  'draft-incomplete': [
+    409,
+    'Files of the draft are still missing',
+    'Finish or end every upload in it, then complete it.'
+  ],
+  'draft-full': [409, 'Draft holds as many files as it may', 'Put the rest into another record.'],
+  'too-many-drafts': [
+    429,
+    'Too many drafts or uploads are open',
+    'Complete or discard some of them first.'
   ],
 
   // Shares and links.
@@ -206,6 +248,8 @@ export interface RefusalExtra {
   filePosition?: number
   /** Response headers that belong to the refusal. */
   headers?: Record<string, string>
+  /** It is on the access log already, in the transaction of what it ended. */
+  recorded?: boolean
   /** For the access log only: whose object was refused, or to whom. The caller is not told. */
   about?: {
     actorId?: string

@@ -1,5 +1,5 @@
 import type { Database } from '../database/database.ts'
-import type { AuditLog } from './log.ts'
+import type { AuditEvent, AuditLog } from './log.ts'
 import { issueReceipt, type Receipt } from './receipt.ts'
 
 /**
@@ -17,4 +17,17 @@ export async function recordBackupBegun(
     audit.append(tx, { action: 'data.backup', outcome: 'success', details })
   )
   return issueReceipt(id)
+}
+
+/**
+ * Puts an event on the log that tells why the service itself reads sealed bytes back, and resolves
+ * once it is on the disk: to what lets them be read. Nothing of them may leave the service, so it is
+ * not a disclosure with two ends either.
+ */
+export async function recordOwnReading(
+  database: Database,
+  audit: AuditLog,
+  event: AuditEvent
+): Promise<Receipt> {
+  return issueReceipt(await database.write(tx => audit.append(tx, event)))
 }

@@ -35,7 +35,15 @@ export interface Head {
   migrations?: string[]
   /** ISO 8601, UTC: everything acknowledged before is in the backup. */
   takenAt: string
-  counts: { organisations: number; cases: number; records: number; objects: number; shares: number }
+  counts: {
+    organisations: number
+    cases: number
+    records: number
+    objects: number
+    /** Sealed blobs; backups of before there were segments have as many as objects. */
+    blobs?: number
+    shares: number
+  }
   log: {
     /** Events in the database. */
     events: number

@@ -23,12 +23,13 @@ import {
 import { BackupError } from './backup-error.ts'
 import { requireSafePlace, writeNewFile } from './backup-place.ts'
 import {
+  blobRows,
   copyDatabase,
   copyPostgres,
-  objectRows,
   readCounts,
   readKeyFiles,
-  type Source
+  type Source,
+  type StoredBlob
 } from './source.ts'
 
 export interface BackupParts {
@@ -53,6 +54,7 @@ export interface BackupParts {
 
 export interface BackupResult {
   head: Head
+  /** Sealed blobs: an object that arrived in several segments counts as so many. */
   objects: number
   faults: number
   /** Of the file. */
@@ -63,7 +65,7 @@ export interface BackupResult {
  * Saves everything while the service runs: the database as it is at one moment, then every sealed
  * object that it names, as it is. Objects are written before their rows and are never changed, and
  * housekeeping removes only what no row names, so none of these goes away meanwhile; what is uploaded
- * later is in the next backup. An object that is not as its row says is a fault, and the rest is
+ * later, or is still arriving, is in the next backup. An object that is not as its row says is a fault, and the rest is
  * saved. If the store fails otherwise, the whole backup does.
  */
 export async function backUp(parts: BackupParts): Promise<BackupResult> {
@@ -149,16 +151,16 @@ async function* filesOf(
   yield* await readKeyFiles(parts.data.directory)
   if (checkpoint !== undefined) yield fileOf(CHECKPOINT_NAME, checkpoint)
   yield* source.files()
-  for await (const row of objectRows(source.read)) {
+  for await (const row of blobRows(source.read)) {
     yield* objectFile(parts, receipt, row, saved)
-    parts.progress(saved.objects, head.counts.objects, saved.bytes)
+    parts.progress(saved.objects, head.counts.blobs ?? 0, saved.bytes)
   }
 }
 
 async function* objectFile(
   { blobs, fault }: BackupParts,
   receipt: Receipt,
-  row: { id: string; blob: string; bytes: number },
+  row: StoredBlob,
   saved: { objects: number; faults: number; bytes: number }
 ): AsyncGenerator<ArchiveFile> {
   const reader = await blobs.open(row.blob, receipt).catch((err: unknown) => {

@@ -103,7 +103,7 @@ async function fill(
       names.push(blob)
       objects += 1
       bytes += file.bytes
-      progress(objects, backup.head.counts.objects, bytes)
+      progress(objects, backup.head.counts.blobs ?? backup.head.counts.objects, bytes)
     } else {
       throw new BackupError('The backup holds a file that no backup of this release has.')
     }

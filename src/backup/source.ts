@@ -13,8 +13,8 @@ import { type ArchiveFile, DATABASE_NAME, fileOf, type Head, keyName, rowsName }
 import { BackupError } from './backup-error.ts'
 
 const READ_BYTES = 1_048_576
-/** Rows of objects read at once. */
-const OBJECTS_MAX = 1000
+/** Rows read at once. */
+const ROWS_MAX = 1000
 /** Key files, and not what a crash left beside them. */
 const KEY_FILE = /^[a-z0-9][a-z0-9.-]*\.json$/
 
@@ -108,8 +108,9 @@ export async function readKeyFiles(directory: string): Promise<ArchiveFile[]> {
 
 /** What the database says of itself. */
 export async function readCounts(read: Queries): Promise<Pick<Head, 'counts' | 'log'>> {
-  const { organisations, cases, records, objects, shares } = read.tables
+  const { organisations, cases, records, objects, objectSegments, shares } = read.tables
   const n = { n: count() }
+  const { blob } = objects
   const only = async (rows: PromiseLike<{ n: number }[]>) => (await rows)[0]?.n ?? 0
   return {
     counts: {
@@ -117,17 +118,26 @@ export async function readCounts(read: Queries): Promise<Pick<Head, 'counts' | '
       cases: await only(read.select(n).from(cases)),
       records: await only(read.select(n).from(records)),
       objects: await only(read.select(n).from(objects)),
+      blobs:
+        (await only(read.select({ n: count(blob) }).from(objects))) +
+        (await only(read.select(n).from(objectSegments))),
       shares: await only(read.select(n).from(shares))
     },
     log: await logState(read)
   }
 }
 
-/** Every object of the database, some at a time. `bytes` are those of the plaintext. */
-export async function* objectRows(
-  read: Queries
-): AsyncGenerator<{ id: string; blob: string; bytes: number }> {
-  const { objects } = read.tables
+/** One sealed blob that the backup is to hold. `bytes` are those of its plaintext. */
+export interface StoredBlob {
+  /** The object that it is, or is a segment of. */
+  id: string
+  blob: string
+  bytes: number
+}
+
+/** Every blob of the objects of the database, some at a time. */
+export async function* blobRows(read: Queries): AsyncGenerator<StoredBlob> {
+  const { objects, objectSegments } = read.tables
   const { id, blob, bytes } = objects
   for (let last = ''; ; ) {
     const rows = await read
@@ -135,9 +145,24 @@ export async function* objectRows(
       .from(objects)
       .where(gt(id, last))
       .orderBy(asc(id))
-      .limit(OBJECTS_MAX)
-    yield* rows
-    if (rows.length < OBJECTS_MAX) return
+      .limit(ROWS_MAX)
+    for (const row of rows) if (row.blob !== null) yield { ...row, blob: row.blob }
+    if (rows.length < ROWS_MAX) break
     last = rows.at(-1)?.id ?? ''
+  }
+  for (let last = ''; ; ) {
+    const rows = await read
+      .select({
+        id: objectSegments.objectId,
+        blob: objectSegments.blob,
+        bytes: objectSegments.bytes
+      })
+      .from(objectSegments)
+      .where(gt(objectSegments.blob, last))
+      .orderBy(asc(objectSegments.blob))
+      .limit(ROWS_MAX)
+    yield* rows
+    if (rows.length < ROWS_MAX) return
+    last = rows.at(-1)?.blob ?? ''
   }
 }

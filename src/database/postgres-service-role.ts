@@ -18,6 +18,11 @@ export const SERVICE_GRANTS: Record<string, string> = {
   cases: 'SELECT, INSERT',
   records: 'SELECT, INSERT',
   objects: 'SELECT, INSERT',
+  object_segments: 'SELECT, INSERT',
+  drafts: 'SELECT, INSERT, UPDATE (files, bytes, discarded_at), DELETE',
+  uploads:
+    'SELECT, INSERT, UPDATE (received, segments, state, code, type, end_to_end, sha256, layout_sealed, joined_to), DELETE',
+  upload_segments: 'SELECT, INSERT, UPDATE (upload_id, place), DELETE',
   shares: 'SELECT, INSERT, UPDATE (openings, open_until, revoked_at, revoked_by)',
   share_records: 'SELECT, INSERT',
   audit_events: 'SELECT',

@@ -4,11 +4,14 @@ import Sqlite from 'better-sqlite3'
 /** How long the copy waits for a script that holds the file. */
 const BUSY_MILLISECONDS = 5000
 
+/** Uploads under way come and go, with their blobs, while a backup is made. */
+const NOT_COPIED = ['upload_segments', 'uploads', 'drafts']
+
 /**
  * Copies a SQLite database as it is at this moment into a new private file, also while a service
  * writes to it: the service never waits, but until the copy is whole its write-ahead log only grows.
  * What was overwritten or erased is not in the copy (sqlite.org/lang_vacuum, "VACUUM with an INTO
- * clause"). Blocks this process until it is done.
+ * clause"), nor is what is still arriving. Blocks this process until it is done.
  */
 export function copySqlite(file: string, target: string): void {
   rmSync(target, { force: true })
@@ -20,5 +23,18 @@ export function copySqlite(file: string, target: string): void {
     connection.prepare('VACUUM INTO ?').run(target)
   } finally {
     connection.close()
+  }
+  leaveOut(target)
+}
+
+/** In place and without a journal: whoever is stopped here has no copy, and makes another. */
+function leaveOut(target: string): void {
+  const copy = new Sqlite(target)
+  try {
+    copy.pragma('journal_mode = OFF')
+    copy.pragma('secure_delete = ON')
+    for (const table of NOT_COPIED) copy.prepare(`DELETE FROM ${table}`).run()
+  } finally {
+    copy.close()
   }
 }

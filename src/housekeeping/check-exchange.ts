@@ -7,11 +7,13 @@ import { knownCase, openCaseDetails, openCaseKey } from '../cases/case.ts'
 import type { Exchange } from '../exchange.ts'
 import { openProfile } from '../identity/profile.ts'
 import { openContent } from '../records/content.ts'
+import { partsOfObject, type SealedPart } from '../records/layout.ts'
 import {
   findObjects,
   type ObjectRow,
   openRecordKey,
   type RecordInCase,
+  segmentRows,
   viewRecord
 } from '../records/record.ts'
 import { openTerms } from '../shares/share.ts'
@@ -107,7 +109,10 @@ async function checkRecord(
   const objects = await findObjects(exchange.database.read, { recordId: record.id })
   const bytes = objects.reduce((total, object) => total + object.bytes, 0)
   // Also when the record does not open: its blobs are still its own, and must not look like orphans.
-  for (const object of objects) blobs.add(object.blob)
+  const segments = await segmentsOf(exchange, objects)
+  for (const { blob } of [...objects, ...segments.values()].flat()) {
+    if (blob !== null) blobs.add(blob)
+  }
   if (objects.length !== record.objectCount || bytes !== record.bytes) {
     faults.push(`Record ${record.id} has not the objects or bytes its row says.`)
   }
@@ -116,13 +121,36 @@ async function checkRecord(
     viewRecord(record, objects, key)
     for (const object of objects) {
       await look(faults, `Object ${object.id}`, async () => {
-        const source = { organisationId: found.case.organisationId, recordKey: key, object }
+        const { organisationId } = found.case
+        const source = { organisationId, recordKey: key, object }
+        const rows = segments.get(object.id) ?? []
+        if (!isSameParts(partsOfObject(key, organisationId, object), object, rows)) {
+          throw new Error('its segments are not those of its rows')
+        }
         const digest = await digestOf(exchange, receipt, source)
         if (!digest.equals(object.sha256)) throw new Error('it is not what its digest says')
       })
     }
   })
   return bytes
+}
+
+type SegmentRow = Awaited<ReturnType<typeof segmentRows>>[number]
+
+/** The plain rows of segments, by object. */
+async function segmentsOf({ database }: Parts, objects: ObjectRow[]) {
+  const found = new Map<string, SegmentRow[]>()
+  for (const { id, layoutSealed } of objects) {
+    if (layoutSealed !== null) found.set(id, await segmentRows(database.read, id))
+  }
+  return found
+}
+
+/** Whether whoever goes by the rows, as a backup does, comes to the same blobs as a reader. */
+function isSameParts(parts: SealedPart[], object: ObjectRow, rows: SegmentRow[]): boolean {
+  if (object.layoutSealed === null) return rows.length === 0
+  const told = (part: { blob: string; bytes: number }) => `${part.blob} ${part.bytes}`
+  return parts.map(told).join() === rows.map(told).join()
 }
 
 async function digestOf(

@@ -1,6 +1,7 @@
-import { inArray } from '../../schemas/drizzle.ts'
 import type { Exchange } from '../exchange.ts'
 import { removeExpired } from '../identity/oidc-adapter.ts'
+import { namedBlobs } from '../records/record.ts'
+import { sweepUploads } from '../uploads/sweep.ts'
 
 const INTERVAL_MILLISECONDS = 10 * 60 * 1000
 const HOUR_MILLISECONDS = 3_600_000
@@ -10,8 +11,8 @@ const BATCH = 500
 
 /**
  * Removes what nothing needs any more, now and every ten minutes: blobs that no row names because
- * their upload never ended, and what the issuer remembered for a short while; and completes the
- * disclosures of processes that ended. Safe to stop and to repeat at any point.
+ * their upload never ended, drafts whose time is over, and what the issuer remembered for a short
+ * while; and completes the disclosures of processes that ended. Safe to stop and to repeat at any point.
  *
  * Where other processes use the same store, or its clock is not ours, `sharedHours` says how old a
  * blob must be before it cannot be part of an upload that is still under way somewhere.
@@ -27,6 +28,8 @@ export function cleanUp(exchange: Exchange, sharedHours?: number): { stop(): Pro
       while (goOn() && (await removeExpired(exchange.database, exchange.clock(), BATCH)) === BATCH);
       const interrupted = await exchange.disclosures.recover()
       if (interrupted > 0) exchange.log.warn({ interrupted }, 'streams of an ended process')
+      const expired = await sweepUploads(exchange, goOn)
+      if (expired > 0) exchange.log.info({ expired }, 'ended drafts that were never completed')
       const orphans = await removeOrphans(exchange, before(), goOn)
       if (orphans > 0) exchange.log.info({ orphans }, 'removed blobs of uploads that never ended')
       const unfinished = await exchange.blobs.sweepUnfinished()
@@ -50,7 +53,7 @@ export function cleanUp(exchange: Exchange, sharedHours?: number): { stop(): Pro
 }
 
 /**
- * Removes blobs that no object names and that were stored before `began`: one stored since may
+ * Removes blobs that no object and no upload names and that were stored before `began`: one stored since may
  * belong to an upload whose transaction is still to come.
  */
 export async function removeOrphans(
@@ -61,12 +64,7 @@ export async function removeOrphans(
   let removed = 0
   let batch: string[] = []
   const judge = async () => {
-    const { objects } = exchange.database.read.tables
-    const named = await exchange.database.read
-      .select({ blob: objects.blob })
-      .from(objects)
-      .where(inArray(objects.blob, batch))
-    const known = new Set(named.map(row => row.blob))
+    const known = await namedBlobs(exchange.database.read, batch)
     for (const name of batch) {
       if (known.has(name)) continue
       await exchange.blobs.remove(name)

@@ -34,7 +34,8 @@ export function answerProblems(app: FastifyInstance, exchange: Exchange): void {
         refusal = new Refusal('too-many-attempts', undefined, { headers: { 'retry-after': '60' } })
       }
       try {
-        if (turn !== 'past') await recordRefusal(exchange, request, rule.action, refusal)
+        if (turn !== 'past' && !refusal.extra.recorded)
+          await recordRefusal(exchange, request, rule.action, refusal)
       } catch (cause) {
         request.log.error({ err: cause }, 'refusal could not be recorded')
         refusal = new Refusal('audit-unavailable')

@@ -1,4 +1,4 @@
-import { and, asc, eq, sql } from '../../schemas/drizzle.ts'
+import { and, asc, eq, inArray, sql } from '../../schemas/drizzle.ts'
 import { prepared, type Queries } from '../database/database.ts'
 
 const p = sql.placeholder
@@ -56,7 +56,8 @@ const insertObject = prepared(q =>
       endToEnd: p('endToEnd'),
       bytes: p('bytes'),
       sha256: p('sha256'),
-      nameSealed: p('nameSealed')
+      nameSealed: p('nameSealed'),
+      layoutSealed: p('layoutSealed')
     })
     .prepare('insert_object')
 )
@@ -64,4 +65,31 @@ const insertObject = prepared(q =>
 export async function insertRecord(tx: Queries, row: RecordRow, objects: ObjectRow[]) {
   await tx.insert(tx.tables.records).values(row)
   for (const object of objects) await insertObject(tx, { ...object })
+}
+
+/**
+ * Which of these blobs anything names. Segments move from an upload to the object that is made of it,
+ * so those of uploads are asked for first: what has moved meanwhile is found where it went.
+ */
+export async function namedBlobs(queries: Queries, names: string[]): Promise<Set<string>> {
+  const { objects, objectSegments, uploadSegments } = queries.tables
+  const known = new Set<string>()
+  for (const table of [uploadSegments, objectSegments, objects]) {
+    const rows = await queries
+      .select({ blob: table.blob })
+      .from(table)
+      .where(inArray(table.blob, names))
+    for (const { blob } of rows) if (blob !== null) known.add(blob)
+  }
+  return known
+}
+
+/** The blobs of an object that is sealed in segments, in their order, as the plain rows have them. */
+export function segmentRows(queries: Queries, objectId: string) {
+  const { objectSegments } = queries.tables
+  return queries
+    .select()
+    .from(objectSegments)
+    .where(eq(objectSegments.objectId, objectId))
+    .orderBy(asc(objectSegments.place))
 }

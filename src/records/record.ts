@@ -10,7 +10,14 @@ import { canonicalContext, openBox, recordKeyContext, sealBox, unwrapKey } from 
 import { findObject, findRecord, type ObjectRow, type RecordRow } from './queries.ts'
 
 export type { ObjectRow, RecordRow } from './queries.ts'
-export { findObjects, recordsById, recordsOfCase } from './queries.ts'
+export {
+  findObjects,
+  insertRecord,
+  namedBlobs,
+  recordsById,
+  recordsOfCase,
+  segmentRows
+} from './queries.ts'
 
 /** A record and the case it is in. */
 export interface RecordInCase {
@@ -64,6 +71,13 @@ export function sealRecordDetails(key: KeyObject, id: string, details: RecordDet
   return sealBox(key, detailsContext(id), Buffer.from(JSON.stringify(details)))
 }
 
+export function openRecordDetails(
+  key: KeyObject,
+  row: { id: string; detailsSealed: Buffer }
+): RecordDetails {
+  return JSON.parse(openBox(key, detailsContext(row.id), row.detailsSealed).toString())
+}
+
 export function sealFileName(key: KeyObject, objectId: string, name: string): Buffer {
   return sealBox(key, nameContext(objectId), Buffer.from(name))
 }
@@ -73,9 +87,7 @@ export function openFileName(key: KeyObject, object: ObjectRow): string {
 }
 
 function viewWithoutObjects(record: RecordRow, key: KeyObject): Omit<RecordView, 'objects'> {
-  const details: RecordDetails = JSON.parse(
-    openBox(key, detailsContext(record.id), record.detailsSealed).toString()
-  )
+  const details = openRecordDetails(key, record)
   return {
     id: record.id,
     case: record.caseId,

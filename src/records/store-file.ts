@@ -8,6 +8,7 @@ import type { SealJob } from '../sealing/seal-pool.ts'
 import type { IncomingFile } from './form.ts'
 import { safeFileName } from './inspect/file-name.ts'
 import { INSPECT_BYTES, inspect } from './inspect/inspect.ts'
+import { ONE_BLOB } from './layout.ts'
 import type { ObjectRow } from './queries.ts'
 import { sealFileName } from './record.ts'
 
@@ -59,7 +60,8 @@ export function beginFiles(
         id,
         position: file.position,
         blob: blob.name,
-        format: 'cobblestone-256',
+        format: ONE_BLOB,
+        layoutSealed: null,
         ...seen,
         ...sealed,
         nameSealed: sealFileName(nameKey, id, fileName)
@@ -72,7 +74,7 @@ export function beginFiles(
 
     async finish() {
       const stored = await Promise.all(finishing)
-      await exchange.blobs.sync(stored.map(file => file.blob))
+      await exchange.blobs.sync(stored.flatMap(({ blob }) => blob ?? []))
       return stored
     },
 

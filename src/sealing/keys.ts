@@ -52,6 +52,29 @@ export function objectContext(organisationId: string, recordId: string, objectId
   return canonicalContext('object', organisationId, recordId, objectId, '1')
 }
 
+/** What a segment was sealed for: it opens nowhere else, and under no other name. */
+export interface SegmentPlace {
+  /** The upload that received it, and its number there, from 0. */
+  upload: string
+  number: number
+  /** The name of its blob, which is random and used once. */
+  blob: string
+}
+
+/** The context of one segment of an object that arrived in several. */
+export function segmentContext(
+  organisationId: string,
+  recordId: string,
+  { upload, number, blob }: SegmentPlace
+): Buffer {
+  return canonicalContext('segment', organisationId, recordId, upload, String(number), blob, '1')
+}
+
+/** The context of the list of an object's segments. */
+export function layoutContext(organisationId: string, recordId: string, objectId: string): Buffer {
+  return canonicalContext('layout', organisationId, recordId, objectId, '1')
+}
+
 /** The context of a record's wrapped key. */
 export function recordKeyContext(organisationId: string, recordId: string): Buffer {
   return canonicalContext('record-key', organisationId, recordId, '1')

@@ -15,7 +15,10 @@ const STAGING_BYTES = 65_536
 /** What a plaintext amounts to. */
 export interface Sealed {
   bytes: number
-  /** SHA-256 of the plaintext, 32 bytes. */
+  /**
+   * SHA-256 of the plaintext, 32 bytes. Of a job that follows others, of all their plaintext together:
+   * no byte at all when that is not known, because the worker that had it, or the process, has ended.
+   */
   sha256: Buffer
 }
 

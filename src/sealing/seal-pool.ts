@@ -2,18 +2,20 @@ import { KeyObject } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 import { SealError } from './seal-error.ts'
 import { type Lane, LaneJob, type SealJob } from './seal-job.ts'
-import type { SealReply } from './seal-worker.ts'
+import type { Follow, SealReply, SealRequest } from './seal-worker.ts'
 import { INPUT_KEY_BYTES, type InputKey } from './stream.ts'
 
 export type { Sealed, SealJob } from './seal-job.ts'
+export type { Follow } from './seal-worker.ts'
 
 /** Hashes and seals objects in worker threads. */
 export interface SealPool {
   /**
    * Begins a sealed object (docs/sealed-object.md). The key is copied: the caller may overwrite it.
-   * Every job must be ended or aborted.
+   * Every job must be ended or aborted. `follow` lets one digest run over several jobs, one after the
+   * other.
    */
-  seal(input: { key: InputKey; context: Uint8Array }): SealJob
+  seal(input: { key: InputKey; context: Uint8Array; follow?: Follow }): SealJob
   /** Stops the workers. Jobs under way fail with sealing-stopped. */
   close(): Promise<void>
 }
@@ -23,7 +25,7 @@ const SPARES_MAX = 8
 
 interface WorkerLane {
   jobs: Map<number, LaneJob>
-  start(id: number, start: { key: Uint8Array<ArrayBuffer>; context: Uint8Array }): SealJob
+  start(id: number, start: NonNullable<SealRequest['start']>): SealJob
   stop(): Promise<void>
 }
 
@@ -43,15 +45,22 @@ export function createSealPool({ workers = 1 }: { workers?: number } = {}): Seal
   for (let i = 0; i < workers; i += 1) addLane()
 
   return {
-    seal({ key, context }) {
+    seal({ key, context, follow }) {
       if (closed) throw new SealError('sealing-stopped', 'The sealing workers were stopped.')
       // Only now: a worker that cannot even start would otherwise be replaced in a tight loop.
       while (lanes.size < workers) addLane()
       const [first, ...others] = lanes
       if (!first) throw new RangeError('A sealing pool has at least one worker.')
-      const lane = others.reduce((a, b) => (b.jobs.size < a.jobs.size ? b : a), first)
+      // A digest runs on in one lane, which its name chooses.
+      const lane = follow
+        ? (others.at((follow.name.charCodeAt(follow.name.length - 1) % lanes.size) - 1) ?? first)
+        : others.reduce((a, b) => (b.jobs.size < a.jobs.size ? b : a), first)
       jobCount += 1
-      return lane.start(jobCount, { key: copyOfKey(key), context: new Uint8Array(context) })
+      return lane.start(jobCount, {
+        key: copyOfKey(key),
+        context: new Uint8Array(context),
+        ...(follow && { follow })
+      })
     },
     async close() {
       closed = true

@@ -5,10 +5,21 @@ import { createSealer, release, type Sealer } from './stream.ts'
 // Runs in a worker thread: hashes and seals what the pool sends. It never waits and never holds
 // input back: the pool bounds what is under way by what it sends.
 
+/**
+ * A digest that runs on from one job to the next, for what is sealed in several objects: this job's
+ * plaintext follows the `at` bytes that jobs of the same name have had, but for its first `skip` bytes,
+ * which were among them.
+ */
+export interface Follow {
+  name: string
+  at: number
+  skip: number
+}
+
 /** One batch of one job. The first also starts the job, the last also ends it. */
 export interface SealRequest {
   job: number
-  start?: { key: Uint8Array<ArrayBuffer>; context: Uint8Array }
+  start?: { key: Uint8Array<ArrayBuffer>; context: Uint8Array; follow?: Follow }
   /** Plaintext in order. Each is the sole owner of its memory, which came with the message. */
   pieces: Uint8Array[]
   end: boolean
@@ -29,10 +40,16 @@ export interface SealReply {
 export const OUTPUT_BYTES = 1_048_576
 /** Beyond this many, returned output buffers are freed. */
 const SPARES_MAX = 8
+/** Running digests kept; the oldest is dropped, and whoever needed it hashes everything again. */
+const DIGESTS_MAX = 512
 
 interface Job {
   sealer: Sealer
-  hash: Hash
+  /** Undefined when it follows jobs whose digest is not here any more. */
+  hash: Hash | undefined
+  follow: Follow | undefined
+  /** Plaintext still to be left out of the digest. */
+  skip: number
   bytes: number
   output: Uint8Array<ArrayBuffer>
   used: number
@@ -40,6 +57,8 @@ interface Job {
 }
 
 const jobs = new Map<number, Job>()
+/** By name: the digest so far, and of how many bytes it is. */
+const digests = new Map<string, { hash: Hash; at: number }>()
 const spares: ArrayBuffer[] = []
 
 parentPort?.on('message', (request: SealRequest) => {
@@ -53,7 +72,7 @@ parentPort?.on('message', (request: SealRequest) => {
   }
   const reply: SealReply = { job: request.job, sealed: [] }
   for (const piece of request.pieces) {
-    job.hash.update(piece)
+    digest(job, piece)
     job.bytes += piece.byteLength
     job.sealer.update(piece, sealed => put(job, sealed))
     release(piece)
@@ -61,7 +80,7 @@ parentPort?.on('message', (request: SealRequest) => {
   if (request.end) {
     job.sealer.final(sealed => put(job, sealed))
     job.full.push(job.output.subarray(0, job.used))
-    reply.done = { bytes: job.bytes, sha256: job.hash.digest() }
+    reply.done = { bytes: job.bytes, sha256: endDigest(job) }
     jobs.delete(request.job)
   }
   reply.sealed = job.full
@@ -72,12 +91,14 @@ parentPort?.on('message', (request: SealRequest) => {
   )
 })
 
-function startJob(id: number, start: { key: Uint8Array; context: Uint8Array }): Job {
+function startJob(id: number, start: NonNullable<SealRequest['start']>): Job {
   const sealer = createSealer({ inputKey: start.key, context: start.context })
   start.key.fill(0)
   const job: Job = {
     sealer,
-    hash: createHash('sha256'),
+    hash: start.follow === undefined ? createHash('sha256') : takeDigest(start.follow),
+    follow: start.follow,
+    skip: start.follow?.skip ?? 0,
     bytes: 0,
     output: nextOutput(),
     used: 0,
@@ -86,6 +107,30 @@ function startJob(id: number, start: { key: Uint8Array; context: Uint8Array }): 
   jobs.set(id, job)
   put(job, sealer.header())
   return job
+}
+
+/** Taken out, so that a job that is given up takes it with it: it has had what was never kept. */
+function takeDigest({ name, at }: Follow): Hash | undefined {
+  const kept = digests.get(name)
+  digests.delete(name)
+  if (at === 0) return createHash('sha256')
+  return kept?.at === at ? kept.hash : undefined
+}
+
+function digest(job: Job, piece: Uint8Array): void {
+  const skipped = Math.min(job.skip, piece.byteLength)
+  job.skip -= skipped
+  job.hash?.update(skipped === 0 ? piece : piece.subarray(skipped))
+}
+
+/** The digest of the job, or of all it followed; empty when that is not known here. */
+function endDigest({ hash, follow, bytes }: Job): Uint8Array {
+  if (follow === undefined || hash === undefined) return hash?.digest() ?? new Uint8Array()
+  const sha256 = hash.copy().digest()
+  digests.set(follow.name, { hash, at: follow.at + bytes - follow.skip })
+  const [oldest = ''] = digests.keys()
+  if (digests.size > DIGESTS_MAX) digests.delete(oldest)
+  return sha256
 }
 
 /** Copies sealed bytes into the job's output, beginning a new buffer wherever one is full. */

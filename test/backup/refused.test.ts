@@ -113,7 +113,7 @@ t.test('what the store has lost is named, and the rest is saved', async t => {
   const rows = await service.look(({ database }) =>
     database.read.select().from(database.read.tables.objects)
   )
-  const idOf = (file: string) => rows.find(row => file.endsWith(row.blob))?.id
+  const idOf = (file: string) => rows.find(row => file.endsWith(String(row.blob)))?.id
   const saved = await backup('--to', path('one.age'), '--new-identity', path('id.txt'))
   t.equal(saved.exit, 1)
   t.match(saved.out, `FAULT: Object ${idOf(lost)} is not in the store.`)

@@ -45,7 +45,7 @@ export async function setUp(t: Test) {
   const rows = await x.exchange.database.read.select().from(objects)
   const placed = [...first.objects, ...second.objects].map(({ id }, i) => {
     const row = rows.find(row => row.id === id)
-    if (row === undefined) throw new Error('An object has no row.')
+    if (row?.blob == null) throw new Error('An object has no blob.')
     return {
       id,
       recordId: row.recordId,

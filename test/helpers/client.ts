@@ -12,8 +12,8 @@ export interface Answer {
   json: Record<string, unknown>
 }
 
-/** An object is sent as JSON, a form as multipart/form-data, parameters as a form of a page. */
-export type SentBody = string | FormData | URLSearchParams | object
+/** An object is sent as JSON, a form as multipart/form-data, parameters as a form of a page, bytes as they are. */
+export type SentBody = string | FormData | URLSearchParams | Uint8Array<ArrayBuffer> | object
 
 /** Makes requests in the name of one person, with real tokens of the real token endpoint. */
 export interface Client {
@@ -65,7 +65,10 @@ export function makeClient(
     async fetch(method, path, body, headers = {}, signal) {
       const bearer = await freshToken()
       const isPlain =
-        typeof body === 'string' || body instanceof FormData || body instanceof URLSearchParams
+        typeof body === 'string' ||
+        body instanceof FormData ||
+        body instanceof URLSearchParams ||
+        body instanceof Uint8Array
       const isJson = body !== undefined && !isPlain
       return fetch(at() + path, {
         method,

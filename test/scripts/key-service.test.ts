@@ -32,9 +32,10 @@ t.test('objects open and the log is verified by asking the key service', async t
   const [record] = await x.exchange.database.read.select().from(records)
   const [object] = await x.exchange.database.read.select().from(objects)
   if (record === undefined || object === undefined) throw new Error('Nothing is stored.')
+  const name = String(object.blob)
   const out = join(t.testdirName, 'out')
   const options = {
-    blob: join(dataPaths(x.directory).blobs, 'blobs', object.blob.slice(0, 2), object.blob),
+    blob: join(dataPaths(x.directory).blobs, 'blobs', name.slice(0, 2), name),
     'wrapped-key': record.wrappedKey.toString('hex'),
     organisation: x.people.clinician.organisationId,
     record: id,

@@ -32,7 +32,8 @@ t.test('a sealed object opens without the service and its database', async t => 
   const [object] = await x.exchange.database.read.select().from(objects)
   if (record === undefined || object === undefined) throw new Error('Nothing is stored.')
   const paths = dataPaths(x.directory)
-  const blob = join(paths.blobs, 'blobs', object.blob.slice(0, 2), object.blob)
+  const name = String(object.blob)
+  const blob = join(paths.blobs, 'blobs', name.slice(0, 2), name)
   const right: Record<string, string> = {
     blob,
     keyring: paths.keyring,
@@ -83,5 +84,5 @@ t.test('a sealed object opens without the service and its database', async t => 
   t.notOk(existsSync(cut.path), 'leaves no part that could be taken for the whole')
 
   const none = await runScript('open-object', {})
-  t.match(none, { exit: 2, out: '', err: /Missing: --blob/ })
+  t.match(none, { exit: 2, out: '', err: /Missing: --wrapped-key/ })
 })

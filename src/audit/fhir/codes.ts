@@ -64,6 +64,7 @@ export const subtypes = {
   create: interaction('create', 'create'),
   read: interaction('read', 'read'),
   update: interaction('update', 'update'),
+  remove: interaction('delete', 'delete'),
   search: interaction('search-type', 'search-type'),
   disclose: lifecycle('disclose', 'Disclose Record Lifecycle Event'),
   extract: lifecycle('extract', 'Extract Record Lifecycle Event'),

@@ -40,6 +40,9 @@ const update: Pattern = {
   profile: { patient: `${BALP}PatientUpdate` }
 }
 
+/** What was never whole is given up, which is no deletion from a record: no profile is claimed. */
+const remove: Pattern = { ...write, subtype: [subtypes.remove], action: 'D', profile: {} }
+
 const read: Pattern = {
   type: types.rest,
   subtype: [subtypes.read],
@@ -121,6 +124,14 @@ const table: Record<Action, Pattern> = {
   'record.list': patientList,
   'record.read': read,
   'content.read': read,
+  'draft.create': create,
+  'draft.read': read,
+  'draft.discard': remove,
+  'draft.expire': { ...running(subtypes.destroy), action: 'D' },
+  'upload.create': create,
+  'upload.read': read,
+  'upload.receive': update,
+  'upload.end': remove,
   'share.create': create,
   'share.list': patientList,
   'share.read': disclosure,

@@ -1,0 +1,157 @@
+import type { KeyObject } from 'node:crypto'
+import type { RecordView } from '../../schemas/record.ts'
+import { actedBy } from '../audit/acted-by.ts'
+import { Refusal, type RefusalCode } from '../errors.ts'
+import type { Exchange } from '../exchange.ts'
+import type { Caller } from '../identity/principal.ts'
+import { SEGMENTS } from '../records/layout.ts'
+import { readRecord } from '../records/read.ts'
+import { insertRecord, type ObjectRow, sealFileName, viewRecord } from '../records/record.ts'
+import {
+  aboutDraft,
+  type DraftInCase,
+  draftOf,
+  openDraftKey,
+  openMetadata,
+  type UploadRow
+} from './draft.ts'
+import { finishUpload } from './finish.ts'
+import { dissolveDraft, holdDraft, uploadsOfDraft } from './queries.ts'
+import { takeUpload } from './receive.ts'
+import { removeEnded } from './sweep.ts'
+
+/**
+ * Makes the record that a draft was for, out of the files that have come whole: the record and its
+ * event appear in one transaction, in which the draft goes. Files that were refused are left out, as
+ * the draft has told; Refusal `draft-incomplete` while one is still arriving. Asked again, it answers
+ * the record again.
+ */
+export async function completeDraft(
+  exchange: Exchange,
+  caller: Caller,
+  draftId: string
+): Promise<{ view: RecordView; isNew: boolean }> {
+  const { database, keyring } = exchange
+  const found = await draftOf(database.read, caller, draftId, exchange.clock()).catch(err => err)
+  if (found instanceof Refusal) {
+    return { view: await recordMade(exchange, caller, draftId, found), isNew: false }
+  }
+  if (found instanceof Error) throw found
+  const key = await openDraftKey(keyring, found)
+  await finishAll(exchange, caller, found, key)
+  requireFiles(found, await uploadsOfDraft(database.read, { draftId }))
+  // Their blobs first: once the draft is gone nothing tells whose they were.
+  await removeEnded(exchange)
+  try {
+    return { view: await makeRecord(exchange, caller, found, key), isNew: true }
+  } catch (err) {
+    // Another request may have been faster.
+    if (!(err instanceof Refusal) || err.code !== 'draft-not-found') throw err
+    return { view: await recordMade(exchange, caller, draftId, err), isNew: false }
+  }
+}
+
+/** The record that was made of the draft before, or the refusal that there is no such draft. */
+async function recordMade(
+  exchange: Exchange,
+  caller: Caller,
+  draftId: string,
+  refusal: Refusal
+): Promise<RecordView> {
+  try {
+    return await readRecord(exchange, caller, draftId)
+  } catch (err) {
+    if (!(err instanceof Refusal) || err.code !== 'record-not-found') throw err
+    const { about = refusal.extra.about } = err.extra
+    throw new Refusal('draft-not-found', err.message, about === undefined ? {} : { about })
+  }
+}
+
+/** Uploads whose last byte came, and whose process ended before it could say so. */
+async function finishAll(
+  exchange: Exchange,
+  caller: Caller,
+  { draft, case: inCase }: DraftInCase,
+  key: KeyObject
+): Promise<void> {
+  for (const upload of await uploadsOfDraft(exchange.database.read, { draftId: draft.id })) {
+    const { state, received, bytes, part } = upload
+    if (state !== 'receiving' || received < bytes || part === 'partial') continue
+    const place = await takeUpload(exchange, upload.id)
+    const found = { upload, draft, case: inCase }
+    await finishUpload(exchange, { caller, found, key, action: 'record.create' }).finally(
+      place.giveBack
+    )
+  }
+}
+
+/** The files that the record will have. Throws when one is missing, or there is none. */
+function requireFiles(found: DraftInCase, uploads: UploadRow[]): UploadRow[] {
+  const about = aboutDraft(found)
+  const isMissing = ({ state, part }: UploadRow) =>
+    state === 'receiving' || (state === 'stored' && part === 'partial')
+  if (uploads.some(isMissing)) throw new Refusal('draft-incomplete', undefined, { about })
+  const files = uploads.filter(({ state }) => state === 'stored')
+  const refused = uploads.find(({ state }) => state === 'refused')
+  if (files.length > 0) return files
+  if (refused === undefined) throw new Refusal('file-missing', undefined, { about })
+  const filePosition = refused.position
+  throw new Refusal(refused.code as RefusalCode, 'no other file', { filePosition, about })
+}
+
+async function makeRecord(
+  exchange: Exchange,
+  caller: Caller,
+  found: DraftInCase,
+  key: KeyObject
+): Promise<RecordView> {
+  const now = exchange.clock()
+  const { id } = found.draft
+  return exchange.database.write(async tx => {
+    // Read again: its key may have been wrapped anew, and an upload may have begun or ended.
+    const draft = await holdDraft(tx, id, now)
+    if (draft === undefined) throw new Refusal('draft-not-found', 'over')
+    const files = requireFiles(found, await uploadsOfDraft(tx, { draftId: id }))
+    const objects = files.map((file, i) => objectOf(file, i + 1, key))
+    const record = {
+      id,
+      caseId: draft.caseId,
+      kind: draft.kind,
+      wrappedKey: draft.wrappedKey,
+      detailsSealed: draft.detailsSealed,
+      objectCount: objects.length,
+      bytes: objects.reduce((total, object) => total + object.bytes, 0),
+      createdBy: caller.accountId,
+      createdAt: now
+    }
+    await insertRecord(tx, record, objects)
+    await dissolveDraft(tx, id)
+    await exchange.audit.append(tx, {
+      action: 'record.create',
+      outcome: 'success',
+      ...actedBy(caller, { kind: draft.kind, objects: objects.length, bytes: record.bytes }),
+      ...aboutDraft(found)
+    })
+    return viewRecord(record, objects, key)
+  })
+}
+
+function objectOf(upload: UploadRow, position: number, key: KeyObject): ObjectRow {
+  const { id, draftId, type, endToEnd, bytes, sha256, layoutSealed } = upload
+  if (type === null || endToEnd === null || sha256 === null) {
+    throw new Error('A stored upload lacks what was found of it.')
+  }
+  return {
+    id,
+    recordId: draftId,
+    position,
+    blob: null,
+    format: SEGMENTS,
+    type,
+    endToEnd,
+    bytes,
+    sha256,
+    nameSealed: sealFileName(key, id, openMetadata(key, upload).fileName),
+    layoutSealed
+  }
+}

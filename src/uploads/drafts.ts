@@ -1,0 +1,109 @@
+import { createSecretKey } from 'node:crypto'
+import { v7 as uuidv7 } from 'uuid'
+import type { DraftCreate, DraftView } from '../../schemas/draft.ts'
+import { actedBy } from '../audit/acted-by.ts'
+import { caseOf } from '../cases/case.ts'
+import { Refusal } from '../errors.ts'
+import type { Exchange } from '../exchange.ts'
+import type { Caller } from '../identity/principal.ts'
+import { sealRecordDetails } from '../records/record.ts'
+import { newKey, recordKeyContext, wrapKey } from '../sealing/keys.ts'
+import { aboutDraft, draftOf, openDraftKey, viewDraft } from './draft.ts'
+import { countOpen, discardDraft, insertDraft, uploadsOfDraft } from './queries.ts'
+import { removeEnded } from './sweep.ts'
+
+const DAY_MILLISECONDS = 86_400_000
+
+/** Makes a draft: a record whose files may take days to arrive. Nobody else sees any of it. */
+export async function createDraft(
+  exchange: Exchange,
+  caller: Caller,
+  caseId: string,
+  wanted: DraftCreate
+): Promise<DraftView> {
+  const { database, limits } = exchange
+  const found = await caseOf(database.read, caller, caseId)
+  const createdAt = exchange.clock()
+  const id = uuidv7({ msecs: createdAt })
+  const { organisationId } = found
+
+  const bytes = newKey()
+  const wrappedKey = await wrapKey(exchange.keyring, recordKeyContext(organisationId, id), bytes)
+  const key = createSecretKey(bytes)
+  bytes.fill(0)
+  const { kind, title, date } = wanted
+  const draft = {
+    id,
+    caseId,
+    organisationId,
+    createdBy: caller.accountId,
+    kind,
+    wrappedKey,
+    detailsSealed: sealRecordDetails(key, id, { title, date }),
+    files: 0,
+    bytes: 0,
+    createdAt,
+    expiresAt: createdAt + limits.draftDaysMax * DAY_MILLISECONDS,
+    discardedAt: null
+  }
+  await database.write(async tx => {
+    const open = await countOpen(tx, organisationId, createdAt)
+    if (open.drafts >= limits.draftsPerOrganisationMax) {
+      throw new Refusal('too-many-drafts', 'drafts', { about: aboutDraft({ draft, case: found }) })
+    }
+    await insertDraft(tx, draft)
+    await exchange.audit.append(tx, {
+      action: 'draft.create',
+      outcome: 'success',
+      ...actedBy(caller, { kind }),
+      ...aboutDraft({ draft, case: found })
+    })
+  })
+  return viewDraft({ draft, case: found }, [], key)
+}
+
+/** A draft and how far its files have come. */
+export async function readDraft(
+  exchange: Exchange,
+  caller: Caller,
+  draftId: string
+): Promise<DraftView> {
+  const { database, keyring } = exchange
+  const found = await draftOf(database.read, caller, draftId, exchange.clock())
+  const uploads = await uploadsOfDraft(database.read, { draftId })
+  const view = viewDraft(found, uploads, await openDraftKey(keyring, found))
+  await database.write(tx =>
+    exchange.audit.append(tx, {
+      action: 'draft.read',
+      outcome: 'success',
+      ...actedBy(caller),
+      ...aboutDraft(found)
+    })
+  )
+  return view
+}
+
+/**
+ * Gives a draft up. Nobody sees it from the moment this commits; if it stops then, housekeeping
+ * removes what it holds, as it does what is too much to be removed at once.
+ */
+export async function giveUpDraft(
+  exchange: Exchange,
+  caller: Caller,
+  draftId: string
+): Promise<void> {
+  const { database } = exchange
+  const found = await draftOf(database.read, caller, draftId, exchange.clock())
+  await database.write(async tx => {
+    if (!(await discardDraft(tx, draftId, exchange.clock()))) {
+      throw new Refusal('draft-not-found', 'over', { about: aboutDraft(found) })
+    }
+    await exchange.audit.append(tx, {
+      action: 'draft.discard',
+      outcome: 'success',
+      ...actedBy(caller, { files: found.draft.files }),
+      ...aboutDraft(found)
+    })
+  })
+  await removeEnded(exchange)
+}

@@ -1,0 +1,47 @@
+import { actedBy } from '../audit/acted-by.ts'
+import { Refusal } from '../errors.ts'
+import type { Exchange } from '../exchange.ts'
+import type { Caller } from '../identity/principal.ts'
+import { aboutUpload, uploadOf } from './draft.ts'
+import { addToDraft, endUpload } from './queries.ts'
+import { takeUpload } from './receive.ts'
+import { removeEnded } from './sweep.ts'
+
+/**
+ * Ends an upload (tus, termination), finished or not, and gives its room back. Nobody sees it from
+ * the moment this commits; if it stops then, housekeeping removes its blobs.
+ */
+export async function terminateUpload(
+  exchange: Exchange,
+  caller: Caller,
+  uploadId: string
+): Promise<void> {
+  const { database } = exchange
+  const now = exchange.clock()
+  await uploadOf(database.read, caller, uploadId, now)
+  const place = await takeUpload(exchange, uploadId)
+  try {
+    const found = await uploadOf(database.read, caller, uploadId, now)
+    const about = aboutUpload(found)
+    const { state, bytes, draftId } = found.upload
+    await database.write(async tx => {
+      if (!(await endUpload(tx, uploadId)))
+        throw new Refusal('upload-not-found', 'ended', { about })
+      // The room of a part was given to the final upload, that of a refused file is free already.
+      const room = {
+        files: state === 'joined' ? 0 : -1,
+        bytes: state === 'joined' || state === 'refused' ? 0 : -bytes
+      }
+      await addToDraft(tx, { id: draftId, ...room, now, filesMax: Number.MAX_SAFE_INTEGER })
+      await exchange.audit.append(tx, {
+        action: 'upload.end',
+        outcome: 'success',
+        ...actedBy(caller, { received: found.upload.received }),
+        ...about
+      })
+    })
+  } finally {
+    place.giveBack()
+  }
+  await removeEnded(exchange, uploadId)
+}

@@ -1,0 +1,131 @@
+import type { KeyObject } from 'node:crypto'
+import { actedBy } from '../audit/acted-by.ts'
+import { Refusal } from '../errors.ts'
+import type { Exchange } from '../exchange.ts'
+import type { Caller } from '../identity/principal.ts'
+import { rowOf } from './begin.ts'
+import {
+  aboutDraft,
+  type DraftInCase,
+  draftOf,
+  openDraftKey,
+  type UploadInCase,
+  type UploadRow,
+  uploadOf
+} from './draft.ts'
+import { finishUpload } from './finish.ts'
+import { type ReadMetadata, readMetadata } from './metadata.ts'
+import { addToDraft, findUpload, giveSegments, insertUpload } from './queries.ts'
+import { takeUpload } from './receive.ts'
+
+/** What a request to join asks for (tus, concatenation). */
+export interface Joining {
+  id: string
+  parts: string[]
+  /** Upload-Concat as it was sent. */
+  concat: string
+  metadata: Record<string, string | null>
+}
+
+/**
+ * Joins partial uploads of one draft, in the order in which they are named, into a final one (tus,
+ * concatenation): their segments become its own, and no byte is sealed anew. Then it is read back for
+ * its digest; if it stops before, completing the draft does that. Asked again with the same parts, it
+ * resolves to the same final upload.
+ */
+export async function joinUploads(
+  exchange: Exchange,
+  caller: Caller,
+  wanted: Joining
+): Promise<{ id: string; expiresAt: number }> {
+  const { database, limits } = exchange
+  const { draftId, position, metadata } = readMetadata(wanted.metadata, limits)
+  const now = exchange.clock()
+  const draft = await draftOf(database.read, caller, draftId, now)
+  const parts: UploadRow[] = []
+  for (const id of wanted.parts) {
+    parts.push((await uploadOf(database.read, caller, id, now)).upload)
+  }
+  const before = joinedBefore(parts)
+  if (before === undefined) {
+    const key = await openDraftKey(exchange.keyring, draft)
+    await join(exchange, caller, { ...wanted, draft, parts, metadata, position, key, now })
+  }
+  const id = before ?? wanted.id
+  await finishJoined(exchange, caller, id)
+  return { id, expiresAt: draft.draft.expiresAt }
+}
+
+async function join(
+  exchange: Exchange,
+  caller: Caller,
+  joining: Omit<Joining, 'parts' | 'metadata'> &
+    Pick<ReadMetadata, 'metadata' | 'position'> & {
+      draft: DraftInCase
+      parts: UploadRow[]
+      key: KeyObject
+      now: number
+    }
+): Promise<void> {
+  const { id, draft, parts, metadata, position, concat, key, now } = joining
+  const draftId = draft.draft.id
+  const about = aboutDraft(draft)
+  const bytes = parts.reduce((total, part) => total + part.bytes, 0)
+  const segments = parts.reduce((total, part) => total + part.segments, 0)
+  if (bytes > exchange.limits.objectBytesMax) {
+    throw new Refusal('file-too-large', undefined, { about })
+  }
+  await exchange.database.write(async tx => {
+    // The parts become one file; their bytes are counted already.
+    const room = { id: draftId, files: 1 - parts.length, bytes: 0, now }
+    const left = await addToDraft(tx, { ...room, filesMax: Number.MAX_SAFE_INTEGER })
+    if (left === undefined) throw new Refusal('draft-not-found', 'over', { about })
+    const place = position ?? left
+    const named = { ...metadata, concat, fallback: `file-${place}` }
+    const row = rowOf(draft, { id, bytes, part: 'final' }, key, named, now)
+    await insertUpload(tx, { ...row, position: place, received: bytes, segments })
+    let at = 0
+    for (const part of parts) {
+      const [current] = await findUpload(tx, { id: part.id })
+      requireJoinable(current?.upload, draftId)
+      await giveSegments(tx, { from: part.id, to: id, at })
+      at += part.segments
+    }
+    await exchange.audit.append(tx, {
+      action: 'upload.create',
+      outcome: 'success',
+      ...actedBy(caller, { bytes, part: 'final', joined: parts.length }),
+      ...about,
+      objectId: id
+    })
+  })
+}
+
+async function finishJoined(exchange: Exchange, caller: Caller, id: string): Promise<void> {
+  const place = await takeUpload(exchange, id)
+  try {
+    const found: UploadInCase = await uploadOf(exchange.database.read, caller, id, exchange.clock())
+    const key = await openDraftKey(exchange.keyring, found)
+    await finishUpload(exchange, { caller, found, key, action: 'upload.create' })
+  } finally {
+    place.giveBack()
+  }
+}
+
+/** The final upload that these parts are joined to already. */
+function joinedBefore(parts: UploadRow[]): string | undefined {
+  const [first] = parts
+  const id = first?.joinedTo ?? undefined
+  return id !== undefined && parts.every(part => part.joinedTo === id) ? id : undefined
+}
+
+function requireJoinable(part: UploadRow | undefined, draftId: string): void {
+  const problem =
+    part?.draftId !== draftId || part.part !== 'partial'
+      ? 'a part is no partial upload of this draft'
+      : part.state !== 'stored'
+        ? 'a part is not all there, or was joined before'
+        : undefined
+  if (problem === undefined) return
+  throw new Refusal('request-invalid', 'Upload-Concat', { problems: [problem] })
+}
