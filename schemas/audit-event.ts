@@ -42,7 +42,8 @@ export const actions = [
   'keys.rewrap',
   'keys.retire',
   'data.backup',
-  'data.restore'
+  'data.restore',
+  'record.confirm-patient'
 ] as const
 
 /**

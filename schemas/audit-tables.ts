@@ -1,4 +1,4 @@
-import type { Columns } from './tables.ts'
+import type { Columns } from './columns.ts'
 
 /** What every event is, waiting or in its place. */
 const eventColumns = (c: Columns) => ({

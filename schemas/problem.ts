@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox'
+import { RefusedFile } from './inspection.ts'
 
 /** RFC 9457 problem details. Clients act on `code`; `docs/api.md` lists them all. */
 export const Problem = Type.Object(
@@ -12,6 +13,9 @@ export const Problem = Type.Object(
     problems: Type.Optional(Type.Array(Type.String())),
     filePosition: Type.Optional(
       Type.Integer({ description: 'The file an upload stopped at, counted from 1.' })
+    ),
+    refused: Type.Optional(
+      Type.Array(RefusedFile, { description: 'Every file of an upload of which none was taken.' })
     )
   },
   { $id: 'Problem' }

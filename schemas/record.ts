@@ -1,5 +1,16 @@
 import { type Static, Type } from 'typebox'
 import { Id, Timestamp } from './common.ts'
+import {
+  Duplicate,
+  ObjectSummaryView,
+  PatientConfirmation,
+  PatientMatchView,
+  PatientReasons,
+  RefusedFile,
+  StudyView
+} from './inspection.ts'
+
+export type { Duplicate, ObjectSummaryView, RefusedFile } from './inspection.ts'
 
 export const recordKinds = [
   'scan',
@@ -33,7 +44,9 @@ export const ObjectView = Type.Object(
       description: 'Encrypted by its sender to the specialist. This service cannot read it.'
     }),
     bytes: Type.Integer(),
-    sha256: Type.String({ description: 'Of the file as it was sent, in hex.' })
+    sha256: Type.String({ description: 'Of the file as it was sent, in hex.' }),
+    summary: ObjectSummaryView,
+    patientMatch: Type.Optional(PatientMatchView)
   },
   { $id: 'Object' }
 )
@@ -47,11 +60,27 @@ const ofRecord = {
   date: Type.String({ format: 'date' }),
   createdBy: Id,
   createdAt: Timestamp,
-  bytes: Type.Integer()
+  bytes: Type.Integer(),
+  patientMatch: PatientMatchView,
+  patientConfirmation: Type.Optional(PatientConfirmation)
 }
 
 export const RecordView = Type.Object(
-  { ...ofRecord, objects: Type.Array(ObjectView) },
+  {
+    ...ofRecord,
+    patientReasons: Type.Optional(PatientReasons),
+    summary: Type.String({ description: 'What it is, in one line.' }),
+    studies: Type.Array(StudyView, { description: 'Its DICOM files, by study and series.' }),
+    duplicates: Type.Array(Duplicate, {
+      description: 'Files that are there twice, in this record or others of the case.'
+    }),
+    objects: Type.Array(ObjectView),
+    refused: Type.Optional(
+      Type.Array(RefusedFile, {
+        description: 'In the answer to an upload: the files that were not taken, and why.'
+      })
+    )
+  },
   { $id: 'Record' }
 )
 export type RecordView = Static<typeof RecordView>

@@ -1,31 +1,6 @@
 import { auditTables } from './audit-tables.ts'
-import { lite, pg } from './drizzle.ts'
+import { type Columns, postgres, sqlite } from './columns.ts'
 import { uploadTables } from './upload-tables.ts'
-
-const bytea = pg.customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => 'bytea' })
-
-/**
- * The column kinds, whose JavaScript values are the same in both databases. Queries are typed
- * against PostgreSQL and run against SQLite by default: a call only PostgreSQL has fails the
- * default tests, a call only SQLite has fails the type check. This is the one cast.
- */
-const postgres = {
-  table: pg.pgTable,
-  text: (name: string) => pg.text(name),
-  int: (name: string) => pg.bigint(name, { mode: 'number' }),
-  flag: (name: string) => pg.boolean(name),
-  bytes: (name: string) => bytea(name)
-}
-
-export type Columns = typeof postgres
-
-const sqlite = {
-  table: lite.sqliteTable,
-  text: (name: string) => lite.text(name),
-  int: (name: string) => lite.integer(name, { mode: 'number' }),
-  flag: (name: string) => lite.integer(name, { mode: 'boolean' }),
-  bytes: (name: string) => lite.blob(name, { mode: 'buffer' })
-} as unknown as typeof postgres
 
 /**
  * Every table, once; those of uploads and of the access log are in files of their own. Ids are
@@ -121,7 +96,13 @@ function define(c: Columns) {
     objectCount: c.int('object_count').notNull(),
     bytes: c.int('bytes').notNull(),
     createdBy: c.text('created_by').notNull(),
-    createdAt: c.int('created_at').notNull()
+    createdAt: c.int('created_at').notNull(),
+    /** By what its headers say, fixed when it was made: match, cannot-tell or mismatch. */
+    patientMatch: c.text('patient_match').notNull(),
+    /** Why it may be shared in spite of a mismatch, under the record's key. */
+    patientReasonSealed: c.bytes('patient_reason_sealed'),
+    patientConfirmedBy: c.text('patient_confirmed_by'),
+    patientConfirmedAt: c.int('patient_confirmed_at')
   })
 
   const objects = c.table('objects', {
@@ -141,7 +122,11 @@ function define(c: Columns) {
     /** File name, under the record's key. */
     nameSealed: c.bytes('name_sealed').notNull(),
     /** Which segments it is made of, in order, under the record's key; null when it is one blob. */
-    layoutSealed: c.bytes('layout_sealed')
+    layoutSealed: c.bytes('layout_sealed'),
+    /** What is in it, under the record's key; null when it was stored before files were inspected. */
+    summarySealed: c.bytes('summary_sealed'),
+    /** HMAC of its SOP Instance UID and case under the lookup key: equal instances, equal bytes. */
+    instanceRef: c.bytes('instance_ref')
   })
 
   const shares = c.table('shares', {

@@ -1,4 +1,4 @@
-import type { Columns } from './tables.ts'
+import type { Columns } from './columns.ts'
 
 /** Objects sealed in segments, and the drafts and uploads they arrive in. */
 export function uploadTables(c: Columns) {

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
@@ -24,6 +23,7 @@ import { linkPage } from './http/link-page.ts'
 import { operationRoutes, refuseWhenStopping } from './http/operations.ts'
 import { answerBadAddress, answerProblems, answerUnreadable } from './http/problems.ts'
 import { countRefusals } from './http/refusal-counts.ts'
+import { requestIds } from './http/request-ids.ts'
 import { createStreams } from './http/streams.ts'
 import { createAuthenticator } from './identity/authenticate.ts'
 import { embeddedIssuer } from './identity/issuer.ts'
@@ -36,6 +36,7 @@ import {
   openData,
   readSigningKeys
 } from './open-data.ts'
+import { createInspectPool } from './records/inspect/inspect-pool.ts'
 import { recordRoutes } from './records/routes.ts'
 import { createSealPool } from './sealing/seal-pool.ts'
 import { openLinkKeys } from './shares/link.ts'
@@ -144,6 +145,7 @@ async function openParts(
     tree,
     logGuard,
     sealPool: createSealPool(),
+    inspectPool: createInspectPool({ log }),
     links: await openLinkKeys(links, config.publicUrl, clock),
     disclosures,
     refusals: countRefusals(data, config.limits.refusalsPerMinuteMax),
@@ -232,16 +234,6 @@ function createFastify(config: Config, log: FastifyBaseLogger): FastifyInstance 
   return fastify
 }
 
-/** Ids that no two requests share: a random part for this run, and a count. */
-function requestIds(): () => string {
-  const run = randomBytes(6).toString('base64url')
-  let count = 0
-  return () => {
-    count += 1
-    return `${run}-${count.toString(36)}`
-  }
-}
-
 async function mountAreas(fastify: FastifyInstance, exchange: Exchange, config: Config) {
   const { issuer: signingKeys } = await readSigningKeys(config)
   const issuer = embeddedIssuer(exchange, signingKeys)
@@ -296,6 +288,7 @@ async function closeExchange(exchange: Exchange): Promise<void> {
   exchange.logGuard.stop()
   await exchange.tree.close()
   await exchange.sealPool.close()
+  await exchange.inspectPool.close()
   await exchange.blobs.close()
   exchange.keyring.close()
   await exchange.database.close()

@@ -1,3 +1,5 @@
+import type { RefusedFile } from '../schemas/inspection.ts'
+
 /**
  * Every refusal the exchange can answer, once: code → HTTP status, title and what to do next.
  * Clients and tests depend on the code; the sentences may be reworded. Public sentences name no
@@ -79,8 +81,8 @@ const table = {
   'file-empty': [422, 'File is empty', 'Check the file where it came from, then send it again.'],
   'file-truncated': [
     400,
-    'Upload stopped before its end',
-    'Send the files again; nothing was kept.'
+    'File is cut short',
+    'Send it again. If it is cut short where it came from, export it again.'
   ],
   'file-too-large': [413, 'File is too large', 'The limit is in the API description.'],
   'too-many-files': [413, 'Too many files in one record', 'Split them over several records.'],
@@ -98,6 +100,21 @@ const table = {
     415,
     'DICOM file hides another format',
     'Export it again from the imaging system.'
+  ],
+  'file-damaged': [
+    422,
+    'File is damaged or not what it claims to be',
+    'Open it where it came from, and export it again.'
+  ],
+  'file-inflates-too-far': [
+    422,
+    'File unpacks to far more than it should',
+    'Export it again without compression.'
+  ],
+  'image-too-large': [
+    422,
+    'Image has too many pixels',
+    'Send it as TIFF or DICOM in tiles. The limit is in the API description.'
   ],
   'digest-invalid': [
     400,
@@ -171,6 +188,16 @@ const table = {
   ],
   'share-ended': [409, 'Share has already ended', 'Nothing needs to be done.'],
   'record-not-in-case': [422, 'A record is not in this case', 'Name records of this case only.'],
+  'patient-mismatch': [
+    409,
+    'A record may be of another patient',
+    'Look at its patientReasons. If it is of this patient, say why to its patient-confirmation.'
+  ],
+  'confirmation-not-needed': [
+    409,
+    'There is nothing to confirm',
+    'Nothing needs to be done: it is no mismatch, or a reason was stated before.'
+  ],
   'specialist-not-found': [422, 'No such specialist', 'Check the account id of the specialist.'],
   'share-life-invalid': [
     422,
@@ -246,6 +273,8 @@ export interface RefusalExtra {
   problems?: string[]
   /** The file an upload stopped at, counted from 1. */
   filePosition?: number
+  /** Every file of an upload of which none was taken. Their names go to their sender alone. */
+  refused?: RefusedFile[]
   /** Response headers that belong to the refusal. */
   headers?: Record<string, string>
   /** It is on the access log already, in the transaction of what it ended. */

@@ -8,7 +8,7 @@ import {
   startExchange,
   type TestExchange
 } from './helpers/exchange.ts'
-import { bodyOf, parametersOf, pathOf, type Scene, setScene, told } from './routes/scene.ts'
+import { bodyOf, mismatch, parametersOf, pathOf, type Scene, setScene, told } from './routes/scene.ts'
 import {
   callers,
   type Row,
@@ -114,6 +114,10 @@ async function tryRoute(
   // Withdrawing works once, so each caller gets a share of its own to withdraw.
   if (method === 'DELETE')
     values.share = (await shareRecords(exchange, scene.caseId, [scene.recordId])).id
+  // So does stating a reason.
+  if (url.endsWith('patient-confirmation')) {
+    values.record = await mismatch(exchange, scene.caseId)
+  }
   const body = bodyOf(route, scene, exchange.people.specialistGb.accountId)
   const { result, events } = await exchange.eventsOf(() =>
     exchange.client(who).send(method, pathOf(url, values), body)

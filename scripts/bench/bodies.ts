@@ -26,7 +26,6 @@ export interface Body {
 const filler = createCipheriv('aes-256-ctr', Buffer.alloc(32, 1), Buffer.alloc(16)).update(
   Buffer.alloc(BLOCK_BYTES)
 )
-const firstBlock = Buffer.concat([dicomHead(), filler]).subarray(0, BLOCK_BYTES)
 
 export function bodyOf(plan: BodyPlan): Body {
   if (!plan.form) return { bytes: plan.bytesEach, pieces: () => fileBlocks(plan.bytesEach) }
@@ -61,6 +60,7 @@ export function digestOfFile(bytesEach: number): string {
 }
 
 function* fileBlocks(bytes: number): Generator<Buffer> {
+  const firstBlock = Buffer.concat([dicomHead(bytes), filler]).subarray(0, BLOCK_BYTES)
   for (let at = 0; at < bytes; at += BLOCK_BYTES) {
     yield (at === 0 ? firstBlock : filler).subarray(0, bytes - at)
   }
@@ -72,24 +72,37 @@ function partHead(disposition: string, type?: string): string {
   return `\r\n--${BOUNDARY}\r\nContent-Disposition: form-data; ${disposition}\r\n${typeLine}\r\n`
 }
 
-/** Preamble, prefix and file meta information (DICOM PS3.10, section 7.1). */
-function dicomHead(): Buffer {
-  const element = (tag: number, representation: string, value: Buffer) => {
+/** Groups 0002 and up of an image of `fileBytes` bytes, as far as its pixels (DICOM PS3.10, section 7.1). */
+function dicomHead(fileBytes: number): Buffer {
+  const element = (group: number, tag: number, representation: string, value: string | Buffer) => {
+    const bytes = Buffer.from(value)
     const head = Buffer.alloc(8)
-    head.writeUInt16LE(0x0002, 0)
+    head.writeUInt16LE(group, 0)
     head.writeUInt16LE(tag, 2)
     head.write(representation, 4, 'latin1')
-    head.writeUInt16LE(value.byteLength, 6)
-    return Buffer.concat([head, value])
+    head.writeUInt16LE(bytes.byteLength, 6)
+    return Buffer.concat([head, bytes])
   }
-  const explicitLittleEndian = Buffer.from('1.2.840.10008.1.2.1\0', 'latin1')
-  const syntax = element(0x0010, 'UI', explicitLittleEndian)
+  const syntax = element(0x0002, 0x0010, 'UI', '1.2.840.10008.1.2.1\0')
   const groupLength = Buffer.alloc(4)
   groupLength.writeUInt32LE(syntax.byteLength)
-  return Buffer.concat([
+  const head = Buffer.concat([
     Buffer.alloc(128),
     Buffer.from('DICM'),
-    element(0, 'UL', groupLength),
-    syntax
+    element(0x0002, 0, 'UL', groupLength),
+    syntax,
+    element(0x0008, 0x0018, 'UI', '1.2.826.0.1.3680043.8.498.1\0'),
+    element(0x0008, 0x0060, 'CS', 'CT'),
+    element(0x0010, 0x0010, 'PN', 'TEST^Patient One'),
+    element(0x0010, 0x0020, 'LO', '9990000018'),
+    element(0x0010, 0x0030, 'DA', '19700101'),
+    element(0x0020, 0x000d, 'UI', '1.2.826.0.1.3680043.8.498.10'),
+    element(0x0020, 0x000e, 'UI', '1.2.826.0.1.3680043.8.498.11')
   ])
+  const pixels = Buffer.alloc(12)
+  pixels.writeUInt16LE(0x7fe0, 0)
+  pixels.writeUInt16LE(0x0010, 2)
+  pixels.write('OW', 4, 'latin1')
+  pixels.writeUInt32LE(fileBytes - head.byteLength - pixels.byteLength, 8)
+  return Buffer.concat([head, pixels])
 }

@@ -16,7 +16,8 @@ export const SERVICE_GRANTS: Record<string, string> = {
   oidc_payloads: 'SELECT, INSERT, UPDATE, DELETE',
   service_keys: 'SELECT, INSERT',
   cases: 'SELECT, INSERT',
-  records: 'SELECT, INSERT',
+  records:
+    'SELECT, INSERT, UPDATE (patient_reason_sealed, patient_confirmed_by, patient_confirmed_at)',
   objects: 'SELECT, INSERT',
   object_segments: 'SELECT, INSERT',
   drafts: 'SELECT, INSERT, UPDATE (files, bytes, discarded_at), DELETE',

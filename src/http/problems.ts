@@ -127,7 +127,7 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, refusal: Refu
 
 function problemOf(refusal: Refusal, requestId: string): Problem {
   const { status, title, next } = publicFace(refusal.code)
-  const { problems, filePosition } = refusal.extra
+  const { problems, filePosition, refused } = refusal.extra
   return {
     type: `urn:consilium:problem:${refusal.code}`,
     title,
@@ -136,7 +136,8 @@ function problemOf(refusal: Refusal, requestId: string): Problem {
     code: refusal.code,
     requestId,
     ...(problems === undefined ? {} : { problems }),
-    ...(filePosition === undefined ? {} : { filePosition })
+    ...(filePosition === undefined ? {} : { filePosition }),
+    ...(refused === undefined ? {} : { refused })
   }
 }
 

@@ -1,4 +1,4 @@
-import { and, asc, eq, inArray, sql } from '../../schemas/drizzle.ts'
+import { and, asc, eq, inArray, isNull, sql } from '../../schemas/drizzle.ts'
 import { prepared, type Queries } from '../database/database.ts'
 
 const p = sql.placeholder
@@ -43,6 +43,46 @@ export async function recordsById(queries: Queries, ids: string[]): Promise<Reco
   return rows.flat()
 }
 
+/** What tells objects that are there twice apart, of a whole case. */
+export const objectsOfCase = prepared(q => {
+  const { objects, records } = q.tables
+  return q
+    .select({
+      id: objects.id,
+      recordId: objects.recordId,
+      sha256: objects.sha256,
+      instanceRef: objects.instanceRef
+    })
+    .from(objects)
+    .innerJoin(records, eq(records.id, objects.recordId))
+    .where(eq(records.caseId, p('caseId')))
+    .orderBy(asc(objects.id))
+    .prepare('objects_of_case')
+})
+
+/** Says why a mismatch may be shared. Returns the record, or nothing when there is none to confirm. */
+export function confirmPatientRow(
+  tx: Queries,
+  confirmed: { id: string; reasonSealed: Buffer; by: string; at: number }
+): Promise<RecordRow[]> {
+  const { records } = tx.tables
+  return tx
+    .update(records)
+    .set({
+      patientReasonSealed: confirmed.reasonSealed,
+      patientConfirmedBy: confirmed.by,
+      patientConfirmedAt: confirmed.at
+    })
+    .where(
+      and(
+        eq(records.id, confirmed.id),
+        eq(records.patientMatch, 'mismatch'),
+        isNull(records.patientConfirmedAt)
+      )
+    )
+    .returning()
+}
+
 const insertObject = prepared(q =>
   q
     .insert(q.tables.objects)
@@ -57,7 +97,9 @@ const insertObject = prepared(q =>
       bytes: p('bytes'),
       sha256: p('sha256'),
       nameSealed: p('nameSealed'),
-      layoutSealed: p('layoutSealed')
+      layoutSealed: p('layoutSealed'),
+      summarySealed: p('summarySealed'),
+      instanceRef: p('instanceRef')
     })
     .prepare('insert_object')
 )

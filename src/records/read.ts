@@ -3,7 +3,7 @@ import { actedBy } from '../audit/acted-by.ts'
 import { aboutCase, caseOf } from '../cases/case.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
-import { findObjects, recordsOfCase } from './queries.ts'
+import { findObjects, objectsOfCase, recordsOfCase } from './queries.ts'
 import { aboutRecord, openRecordKey, recordOf, viewRecord, viewSummary } from './record.ts'
 import type { Access } from './serve.ts'
 
@@ -16,7 +16,8 @@ export async function readRecord(
   const { database, keyring } = exchange
   const found = await recordOf(database.read, caller, recordId)
   const objects = await findObjects(database.read, { recordId })
-  const view = viewRecord(found.record, objects, await openRecordKey(keyring, found))
+  const known = await objectsOfCase(database.read, { caseId: found.case.id })
+  const view = viewRecord(found.record, objects, await openRecordKey(keyring, found), { known })
   await database.write(tx =>
     exchange.audit.append(tx, {
       action: 'record.read',

@@ -7,6 +7,10 @@ import { Refusal } from '../errors.ts'
 import type { Caller } from '../identity/principal.ts'
 import type { Keyring } from '../sealing/keyrings/keyring.ts'
 import { canonicalContext, openBox, recordKeyContext, sealBox, unwrapKey } from '../sealing/keys.ts'
+import { type Candidate, duplicatesIn } from './duplicates.ts'
+import type { PatientMatch } from './inspect/patient-match.ts'
+import { lineOfRecord, studiesOf } from './inspect/study.ts'
+import { openSummary, type StoredSummary } from './object-summary.ts'
 import { findObject, findRecord, type ObjectRow, type RecordRow } from './queries.ts'
 
 export type { ObjectRow, RecordRow } from './queries.ts'
@@ -14,6 +18,7 @@ export {
   findObjects,
   insertRecord,
   namedBlobs,
+  objectsOfCase,
   recordsById,
   recordsOfCase,
   segmentRows
@@ -86,8 +91,18 @@ export function openFileName(key: KeyObject, object: ObjectRow): string {
   return openBox(key, nameContext(object.id), object.nameSealed).toString()
 }
 
-function viewWithoutObjects(record: RecordRow, key: KeyObject): Omit<RecordView, 'objects'> {
+const reasonContext = (id: string): Buffer => canonicalContext('patient-reason', id)
+
+export function sealReason(key: KeyObject, recordId: string, reason: string): Buffer {
+  return sealBox(key, reasonContext(recordId), Buffer.from(reason))
+}
+
+/** Who looks: the organisation whose record it is, or the specialist it was shared with. */
+export type Reader = 'owner' | 'specialist'
+
+function viewWithoutObjects(record: RecordRow, key: KeyObject, reader: Reader) {
   const details = openRecordDetails(key, record)
+  const confirmation = viewConfirmation(record, key, reader)
   return {
     id: record.id,
     case: record.caseId,
@@ -95,22 +110,65 @@ function viewWithoutObjects(record: RecordRow, key: KeyObject): Omit<RecordView,
     ...details,
     createdBy: record.createdBy,
     createdAt: timestamp(record.createdAt),
-    bytes: record.bytes
+    bytes: record.bytes,
+    patientMatch: record.patientMatch as PatientMatch,
+    ...(confirmation && { patientConfirmation: confirmation })
   }
 }
 
-export function viewRecord(record: RecordRow, objects: ObjectRow[], key: KeyObject): RecordView {
+/** The reason may name another patient, so it stays with the organisation. */
+function viewConfirmation(record: RecordRow, key: KeyObject, reader: Reader) {
+  const { patientConfirmedBy: by, patientConfirmedAt: at, patientReasonSealed: sealed } = record
+  if (by === null || at === null || sealed === null) return undefined
+  const reason = openBox(key, reasonContext(record.id), sealed).toString()
+  return { by, at: timestamp(at), ...(reader === 'owner' && { reason }) }
+}
+
+/**
+ * A record with its objects. `known` are the objects among which its reader may be told of
+ * duplicates: those of the whole case, or of what was shared.
+ */
+export function viewRecord(
+  record: RecordRow,
+  objects: ObjectRow[],
+  key: KeyObject,
+  { reader = 'owner', known = objects }: { reader?: Reader; known?: readonly Candidate[] } = {}
+): RecordView {
+  const seen = objects.map(object => ({ object, summary: openSummary(key, object) }))
+  const studies = studiesOf(seen.map(({ summary }) => summary))
+  const files = seen.map(({ object, summary }) => ({ ...summary, type: object.type }))
+  const reasons = reasonsOf(
+    record,
+    seen.map(({ summary }) => summary)
+  )
   return {
-    ...viewWithoutObjects(record, key),
-    objects: objects.map(object => viewObject(object, key))
+    ...viewWithoutObjects(record, key, reader),
+    ...(reasons.length > 0 && { patientReasons: reasons }),
+    summary: lineOfRecord(files, studies),
+    studies,
+    duplicates: duplicatesIn(record.id, known),
+    objects: seen.map(({ object, summary }) => viewObject(object, summary, key))
   }
 }
 
-export function viewSummary(record: RecordRow, key: KeyObject): RecordSummary {
-  return { ...viewWithoutObjects(record, key), objectCount: record.objectCount }
+/** Why it is a mismatch. Where no file is one by itself, it is that they are of several patients. */
+function reasonsOf(record: RecordRow, summaries: StoredSummary[]): string[] {
+  if (record.patientMatch !== 'mismatch') return []
+  const reasons = new Set(summaries.flatMap(({ verdict }) => verdict?.reasons ?? []))
+  return reasons.size > 0 ? [...reasons] : ['several-patients']
 }
 
-function viewObject(object: ObjectRow, key: KeyObject): ObjectView {
+export function viewSummary(
+  record: RecordRow,
+  key: KeyObject,
+  reader: Reader = 'owner'
+): RecordSummary {
+  return { ...viewWithoutObjects(record, key, reader), objectCount: record.objectCount }
+}
+
+function viewObject(object: ObjectRow, seen: StoredSummary, key: KeyObject): ObjectView {
+  const { verdict, dicom, ...summary } = seen
+  const { patient, otherPatients, ...header } = dicom ?? {}
   return {
     id: object.id,
     position: object.position,
@@ -118,6 +176,8 @@ function viewObject(object: ObjectRow, key: KeyObject): ObjectView {
     type: object.type,
     endToEnd: object.endToEnd,
     bytes: object.bytes,
-    sha256: object.sha256.toString('hex')
+    sha256: object.sha256.toString('hex'),
+    summary: { ...(dicom && { dicom: header }), ...summary },
+    ...(verdict && { patientMatch: verdict.match })
   }
 }

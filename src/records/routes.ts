@@ -2,11 +2,13 @@ import multipart from '@fastify/multipart'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { Id } from '../../schemas/common.ts'
-import { RecordList, RecordView } from '../../schemas/record.ts'
+import { PatientConfirm } from '../../schemas/inspection.ts'
+import { RecordList, RecordSummary, RecordView } from '../../schemas/record.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { callerOf, type Guarded } from '../http/area.ts'
 import { partsOf } from './parts.ts'
+import { confirmPatient } from './patient-confirmation.ts'
 import { accessByOwner, listRecords, readRecord } from './read.ts'
 import { serveObject, serveRecord } from './serve.ts'
 import { uploadRecord } from './upload.ts'
@@ -82,6 +84,21 @@ export function recordRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugi
         }
       },
       request => readRecord(exchange, callerOf(request), request.params.record)
+    )
+    app.post(
+      '/v1/records/:record/patient-confirmation',
+      {
+        ...guarded('record.confirm-patient', 'clinician'),
+        schema: {
+          tags: ['records'],
+          summary: 'State why a record that names another patient is of this one all the same',
+          params: Type.Object({ record: Id }),
+          body: PatientConfirm,
+          response: { 200: RecordSummary }
+        }
+      },
+      request =>
+        confirmPatient(exchange, callerOf(request), request.params.record, request.body.reason)
     )
     app.route({
       method: ['GET', 'HEAD'],

@@ -53,9 +53,10 @@ export async function serveRecord(
   const recordKey = await openRecordKey(exchange.keyring, found)
   const { organisationId } = found.case
   // Whatever may fail comes before the grant, which is on record from then on.
+  const last = objects.at(-1)?.position ?? 0
   const named = objects.map(object => ({
     object,
-    name: entryName(object.position, objects.length, openFileName(recordKey, object))
+    name: entryName(object.position, last, openFileName(recordKey, object))
   }))
   const disclosure = await grant(exchange, access, { archive: objects.length })
   const zip = await zipOf(

@@ -1,71 +1,106 @@
-import { createSecretKey, timingSafeEqual } from 'node:crypto'
+import { createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
-import type { BlobWriter } from '../blobs/blobs.ts'
+import type { Patient } from '../../schemas/case.ts'
+import type { Blobs, BlobWriter } from '../blobs/blobs.ts'
 import { Refusal, type RefusalCode } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { objectContext } from '../sealing/keys.ts'
 import type { SealJob } from '../sealing/seal-pool.ts'
 import type { IncomingFile } from './form.ts'
 import { safeFileName } from './inspect/file-name.ts'
-import { INSPECT_BYTES, inspect } from './inspect/inspect.ts'
+import { INSPECT_BYTES, type Inspection, inspect } from './inspect/inspect.ts'
+import { HEAD_KEPT_BYTES, type Inspected, inspectorOf } from './inspect-file.ts'
 import { ONE_BLOB } from './layout.ts'
 import type { ObjectRow } from './queries.ts'
 import { sealFileName } from './record.ts'
+import { storedSource } from './stored-source.ts'
 
-export type StoredFile = Omit<ObjectRow, 'recordId'>
+/** A file that is durable, with what only its record needs to know of it. */
+export interface StoredFile {
+  row: Omit<ObjectRow, 'recordId'>
+  dicom: Inspected['dicom']
+}
+
+/** A file that was not taken. Its name is one any system can show. */
+export interface FileRefused {
+  position: number
+  fileName: string
+  refusal: Refusal
+}
 
 /** Files received but not yet durable, at most: while their blobs reach the disk, others arrive. */
 const FINISHING_MAX = 16
 
 export interface Files {
-  /** Takes one file to its end. It may still be on its way to the disk when this resolves. */
+  /**
+   * Takes one file to its end. It may still be on its way to the disk when this resolves. A file
+   * that is no good is read to its end and kept out; what ends the whole upload is thrown.
+   */
   add(file: IncomingFile): Promise<void>
-  /** Waits until all are durable, and describes them in their order. */
-  finish(): Promise<StoredFile[]>
+  /** Waits until all good ones are durable, and describes them and the others in their order. */
+  finish(): Promise<{ stored: StoredFile[]; refused: FileRefused[] }>
   /** Removes whatever was stored. Never throws. */
   discard(): Promise<void>
 }
 
+/** The record whose files they are. */
+export interface FilesOf {
+  organisationId: string
+  caseId: string
+  recordId: string
+  key: Buffer
+  /** Asked once, when a file says whose it is. */
+  patient(): Promise<Patient>
+}
+
 /** The files of one record on their way into the blob store. */
-export function beginFiles(
-  exchange: Exchange,
-  record: { organisationId: string; recordId: string; key: Buffer }
-): Files {
-  const finishing: Promise<StoredFile>[] = []
+export function beginFiles(exchange: Exchange, record: FilesOf): Files {
+  const finishing: Promise<StoredFile | FileRefused>[] = []
   const begun: { blob: BlobWriter; job: SealJob }[] = []
-  const nameKey = createSecretKey(record.key)
+  const key = createSecretKey(record.key)
+  const { organisationId, caseId, recordId, patient } = record
+  const home: Home = {
+    blobs: exchange.blobs,
+    organisationId,
+    recordId,
+    key,
+    inspectFile: inspectorOf(exchange, { caseId, key, patient })
+  }
 
   return {
     async add(file) {
       const id = uuidv7({ msecs: exchange.clock() })
       const chunks = chunksOf(file)
-      const { head, isWhole } = await firstBytes(chunks, file)
-      const seen = namePosition(file.position, () =>
-        inspect(Buffer.concat(head), isWhole, file.declared)
-      )
+      const first = await firstBytes(chunks)
+      let seen: Inspection
+      try {
+        seen = inspect(Buffer.concat(first.head), first.isWhole, file.declared)
+      } catch (err) {
+        const kept = keepOut(exchange.blobs, file, err)
+        kept.catch(() => {})
+        finishing.push(kept)
+        // The files behind it can only be had by reading past it.
+        if (!first.isWhole) for await (const _ of chunks);
+        return
+      }
 
       const blob = await exchange.blobs.create()
-      const context = objectContext(record.organisationId, record.recordId, id)
+      const context = objectContext(organisationId, recordId, id)
       const job = exchange.sealPool.seal({ key: record.key, context })
       begun.push({ blob, job })
       const storing = storeOutput(job, blob)
       storing.catch(() => job.abort())
 
-      const seal = (chunk: Buffer) => job.write(chunk).catch(err => causeOf(storing, err))
-      for (const chunk of head) await seal(chunk)
-      if (!isWhole) for await (const chunk of chunks) await seal(chunk)
+      const head = keepHead()
+      const seal = (chunk: Buffer) => {
+        head.keep(chunk)
+        return job.write(chunk).catch(err => causeOf(storing, err))
+      }
+      for (const chunk of first.head) await seal(chunk)
+      if (!first.isWhole) for await (const chunk of chunks) await seal(chunk)
 
-      const fileName = safeFileName(file.declared.fileName, `file-${file.position}`)
-      const stored = completeFile(file, job, storing, blob).then(sealed => ({
-        id,
-        position: file.position,
-        blob: blob.name,
-        format: ONE_BLOB,
-        layoutSealed: null,
-        ...seen,
-        ...sealed,
-        nameSealed: sealFileName(nameKey, id, fileName)
-      }))
+      const taken = { file, id, seen, head: head.kept(), job, storing, blob }
+      const stored = complete(home, taken).catch(err => keepOut(exchange.blobs, file, err, blob))
       // Whoever awaits it below hears of the failure; until then it must not count as unhandled.
       stored.catch(() => {})
       finishing.push(stored)
@@ -73,9 +108,10 @@ export function beginFiles(
     },
 
     async finish() {
-      const stored = await Promise.all(finishing)
-      await exchange.blobs.sync(stored.flatMap(({ blob }) => blob ?? []))
-      return stored
+      const files = await Promise.all(finishing)
+      const stored = files.filter(file => 'row' in file)
+      await exchange.blobs.sync(stored.flatMap(({ row }) => row.blob ?? []))
+      return { stored, refused: files.filter(file => 'refusal' in file) }
     },
 
     async discard() {
@@ -88,6 +124,107 @@ export function beginFiles(
       }
     }
   }
+}
+
+/** A file whose last byte has come. */
+interface Taken {
+  file: IncomingFile
+  id: string
+  seen: Inspection
+  head: Buffer
+  job: SealJob
+  storing: Promise<void>
+  blob: BlobWriter
+}
+
+/** Where files go, and what is done with each. */
+interface Home {
+  blobs: Blobs
+  organisationId: string
+  recordId: string
+  key: KeyObject
+  inspectFile: ReturnType<typeof inspectorOf>
+}
+
+/** Everything about a file that can be known only once its last byte has come. */
+async function complete(home: Home, taken: Taken): Promise<StoredFile> {
+  const { file, id, seen, head, job, storing, blob } = taken
+  const { organisationId, recordId, key } = home
+  const { bytes, sha256 } = await job.end().catch(err => causeOf(storing, err))
+  await storing
+  if (file.sha256 !== undefined && !timingSafeEqual(file.sha256, sha256)) {
+    throw refuseFile('digest-mismatch', file)
+  }
+  const row = {
+    id,
+    position: file.position,
+    blob: blob.name,
+    format: ONE_BLOB,
+    layoutSealed: null,
+    ...seen,
+    bytes,
+    sha256,
+    nameSealed: sealFileName(key, id, safeNameOf(file)),
+    summarySealed: null,
+    instanceRef: null
+  }
+  const committed = blob.commit()
+  const object = { ...row, recordId }
+  const stored = storedSource(home.blobs, { organisationId, recordKey: key, object })
+  // Looked into while it reaches the disk. Whatever its head does not hold must be there first.
+  const source = {
+    bytes,
+    read: (at: number, length: number) => committed.then(() => stored.read(at, length))
+  }
+  const looking = home.inspectFile({ objectId: id, type: seen.type, head, source })
+  const [looked, durable] = await Promise.allSettled([looking, committed])
+  if (durable.status === 'rejected') throw durable.reason
+  if (looked.status === 'rejected') throw looked.reason
+  const { dicom, ...inspected } = looked.value
+  return { row: { ...row, ...inspected }, dicom }
+}
+
+/** A file that is no good, and nothing of it left. What is no fault of the file is thrown on. */
+async function keepOut(
+  blobs: Blobs,
+  file: IncomingFile,
+  err: unknown,
+  blob?: BlobWriter
+): Promise<FileRefused> {
+  const refusal = refusalOf(file, err)
+  if (blob !== undefined) {
+    await blob.abort()
+    // What cannot be removed now is an orphan, which housekeeping removes.
+    await blobs.remove(blob.name).catch(() => {})
+  }
+  return { position: file.position, fileName: safeNameOf(file), refusal }
+}
+
+const safeNameOf = (file: IncomingFile): string =>
+  safeFileName(file.declared.fileName, `file-${file.position}`)
+
+/** A copy of the first bytes that pass: their own memory goes on to be sealed. */
+function keepHead() {
+  const pieces: Buffer[] = []
+  let bytes = 0
+  return {
+    keep(chunk: Buffer): void {
+      if (bytes >= HEAD_KEPT_BYTES) return
+      const piece = Buffer.from(chunk.subarray(0, HEAD_KEPT_BYTES - bytes))
+      pieces.push(piece)
+      bytes += piece.length
+    },
+    kept: () => Buffer.concat(pieces)
+  }
+}
+
+/**
+ * That a file is no good, naming it. A failure of ours is none of the file's and thrown on: a full
+ * disk, say, would refuse one file after another.
+ */
+function refusalOf(file: IncomingFile, err: unknown): Refusal {
+  if (!(err instanceof Refusal) || err.status >= 500) throw err
+  return new Refusal(err.code, err.message, { ...err.extra, filePosition: file.position })
 }
 
 /**
@@ -108,15 +245,12 @@ async function* chunksOf(file: IncomingFile): AsyncGenerator<Buffer> {
 }
 
 /** Enough of the file to tell its type, in the chunks it came in. */
-async function firstBytes(chunks: AsyncGenerator<Buffer>, file: IncomingFile) {
+async function firstBytes(chunks: AsyncGenerator<Buffer>) {
   const head: Buffer[] = []
   let bytes = 0
   while (bytes < INSPECT_BYTES) {
     const { value, done } = await chunks.next()
-    if (done) {
-      if (bytes === 0) throw refuseFile('file-empty', file)
-      return { head, isWhole: true }
-    }
+    if (done) return { head, isWhole: true }
     head.push(value)
     bytes += value.byteLength
   }
@@ -130,21 +264,6 @@ async function storeOutput(job: SealJob, blob: BlobWriter): Promise<void> {
   }
 }
 
-async function completeFile(
-  file: IncomingFile,
-  job: SealJob,
-  storing: Promise<void>,
-  blob: BlobWriter
-): Promise<{ bytes: number; sha256: Buffer }> {
-  const { bytes, sha256 } = await job.end().catch(err => causeOf(storing, err))
-  await storing
-  if (file.sha256 !== undefined && !timingSafeEqual(file.sha256, sha256)) {
-    throw refuseFile('digest-mismatch', file)
-  }
-  await blob.commit()
-  return { bytes, sha256 }
-}
-
 /**
  * Sealing was given up because its output could not be stored, or storing because sealing failed:
  * of the two failures the store's is the one to tell.
@@ -156,14 +275,4 @@ async function causeOf(storing: Promise<void>, err: unknown): Promise<never> {
 
 function refuseFile(code: RefusalCode, file: IncomingFile, cause?: unknown): Refusal {
   return new Refusal(code, undefined, { filePosition: file.position }, cause)
-}
-
-/** Adds to a refusal which file it is about. */
-function namePosition<T>(filePosition: number, look: () => T): T {
-  try {
-    return look()
-  } catch (err) {
-    if (!(err instanceof Refusal)) throw err
-    throw new Refusal(err.code, err.message, { ...err.extra, filePosition })
-  }
 }

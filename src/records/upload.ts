@@ -1,21 +1,27 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
-import type { RecordView } from '../../schemas/record.ts'
+import type { RecordView, RefusedFile } from '../../schemas/record.ts'
 import { actedBy } from '../audit/acted-by.ts'
-import { type CaseRow, caseOf } from '../cases/case.ts'
-import { Refusal } from '../errors.ts'
+import { type CaseRow, caseOf, openCaseDetails, openCaseKey } from '../cases/case.ts'
+import { publicFace, Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
 import { newKey, recordKeyContext, wrapKey } from '../sealing/keys.ts'
 import { recordForm, type UploadPart } from './form.ts'
-import { insertRecord, type ObjectRow } from './queries.ts'
+import { matchRecord, type PatientMatch } from './inspect/patient-match.ts'
+import { insertRecord, type ObjectRow, objectsOfCase } from './queries.ts'
 import { aboutRecord, sealRecordDetails, viewRecord } from './record.ts'
-import { beginFiles, type StoredFile } from './store-file.ts'
+import { beginFiles, type FileRefused, type StoredFile } from './store-file.ts'
+
+/** Refused files that are told one by one on the access log; the rest are counted. */
+const REFUSED_EVENTS_MAX = 20
 
 /**
  * Takes one record: the fields, then any number of files, each streamed through type check, digest
- * and sealing into the blob store and never in clear on the disk. All or nothing: the record and
- * its event appear in one transaction once every file is durable. If it stops earlier, for whatever
+ * and sealing into the blob store and never in clear on the disk. A file that is no good is left out
+ * and told of; when none is good, the first one's refusal is the answer. Otherwise all or nothing: a
+ * broken connection, a fault of the form or a full disk ends the upload, and the record and its
+ * event appear in one transaction once every good file is durable. If it stops earlier, for whatever
  * reason, no row names what was stored; it is removed at once, or after a crash by housekeeping.
  */
 export async function uploadRecord(
@@ -24,21 +30,30 @@ export async function uploadRecord(
   caseId: string,
   parts: AsyncIterable<UploadPart>
 ): Promise<RecordView> {
-  const { database, blobs, limits } = exchange
+  const { database, blobs, limits, keyring } = exchange
   const found = await caseOf(database.read, caller, caseId)
   if ((await blobs.freeBytes()) < limits.freeBytesMin) throw new Refusal('storage-full')
 
   const recordId = uuidv7({ msecs: exchange.clock() })
   const key = newKey()
-  const files = beginFiles(exchange, { organisationId: found.organisationId, recordId, key })
+  const { organisationId } = found
+  const patient = async () => openCaseDetails(await openCaseKey(keyring, found), found).patient
+  const files = beginFiles(exchange, { organisationId, caseId, recordId, key, patient })
   let committing = false
   try {
     const form = recordForm(parts, limits)
     for await (const file of form.files) await files.add(file)
-    const stored = await files.finish()
-    if (stored.length === 0) throw new Refusal('file-missing')
+    const { stored, refused } = await files.finish()
+    if (stored.length === 0) throw noneTaken(refused)
+    const verdict = stored.some(({ dicom }) => dicom?.patient)
+      ? matchRecord(
+          await patient(),
+          stored.map(({ dicom }) => dicom)
+        )
+      : { match: 'cannot-tell' as const }
     committing = true
-    return await commitRecord(exchange, caller, found, { recordId, key, ...form.fields(), stored })
+    const wanted = { recordId, key, ...form.fields(), stored, refused, match: verdict.match }
+    return await commitRecord(exchange, caller, found, wanted)
   } catch (err) {
     // A commit that the disk failed may be stored all the same, and then its rows need these blobs.
     // If it is not, housekeeping removes them after the next start.
@@ -50,6 +65,20 @@ export async function uploadRecord(
   }
 }
 
+/** The answer to an upload without a good file: what is wrong with the first, and with each. */
+function noneTaken(refused: FileRefused[]): Refusal {
+  const [first] = refused
+  if (first === undefined) return new Refusal('file-missing')
+  const { code, message, extra } = first.refusal
+  return new Refusal(code, message, { ...extra, refused: refused.map(tellRefused) })
+}
+
+/** What its sender is told of a file that was not taken. */
+export function tellRefused({ position, fileName, refusal }: FileRefused): RefusedFile {
+  const { title, next } = publicFace(refusal.code)
+  return { position, fileName, code: refusal.code, title, detail: next }
+}
+
 interface NewRecord {
   recordId: string
   key: Buffer
@@ -57,6 +86,8 @@ interface NewRecord {
   title: string
   date: string
   stored: StoredFile[]
+  refused: FileRefused[]
+  match: PatientMatch
 }
 
 async function commitRecord(
@@ -65,7 +96,7 @@ async function commitRecord(
   found: CaseRow,
   wanted: NewRecord
 ): Promise<RecordView> {
-  const { recordId, kind, title, date, stored } = wanted
+  const { recordId, kind, title, date, stored, refused } = wanted
   const key: KeyObject = createSecretKey(wanted.key)
   const record = {
     id: recordId,
@@ -78,19 +109,43 @@ async function commitRecord(
     ),
     detailsSealed: sealRecordDetails(key, recordId, { title, date }),
     objectCount: stored.length,
-    bytes: stored.reduce((total, file) => total + file.bytes, 0),
+    bytes: stored.reduce((total, { row }) => total + row.bytes, 0),
     createdBy: caller.accountId,
-    createdAt: exchange.clock()
+    createdAt: exchange.clock(),
+    patientMatch: wanted.match,
+    patientReasonSealed: null,
+    patientConfirmedBy: null,
+    patientConfirmedAt: null
   }
-  const objects: ObjectRow[] = stored.map(file => ({ ...file, recordId }))
+  const objects: ObjectRow[] = stored.map(({ row }) => ({ ...row, recordId }))
+  const about = aboutRecord({ record, case: found })
   await exchange.database.write(async tx => {
     await insertRecord(tx, record, objects)
     await exchange.audit.append(tx, {
       action: 'record.create',
       outcome: 'success',
-      ...actedBy(caller, { kind, objects: stored.length, bytes: record.bytes }),
-      ...aboutRecord({ record, case: found })
+      ...actedBy(caller, {
+        kind,
+        objects: stored.length,
+        bytes: record.bytes,
+        patientMatch: record.patientMatch,
+        ...(refused.length > 0 && { refused: refused.length })
+      }),
+      ...about
     })
+    for (const { position, refusal } of refused.slice(0, REFUSED_EVENTS_MAX)) {
+      await exchange.audit.append(tx, {
+        action: 'record.create',
+        outcome: 'refused',
+        code: refusal.code,
+        ...actedBy(caller, { filePosition: position }),
+        ...about
+      })
+    }
   })
-  return viewRecord(record, objects, key)
+  const known = await objectsOfCase(exchange.database.read, { caseId: found.id })
+  return {
+    ...viewRecord(record, objects, key, { known }),
+    ...(refused.length > 0 && { refused: refused.map(tellRefused) })
+  }
 }

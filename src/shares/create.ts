@@ -8,6 +8,7 @@ import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { findSpecialist } from '../identity/accounts.ts'
 import type { Caller } from '../identity/principal.ts'
+import { requireRightPatient } from '../records/patient-confirmation.ts'
 import { aboutRecord, recordsById } from '../records/record.ts'
 import { insertShare } from './queries.ts'
 import { aboutShare, type ShareRow, sealTerms } from './share.ts'
@@ -30,7 +31,8 @@ export async function createShare(
   const found = await caseOf(database.read, caller, caseId)
   const specialist = await findSpecialist(database.read, wanted.specialist)
   if (specialist === undefined) throw new Refusal('specialist-not-found')
-  await requireRecordsOfCase(database.read, caseId, wanted.records)
+  const records = await requireRecordsOfCase(database.read, caseId, wanted.records)
+  for (const record of records) requireRightPatient(record, found)
   const { notBefore, expiresAt } = lifeOf(exchange, wanted, now)
   const transfer = transferBasis(specialist.country, wanted.safeguard, now)
 
@@ -77,6 +79,7 @@ async function requireRecordsOfCase(queries: Queries, caseId: string, ids: strin
     throw new Refusal('record-not-in-case', 'elsewhere', { about: aboutRecord(found) })
   }
   if (rows.length !== ids.length) throw new Refusal('record-not-in-case', 'unknown')
+  return rows
 }
 
 /** When the share begins and ends. Its life counts from its beginning. */

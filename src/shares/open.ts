@@ -61,7 +61,7 @@ export async function openLink(
   const records = await sharedRecords(exchange, opened, found)
   return {
     ...(await viewOpened(exchange, opened, found)),
-    records: records.map(({ record, key }) => viewSummary(record, key))
+    records: records.map(({ record, key }) => viewSummary(record, key, 'specialist'))
   }
 }
 
@@ -104,11 +104,16 @@ export async function readManifest(
   const { database, clock } = exchange
   const { share, found } = await ownShare(database.read, caller, shareId)
   requireOpen(share, found, caller, clock())
-  const records = []
+  const shared = []
   for (const { record, key } of await sharedRecords(exchange, share, found)) {
     const objects = await findObjects(database.read, { recordId: record.id })
-    records.push(viewRecord(record, objects, key))
+    shared.push({ record, key, objects })
   }
+  // Of duplicates in records that were not shared nothing is told.
+  const known = shared.flatMap(({ objects }) => objects)
+  const records = shared.map(({ record, key, objects }) =>
+    viewRecord(record, objects, key, { reader: 'specialist', known })
+  )
   const view = await viewOpened(exchange, share, found)
   await database.write(async tx => {
     requireOpen(await rereadHeld(tx, shareId), found, caller, clock())

@@ -4,18 +4,20 @@ import { actedBy } from '../audit/acted-by.ts'
 import { Refusal, type RefusalCode } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
-import { SEGMENTS } from '../records/layout.ts'
 import { readRecord } from '../records/read.ts'
-import { insertRecord, type ObjectRow, sealFileName, viewRecord } from '../records/record.ts'
+import { insertRecord, objectsOfCase, viewRecord } from '../records/record.ts'
+import { tellRefused } from '../records/upload.ts'
 import {
   aboutDraft,
   type DraftInCase,
   draftOf,
+  objectOf,
   openDraftKey,
   openMetadata,
   type UploadRow
 } from './draft.ts'
 import { finishUpload } from './finish.ts'
+import { type Completing, type InspectedFiles, inspectFiles } from './inspect-files.ts'
 import { dissolveDraft, holdDraft, uploadsOfDraft } from './queries.ts'
 import { takeUpload } from './receive.ts'
 import { removeEnded } from './sweep.ts'
@@ -39,11 +41,12 @@ export async function completeDraft(
   if (found instanceof Error) throw found
   const key = await openDraftKey(keyring, found)
   await finishAll(exchange, caller, found, key)
-  requireFiles(found, await uploadsOfDraft(database.read, { draftId }))
+  const files = requireFiles(found, await uploadsOfDraft(database.read, { draftId }))
+  const inspected = await inspectFiles(exchange, { caller, found, key }, files)
   // Their blobs first: once the draft is gone nothing tells whose they were.
   await removeEnded(exchange)
   try {
-    return { view: await makeRecord(exchange, caller, found, key), isNew: true }
+    return { view: await makeRecord(exchange, { caller, found, key, inspected }), isNew: true }
   } catch (err) {
     // Another request may have been faster.
     if (!(err instanceof Refusal) || err.code !== 'draft-not-found') throw err
@@ -101,18 +104,21 @@ function requireFiles(found: DraftInCase, uploads: UploadRow[]): UploadRow[] {
 
 async function makeRecord(
   exchange: Exchange,
-  caller: Caller,
-  found: DraftInCase,
-  key: KeyObject
+  completing: Completing & { inspected: InspectedFiles }
 ): Promise<RecordView> {
+  const { caller, found, key, inspected } = completing
   const now = exchange.clock()
   const { id } = found.draft
-  return exchange.database.write(async tx => {
+  const made = await exchange.database.write(async tx => {
     // Read again: its key may have been wrapped anew, and an upload may have begun or ended.
     const draft = await holdDraft(tx, id, now)
     if (draft === undefined) throw new Refusal('draft-not-found', 'over')
-    const files = requireFiles(found, await uploadsOfDraft(tx, { draftId: id }))
-    const objects = files.map((file, i) => objectOf(file, i + 1, key))
+    const uploads = await uploadsOfDraft(tx, { draftId: id })
+    const files = requireFiles(found, uploads)
+    const objects = files.map((file, i) => ({
+      ...objectOf(file, i + 1, key),
+      ...inspected.ofFile(file.id)
+    }))
     const record = {
       id,
       caseId: draft.caseId,
@@ -122,36 +128,37 @@ async function makeRecord(
       objectCount: objects.length,
       bytes: objects.reduce((total, object) => total + object.bytes, 0),
       createdBy: caller.accountId,
-      createdAt: now
+      createdAt: now,
+      patientMatch: inspected.match,
+      patientReasonSealed: null,
+      patientConfirmedBy: null,
+      patientConfirmedAt: null
     }
     await insertRecord(tx, record, objects)
     await dissolveDraft(tx, id)
     await exchange.audit.append(tx, {
       action: 'record.create',
       outcome: 'success',
-      ...actedBy(caller, { kind: draft.kind, objects: objects.length, bytes: record.bytes }),
+      ...actedBy(caller, {
+        kind: draft.kind,
+        objects: objects.length,
+        bytes: record.bytes,
+        patientMatch: record.patientMatch
+      }),
       ...aboutDraft(found)
     })
-    return viewRecord(record, objects, key)
+    return { record, objects, refused: uploads.filter(({ state }) => state === 'refused') }
   })
-}
-
-function objectOf(upload: UploadRow, position: number, key: KeyObject): ObjectRow {
-  const { id, draftId, type, endToEnd, bytes, sha256, layoutSealed } = upload
-  if (type === null || endToEnd === null || sha256 === null) {
-    throw new Error('A stored upload lacks what was found of it.')
-  }
+  const known = await objectsOfCase(exchange.database.read, { caseId: found.draft.caseId })
+  const refused = made.refused.map(upload =>
+    tellRefused({
+      position: upload.position,
+      fileName: openMetadata(key, upload).fileName,
+      refusal: new Refusal(upload.code as RefusalCode)
+    })
+  )
   return {
-    id,
-    recordId: draftId,
-    position,
-    blob: null,
-    format: SEGMENTS,
-    type,
-    endToEnd,
-    bytes,
-    sha256,
-    nameSealed: sealFileName(key, id, openMetadata(key, upload).fileName),
-    layoutSealed
+    ...viewRecord(made.record, made.objects, key, { known }),
+    ...(refused.length > 0 && { refused })
   }
 }

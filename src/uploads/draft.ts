@@ -5,7 +5,8 @@ import { aboutCase } from '../cases/case.ts'
 import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Caller } from '../identity/principal.ts'
-import { openRecordDetails } from '../records/record.ts'
+import { SEGMENTS } from '../records/layout.ts'
+import { type ObjectRow, openRecordDetails, sealFileName } from '../records/record.ts'
 import type { Keyring } from '../sealing/keyrings/keyring.ts'
 import { canonicalContext, openBox, recordKeyContext, sealBox, unwrapKey } from '../sealing/keys.ts'
 import {
@@ -137,5 +138,28 @@ function viewUpload(upload: UploadRow, key: KeyObject): UploadView {
     ...(upload.part === 'partial' && { partial: true }),
     ...(code !== null && { code }),
     ...(sha256 !== null && { sha256: sha256.toString('hex') })
+  }
+}
+
+/** The object that a whole upload will be; nobody has looked into it yet. */
+export function objectOf(upload: UploadRow, position: number, key: KeyObject): ObjectRow {
+  const { id, draftId, type, endToEnd, bytes, sha256, layoutSealed } = upload
+  if (type === null || endToEnd === null || sha256 === null) {
+    throw new Error('A stored upload lacks what was found of it.')
+  }
+  return {
+    id,
+    recordId: draftId,
+    position,
+    blob: null,
+    format: SEGMENTS,
+    type,
+    endToEnd,
+    bytes,
+    sha256,
+    nameSealed: sealFileName(key, id, openMetadata(key, upload).fileName),
+    layoutSealed,
+    summarySealed: null,
+    instanceRef: null
   }
 }

@@ -254,7 +254,7 @@ export async function refuseUpload(tx: Queries, id: string, code: string): Promi
   const rows = await tx
     .update(uploads)
     .set({ state: 'refused', code })
-    .where(and(eq(uploads.id, id), eq(uploads.state, 'receiving')))
+    .where(and(eq(uploads.id, id), inArray(uploads.state, ['receiving', 'stored'])))
     .returning({ id: uploads.id })
   return rows.length > 0
 }

@@ -13,6 +13,7 @@ import {
   type TestExchange,
   uploadRecord
 } from '../helpers/exchange.ts'
+import { madeScan, SOMEBODY_ELSE } from '../helpers/made-dicom.ts'
 import { type ShareState, shareStates } from './table.ts'
 
 const HOUR = 3_600_000
@@ -56,6 +57,13 @@ export async function setScene(exchange: TestExchange): Promise<Scene> {
   }
 }
 
+/** A record of City Hospital's case whose header names somebody else. */
+export async function mismatch(exchange: TestExchange, caseId: string): Promise<string> {
+  const file = { name: 'somebody.dcm', bytes: madeScan(SOMEBODY_ELSE) }
+  const { id } = await uploadRecord(exchange.client('clinician'), caseId, { files: [file] })
+  return id
+}
+
 /** What a route needs in its query. */
 const queries: Record<string, string> = {
   '/v1/audit/questions/person': '?actor=00000000-0000-7000-8000-000000000000'
@@ -92,6 +100,9 @@ export function bodyOf(
     'POST /v1/cases': { patient, question: 'Which course is the better?' },
     'POST /v1/cases/search': { identifier },
     'POST /v1/cases/:case/records': recordForm({ files: [numberedText(100)] }),
+    'POST /v1/records/:record/patient-confirmation': {
+      reason: 'Registered under her maiden name.'
+    },
     'POST /v1/cases/:case/shares': { specialist, records: [scene.recordId], purpose: PURPOSE },
     'POST /v1/links/open': { link: scene.shares[state].link },
     'POST /v1/audit/events/search': {},

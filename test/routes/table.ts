@@ -68,6 +68,11 @@ export const table: Record<string, Row> = {
     'token  yes yes hidden  role role  role role  role',
     'record-not-found'
   ),
+  'POST /v1/records/:record/patient-confirmation': row(
+    'record.confirm-patient',
+    'token  yes yes hidden  role role  role role  role',
+    'record-not-found'
+  ),
   'GET /v1/records/:record/content': row(
     'content.read',
     'token  yes yes hidden  role role  role role  role',

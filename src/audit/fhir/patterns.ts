@@ -121,6 +121,7 @@ const table: Record<Action, Pattern> = {
   'case.search': patientList,
   'case.read': read,
   'record.create': create,
+  'record.confirm-patient': update,
   'record.list': patientList,
   'record.read': read,
   'content.read': read,

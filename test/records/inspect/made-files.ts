@@ -53,9 +53,11 @@ export function jpeg({ padding = 0 } = {}): Buffer {
   return Buffer.from(`ffd8${segments.map(part => pad + part).join('')}${pad}${scan}ffd9`, 'hex')
 }
 
-/** A header, then a first directory that says it has one entry. */
+/** A header, then a directory whose one entry says that the image is one pixel wide. */
 export function tiff({ little, big }: { little: boolean; big: boolean }): Buffer {
-  const numbers = big ? '43/2 8/2 0/2 16/8 1/8' : '42/2 8/4 1/2'
+  const numbers = big
+    ? '43/2 8/2 0/2 16/8 1/8 256/2 3/2 1/8 1/2 0/6 0/8'
+    : '42/2 8/4 1/2 256/2 3/2 1/4 1/2 0/2 0/4'
   const fields = numbers.split(' ').map(field => field.split('/').map(Number))
   const parts = fields.map(([value = 0, bytes = 0]) => {
     const field = Buffer.alloc(bytes)
