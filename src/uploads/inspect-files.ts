@@ -37,7 +37,7 @@ export async function inspectFiles(
   files: UploadRow[]
 ): Promise<InspectedFiles> {
   const { found, key } = completing
-  const { organisationId, id: recordId, caseId } = found.draft
+  const { organisationId, caseId } = found.draft
   const patient = async () =>
     openCaseDetails(await openCaseKey(exchange.keyring, found.case), found.case).patient
   const inspectFile = inspectorOf(exchange, { caseId, key, patient })
