@@ -246,11 +246,9 @@ async function mountAreas(fastify: FastifyInstance, exchange: Exchange, config: 
   fastify.get('/.well-known/jwks.json', { ...open, schema: { hide: true } }, async () =>
     exchange.links.jwks()
   )
-  await app.register(accountRoutes(exchange, guarded))
-  await app.register(caseRoutes(exchange, guarded))
-  await app.register(recordRoutes(exchange, guarded))
-  await app.register(draftRoutes(exchange, guarded))
-  await app.register(uploadRoutes(exchange, guarded))
+  for (const routes of [accountRoutes, caseRoutes, recordRoutes, draftRoutes, uploadRoutes]) {
+    await app.register(routes(exchange, guarded))
+  }
   await app.register(shareRoutes(exchange, guarded))
   await app.register(reviewRoutes(exchange, guarded))
   await app.register(auditRoutes(exchange, guarded))

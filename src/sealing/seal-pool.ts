@@ -53,7 +53,7 @@ export function createSealPool({ workers = 1 }: { workers?: number } = {}): Seal
       if (!first) throw new RangeError('A sealing pool has at least one worker.')
       // A digest runs on in one lane, which its name chooses.
       const lane = follow
-        ? (others.at((follow.name.charCodeAt(follow.name.length - 1) % lanes.size) - 1) ?? first)
+        ? ([...lanes].at(follow.name.charCodeAt(follow.name.length - 1) % lanes.size) ?? first)
         : others.reduce((a, b) => (b.jobs.size < a.jobs.size ? b : a), first)
       jobCount += 1
       return lane.start(jobCount, {

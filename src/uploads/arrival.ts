@@ -8,148 +8,166 @@ import { bytesOfSegment } from './read-back.ts'
 import { type Act, type Arrived, recordSegments } from './recorded.ts'
 import { beginSegment, type SealedSegment, type SegmentWriter } from './segment.ts'
 
-/** A segment that has this much is ended, and what came so far is acknowledged by the next HEAD. */
+/** A segment that has this much is ended, and what came so far is on record soon after. */
 export const SEGMENT_BYTES = 64 * 1_048_576
 /** One that ended with less is sealed anew together with what comes next. */
 export const SMALL_SEGMENT_BYTES = 1_048_576
 
-/** The bytes of one request on their way into an upload. */
-export interface Arrival {
-  /** Takes the piece and its memory. Refusals are those of the file, or `upload-too-long`. */
-  take(piece: Buffer): Promise<void>
-  /** Puts all that came so far on record, because it may be long until more comes. */
-  rest(): Promise<void>
-  /** The same at the end. Resolves to the new offset and whether the file is whole by it. */
-  end(): Promise<{ offset: number; isWhole: boolean }>
-  /** Gives up what is not on record. Never throws. */
-  discard(): Promise<void>
-}
-
 /**
- * Seals what arrives in segments and puts each on record once it is durable, while the next is
- * already arriving. With `keepBack` nothing is put on record before the end. The caller holds the
- * place of the upload.
+ * The bytes of one request on their way into an upload: sealed in segments, each of which is put on
+ * record once it is durable, while the next is already arriving. With `keepBack` nothing is put on
+ * record before the end. The caller holds the place of the upload.
  */
-export function beginArrival(exchange: Exchange, act: Act, keepBack: boolean): Arrival {
-  const { upload } = act.found
-  const home = homeOf(act.found)
-  let taken = upload.received
-  let nextNumber = upload.segments
-  let seen: Inspection | undefined = seenBefore(act.found)
-  const head: Buffer[] = []
-  let writer: SegmentWriter | undefined
-  /** What follows goes behind the segments that are on record, or about to be. */
-  let recordedTo = upload.received
-  let replaced: Arrived['replaced']
-  let isWhole = false
+export class Arrival {
+  readonly #exchange: Exchange
+  readonly #act: Act
+  readonly #keepBack: boolean
+  /** Bytes of the upload with those that were taken here. */
+  #taken: number
+  /** How far it is on record, or will be when what is being recorded is. */
+  #recordedTo: number
+  #nextNumber: number
+  #seen: Inspection | undefined
+  /** The first bytes, while they are too few to be judged. */
+  #head: Buffer[] = []
+  #writer: SegmentWriter | undefined
+  #replaced: Arrived['replaced']
   /** Durable, and kept back from the record until the end. */
-  let held: SealedSegment[] = []
+  #held: SealedSegment[] = []
   /** Segments that no row names yet, in order. */
-  let unnamed: SegmentWriter[] = []
-  let recording: Promise<void> = Promise.resolve()
+  #unnamed: SegmentWriter[] = []
+  #recording: Promise<void> = Promise.resolve()
+  #isWhole = false
 
-  async function begin(): Promise<SegmentWriter> {
-    const before = nextNumber === 0 || held.length > 0 ? undefined : await lastSegment()
-    const carried = before && (await bytesOfSegment(exchange, act, before))
-    if (before !== undefined) {
-      nextNumber = before.number
-      replaced = { blob: before.blob }
-    }
-    const follow = { name: upload.id, at: taken, skip: carried?.byteLength ?? 0 }
-    const place = { upload: upload.id, number: nextNumber }
-    const begun = await beginSegment(exchange, act.key, home, place, follow)
-    nextNumber += 1
-    unnamed.push(begun)
-    if (carried !== undefined) {
-      // Only the first segment can hold what was too little to judge.
-      if (needsLook()) head.push(Buffer.from(carried))
-      await begun.write(carried)
-    }
-    return begun
+  constructor(exchange: Exchange, act: Act, keepBack: boolean) {
+    const { upload } = act.found
+    this.#exchange = exchange
+    this.#act = act
+    this.#keepBack = keepBack
+    this.#taken = upload.received
+    this.#recordedTo = upload.received
+    this.#nextNumber = upload.segments
+    this.#seen = seenBefore(act.found)
   }
 
-  /** The one before, when it is small: then the next takes its place. */
-  async function lastSegment() {
-    await recording
-    const wanted = { uploadId: upload.id, place: nextNumber - 1 }
-    const [row] = await segmentAt(exchange.database.read, wanted)
+  /** Takes the piece and its memory. Refusals are those of the file, or `upload-too-long`. */
+  async take(piece: Buffer): Promise<void> {
+    if (this.#taken + piece.byteLength > this.#act.found.upload.bytes) {
+      throw new Refusal('upload-too-long')
+    }
+    this.#writer ??= await this.#begin()
+    this.#taken += piece.byteLength
+    await this.#look(piece)
+    await this.#writer.write(piece)
+    if (this.#writer.bytes() >= SEGMENT_BYTES) await this.#close()
+  }
+
+  /** Puts all that came so far on record, because it may be long until more comes. */
+  async rest(): Promise<void> {
+    if (this.#keepBack) return
+    await this.#close()
+    await this.#recording
+  }
+
+  /** The same at the end. Resolves to the new offset and whether the file is whole by it. */
+  async end(): Promise<{ offset: number; isWhole: boolean }> {
+    await this.#close()
+    await this.#recording
+    const segments = this.#held.splice(0)
+    if (segments.length > 0) await this.#record({ ...this.#arrived(), segments })
+    return { offset: this.#taken, isWhole: this.#isWhole }
+  }
+
+  /** Gives up what is not on record. Never throws. */
+  async discard(): Promise<void> {
+    await this.#recording.catch(() => {})
+    for (const writer of this.#unnamed.splice(0)) await writer.discard()
+  }
+
+  async #begin(): Promise<SegmentWriter> {
+    const { upload } = this.#act.found
+    const before = await this.#smallBefore()
+    const carried = before && (await bytesOfSegment(this.#exchange, this.#act, before))
+    if (before !== undefined) {
+      this.#nextNumber = before.number
+      this.#replaced = { blob: before.blob }
+    }
+    const place = { upload: upload.id, number: this.#nextNumber }
+    const follow = { name: upload.id, at: this.#taken, skip: carried?.byteLength ?? 0 }
+    const { key, found } = this.#act
+    const writer = await beginSegment(this.#exchange, key, homeOf(found), place, follow)
+    this.#nextNumber += 1
+    this.#unnamed.push(writer)
+    if (carried !== undefined) {
+      // What was too little to be judged is all in the first segment.
+      if (this.#needsLook() && this.#head.length === 0) this.#head.push(Buffer.from(carried))
+      await writer.write(carried)
+    }
+    return writer
+  }
+
+  /** The segment before, when it is small: then the next takes its place. */
+  async #smallBefore() {
+    if (this.#nextNumber === 0 || this.#keepsSome()) return undefined
+    await this.#recording
+    const wanted = { uploadId: this.#act.found.upload.id, place: this.#nextNumber - 1 }
+    const [row] = await segmentAt(this.#exchange.database.read, wanted)
     return row !== undefined && row.bytes < SMALL_SEGMENT_BYTES ? row : undefined
   }
 
-  const needsLook = () => seen === undefined && upload.part !== 'partial'
+  #keepsSome(): boolean {
+    return this.#keepBack && this.#taken > this.#recordedTo
+  }
 
-  async function look(piece: Buffer): Promise<void> {
-    if (!needsLook()) return
-    head.push(Buffer.from(piece.subarray(0, INSPECT_BYTES)))
-    const bytes = head.reduce((total, part) => total + part.byteLength, 0)
-    if (bytes < Math.min(INSPECT_BYTES, upload.bytes)) return
-    seen = await inspectHead(exchange, act, Buffer.concat(head.splice(0)))
+  #needsLook(): boolean {
+    return this.#seen === undefined && this.#act.found.upload.part !== 'partial'
+  }
+
+  async #look(piece: Buffer): Promise<void> {
+    if (!this.#needsLook()) return
+    this.#head.push(Buffer.from(piece.subarray(0, INSPECT_BYTES)))
+    const bytes = this.#head.reduce((total, part) => total + part.byteLength, 0)
+    if (bytes < Math.min(INSPECT_BYTES, this.#act.found.upload.bytes)) return
+    const head = Buffer.concat(this.#head.splice(0))
+    this.#seen = await inspectHead(this.#exchange, this.#act, head)
   }
 
   /** Ends the open segment; it is put on record behind the one before it. */
-  async function close(): Promise<void> {
-    const closing = writer
-    if (closing === undefined) return
-    writer = undefined
-    const earlier = recording
-    const [from, to] = [recordedTo, taken]
-    const arrived = { from, to, replaced, seen }
-    if (!keepBack) {
-      recordedTo = to
-      replaced = undefined
+  async #close(): Promise<void> {
+    const ending = this.#writer?.end()
+    if (ending === undefined) return
+    this.#writer = undefined
+    const earlier = this.#recording
+    const arrived = this.#arrived()
+    if (!this.#keepBack) {
+      this.#recordedTo = this.#taken
+      this.#replaced = undefined
     }
-    const ending = closing.end()
-    recording = (async () => {
+    this.#recording = (async () => {
       const sealed = await ending
       await earlier
-      if (keepBack) held.push(sealed)
-      else await record({ ...arrived, segments: [sealed] })
+      if (this.#keepBack) this.#held.push(sealed)
+      else await this.#record({ ...arrived, segments: [sealed] })
     })()
-    recording.catch(() => {})
+    this.#recording.catch(() => {})
     // So at most one is on its way to the disk while another arrives.
     await earlier
   }
 
-  async function record(arrived: Arrived): Promise<void> {
-    const named = () => {
-      unnamed = unnamed.slice(arrived.segments.length)
-    }
+  #arrived(): Omit<Arrived, 'segments'> {
+    const [from, to] = [this.#recordedTo, this.#taken]
+    return { from, to, replaced: this.#replaced, seen: this.#seen }
+  }
+
+  async #record(arrived: Arrived): Promise<void> {
+    const named = () => this.#unnamed.splice(0, arrived.segments.length)
     try {
-      isWhole = await recordSegments(exchange, act, arrived)
+      this.#isWhole = await recordSegments(this.#exchange, this.#act, arrived)
       named()
     } catch (err) {
       // What the disk failed may be stored all the same, and then its rows need these blobs.
       if (err instanceof Refusal && err.code === 'storage-unavailable') named()
       throw err
-    }
-  }
-
-  return {
-    async take(piece) {
-      if (taken + piece.byteLength > upload.bytes) throw new Refusal('upload-too-long')
-      writer ??= await begin()
-      taken += piece.byteLength
-      await look(piece)
-      await writer.write(piece)
-      if (writer.bytes() >= SEGMENT_BYTES) await close()
-    },
-    async rest() {
-      if (keepBack) return
-      await close()
-      await recording
-    },
-    async end() {
-      await close()
-      await recording
-      if (held.length > 0) {
-        await record({ from: recordedTo, to: taken, segments: held, replaced, seen })
-        held = []
-      }
-      return { offset: taken, isWhole }
-    },
-    async discard() {
-      await recording.catch(() => {})
-      for (const one of unnamed.splice(0)) await one.discard()
     }
   }
 }

@@ -5,8 +5,9 @@ import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
 import { aboutDraft, type DraftInCase, draftOf, openDraftKey, sealMetadata } from './draft.ts'
+import { addToDraft, countOpen } from './draft-queries.ts'
 import { readMetadata } from './metadata.ts'
-import { addToDraft, countOpen, insertUpload } from './queries.ts'
+import { insertUpload } from './queries.ts'
 
 /** What a creation request asks for (tus, creation and concatenation). */
 export interface Wanted {

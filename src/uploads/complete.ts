@@ -16,9 +16,10 @@ import {
   openMetadata,
   type UploadRow
 } from './draft.ts'
+import { dissolveDraft, holdDraft } from './draft-queries.ts'
 import { finishUpload } from './finish.ts'
 import { type Completing, type InspectedFiles, inspectFiles } from './inspect-files.ts'
-import { dissolveDraft, holdDraft, uploadsOfDraft } from './queries.ts'
+import { uploadsOfDraft } from './queries.ts'
 import { takeUpload } from './receive.ts'
 import { removeEnded } from './sweep.ts'
 

@@ -9,15 +9,11 @@ import { SEGMENTS } from '../records/layout.ts'
 import { type ObjectRow, openRecordDetails, sealFileName } from '../records/record.ts'
 import type { Keyring } from '../sealing/keyrings/keyring.ts'
 import { canonicalContext, openBox, recordKeyContext, sealBox, unwrapKey } from '../sealing/keys.ts'
-import {
-  type DraftInCase,
-  findDraft,
-  findUpload,
-  type UploadInCase,
-  type UploadRow
-} from './queries.ts'
+import { type DraftInCase, findDraft } from './draft-queries.ts'
+import { findUpload, type UploadInCase, type UploadRow } from './queries.ts'
 
-export type { DraftInCase, UploadInCase, UploadRow } from './queries.ts'
+export type { DraftInCase } from './draft-queries.ts'
+export type { UploadInCase, UploadRow } from './queries.ts'
 
 /** The draft with this id, for a caller of the organisation that owns its case, while it lives. */
 export async function draftOf(

@@ -9,7 +9,8 @@ import type { Caller } from '../identity/principal.ts'
 import { sealRecordDetails } from '../records/record.ts'
 import { newKey, recordKeyContext, wrapKey } from '../sealing/keys.ts'
 import { aboutDraft, draftOf, openDraftKey, viewDraft } from './draft.ts'
-import { countOpen, discardDraft, insertDraft, uploadsOfDraft } from './queries.ts'
+import { countOpen, discardDraft, insertDraft } from './draft-queries.ts'
+import { uploadsOfDraft } from './queries.ts'
 import { removeEnded } from './sweep.ts'
 
 const DAY_MILLISECONDS = 86_400_000

@@ -13,9 +13,10 @@ import {
   type UploadRow,
   uploadOf
 } from './draft.ts'
+import { addToDraft } from './draft-queries.ts'
 import { finishUpload } from './finish.ts'
 import { type ReadMetadata, readMetadata } from './metadata.ts'
-import { addToDraft, findUpload, giveSegments, insertUpload } from './queries.ts'
+import { findUpload, giveSegments, insertUpload } from './queries.ts'
 import { takeUpload } from './receive.ts'
 
 /** What a request to join asks for (tus, concatenation). */
@@ -76,6 +77,10 @@ async function join(
     throw new Refusal('file-too-large', undefined, { about })
   }
   await exchange.database.write(async tx => {
+    for (const part of parts) {
+      const [current] = await findUpload(tx, { id: part.id })
+      requireJoinable(current?.upload, draftId)
+    }
     // The parts become one file; their bytes are counted already.
     const room = { id: draftId, files: 1 - parts.length, bytes: 0, now }
     const left = await addToDraft(tx, { ...room, filesMax: Number.MAX_SAFE_INTEGER })
@@ -86,9 +91,8 @@ async function join(
     await insertUpload(tx, { ...row, position: place, received: bytes, segments })
     let at = 0
     for (const part of parts) {
-      const [current] = await findUpload(tx, { id: part.id })
-      requireJoinable(current?.upload, draftId)
-      await giveSegments(tx, { from: part.id, to: id, at })
+      const isGiven = await giveSegments(tx, { from: part.id, to: id, at })
+      if (!isGiven) throw unfit('a part was joined or ended meanwhile, or is named twice')
       at += part.segments
     }
     await exchange.audit.append(tx, {
@@ -126,6 +130,9 @@ function requireJoinable(part: UploadRow | undefined, draftId: string): void {
       : part.state !== 'stored'
         ? 'a part is not all there, or was joined before'
         : undefined
-  if (problem === undefined) return
-  throw new Refusal('request-invalid', 'Upload-Concat', { problems: [problem] })
+  if (problem !== undefined) throw unfit(problem)
+}
+
+function unfit(problem: string): Refusal {
+  return new Refusal('request-invalid', 'Upload-Concat', { problems: [problem] })
 }

@@ -4,7 +4,7 @@ import type { GiveBack } from '../database/places.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
-import { type Arrival, beginArrival } from './arrival.ts'
+import { Arrival } from './arrival.ts'
 import { aboutUpload, openDraftKey, type UploadInCase, uploadOf } from './draft.ts'
 import { finishUpload } from './finish.ts'
 import { type Act, append } from './recorded.ts'
@@ -52,7 +52,7 @@ export async function receive(
     }
     const key = await openDraftKey(exchange.keyring, found)
     const act: Act = { caller, found, key, action }
-    const arrival = beginArrival(exchange, act, checksum !== undefined)
+    const arrival = new Arrival(exchange, act, checksum !== undefined)
     try {
       return await takeBody(exchange, act, receiving, arrival, place)
     } catch (err) {

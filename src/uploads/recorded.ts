@@ -8,8 +8,8 @@ import type { Caller } from '../identity/principal.ts'
 import type { Inspection } from '../records/inspect/inspect.ts'
 import { type Segment, sealLayout } from '../records/layout.ts'
 import { aboutUpload, homeOf, openMetadata, type UploadInCase } from './draft.ts'
+import { addToDraft } from './draft-queries.ts'
 import {
-  addToDraft,
   advanceUpload,
   deleteSegments,
   insertSegment,

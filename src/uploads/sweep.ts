@@ -1,12 +1,7 @@
 import type { Exchange } from '../exchange.ts'
 import { aboutDraft } from './draft.ts'
-import {
-  deleteSegments,
-  discardDraft,
-  endedSegments,
-  expiredDrafts,
-  removeEmpty
-} from './queries.ts'
+import { discardDraft, expiredDrafts, removeEmpty } from './draft-queries.ts'
+import { deleteSegments, endedSegments } from './queries.ts'
 
 /** Rows and blobs handled in one go, so that no request waits long for it. */
 const BATCH = 200

@@ -78,7 +78,6 @@ export function tusOn(exchange: Exchange): AnswerTus {
     path: UPLOADS,
     relativeLocation: true,
     datastore: storeOn(exchange, call),
-    maxSize: exchange.limits.objectBytesMax,
     namingFunction: () => uuidv7({ msecs: exchange.clock() }),
     // Whoever changes an upload holds its place, which every process knows of.
     locker: noLocks,
