@@ -20,6 +20,7 @@ export const actions = [
   'record.list',
   'record.read',
   'content.read',
+  'object.scan',
   'share.create',
   'share.list',
   'share.read',

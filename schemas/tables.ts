@@ -1,27 +1,4 @@
-import { lite, pg } from './drizzle.ts'
-
-const bytea = pg.customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => 'bytea' })
-
-/**
- * The column kinds, whose JavaScript values are the same in both databases. Queries are typed
- * against PostgreSQL and run against SQLite by default: a call only PostgreSQL has fails the
- * default tests, a call only SQLite has fails the type check. This is the one cast.
- */
-const postgres = {
-  table: pg.pgTable,
-  text: (name: string) => pg.text(name),
-  int: (name: string) => pg.bigint(name, { mode: 'number' }),
-  flag: (name: string) => pg.boolean(name),
-  bytes: (name: string) => bytea(name)
-}
-
-const sqlite = {
-  table: lite.sqliteTable,
-  text: (name: string) => lite.text(name),
-  int: (name: string) => lite.integer(name, { mode: 'number' }),
-  flag: (name: string) => lite.integer(name, { mode: 'boolean' }),
-  bytes: (name: string) => lite.blob(name, { mode: 'buffer' })
-} as unknown as typeof postgres
+import { postgres, sqlite } from './columns.ts'
 
 /**
  * Every table, once. Ids are UUIDv7 text and times are milliseconds since 1970 UTC, both made in
@@ -133,7 +110,19 @@ function define(c: typeof postgres) {
     bytes: c.int('bytes').notNull(),
     sha256: c.bytes('sha256').notNull(),
     /** File name, under the record's key. */
-    nameSealed: c.bytes('name_sealed').notNull()
+    nameSealed: c.bytes('name_sealed').notNull(),
+    /** What the malware scanner says: pending, clean, infected or not-scanned. */
+    scan: c.text('scan').notNull().default('pending'),
+    /** Why it was not scanned. */
+    scanReason: c.text('scan_reason'),
+    /** The name of what was found in it, as the scanner has it. */
+    scanSignature: c.text('scan_signature'),
+    /** Since when it is as `scan` says; of one that is pending, when scanning first failed. */
+    scanAt: c.int('scan_at'),
+    /** When the background scan is to see to it; null when nothing is left to be done. */
+    scanDue: c.int('scan_due').default(0),
+    /** Scans that came to nothing. */
+    scanTries: c.int('scan_tries').notNull().default(0)
   })
 
   const shares = c.table('shares', {

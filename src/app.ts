@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
@@ -24,6 +23,7 @@ import { linkPage } from './http/link-page.ts'
 import { operationRoutes, refuseWhenStopping } from './http/operations.ts'
 import { answerBadAddress, answerProblems, answerUnreadable } from './http/problems.ts'
 import { countRefusals } from './http/refusal-counts.ts'
+import { requestIds } from './http/request-ids.ts'
 import { createStreams } from './http/streams.ts'
 import { createAuthenticator } from './identity/authenticate.ts'
 import { embeddedIssuer } from './identity/issuer.ts'
@@ -37,6 +37,7 @@ import {
   readSigningKeys
 } from './open-data.ts'
 import { recordRoutes } from './records/routes.ts'
+import { createScanner } from './records/scan/scanner.ts'
 import { createSealPool } from './sealing/seal-pool.ts'
 import { openLinkKeys } from './shares/link.ts'
 import { reviewRoutes, shareRoutes } from './shares/routes.ts'
@@ -143,6 +144,7 @@ async function openParts(
     tree,
     logGuard,
     sealPool: createSealPool(),
+    scanner: createScanner(config.scan, clock),
     links: await openLinkKeys(links, config.publicUrl, clock),
     disclosures,
     refusals: countRefusals(data, config.limits.refusalsPerMinuteMax),
@@ -229,16 +231,6 @@ function createFastify(config: Config, log: FastifyBaseLogger): FastifyInstance 
     done()
   })
   return fastify
-}
-
-/** Ids that no two requests share: a random part for this run, and a count. */
-function requestIds(): () => string {
-  const run = randomBytes(6).toString('base64url')
-  let count = 0
-  return () => {
-    count += 1
-    return `${run}-${count.toString(36)}`
-  }
 }
 
 async function mountAreas(fastify: FastifyInstance, exchange: Exchange, config: Config) {

@@ -5,6 +5,7 @@ import { createSecureContext } from 'node:tls'
 import type { Witness } from './audit/tree/witness.ts'
 import { type KeyringSettings, readKeyring } from './config-keyring.ts'
 import { readS3, type S3Settings } from './config-s3.ts'
+import { readScan, type ScanSettings } from './config-scan.ts'
 
 const KIB = 1024
 const GIB = 1024 ** 3
@@ -78,6 +79,8 @@ export interface Config {
   s3: S3Settings | undefined
   /** Where the keys are that wrap every other key. */
   keyring: KeyringSettings
+  /** Who looks for malware; nobody when undefined. */
+  scan: ScanSettings | undefined
   limits: Limits
 }
 
@@ -140,6 +143,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   const databaseUrl = readDatabaseUrl('DATABASE_URL', env, problems)
   const s3 = readS3(env, limits.objectBytesMax, problems)
   const keyring = readKeyring(env, problems)
+  const scan = readScan(env, number, problems)
   if (limits.shareHoursDefault > limits.shareHoursMax) {
     problems.push('CONSILIUM_SHARE_HOURS_DEFAULT must not be above CONSILIUM_SHARE_HOURS_MAX.')
   }
@@ -157,6 +161,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     witnesses,
     s3,
     keyring,
+    scan,
     limits: Object.freeze(limits)
   })
 }

@@ -97,6 +97,11 @@ const table = {
     'DICOM file hides another format',
     'Export it again from the imaging system.'
   ],
+  'file-infected': [
+    422,
+    'File is infected',
+    'A malware scan found something in it. Nothing of it was kept. Clean or replace the file, and tell your IT security.'
+  ],
   'digest-invalid': [
     400,
     'Repr-Digest cannot be read',
@@ -129,6 +134,11 @@ const table = {
   ],
   'share-ended': [409, 'Share has already ended', 'Nothing needs to be done.'],
   'record-not-in-case': [422, 'A record is not in this case', 'Name records of this case only.'],
+  'record-in-quarantine': [
+    409,
+    'Record is in quarantine',
+    'See under problems which record, why, and what to do.'
+  ],
   'specialist-not-found': [422, 'No such specialist', 'Check the account id of the specialist.'],
   'share-life-invalid': [
     422,
@@ -206,6 +216,8 @@ export interface RefusalExtra {
   filePosition?: number
   /** Response headers that belong to the refusal. */
   headers?: Record<string, string>
+  /** For the sealed details of the event alone. Nothing personal either. */
+  logged?: Record<string, string>
   /** For the access log only: whose object was refused, or to whom. The caller is not told. */
   about?: {
     actorId?: string

@@ -9,6 +9,7 @@ import type { Limits } from './config.ts'
 import type { Database } from './database/database.ts'
 import type { RefusalCounter } from './http/refusal-counter.ts'
 import type { Streams } from './http/streams.ts'
+import type { Scanner } from './records/scan/scanner.ts'
 import type { Keyring } from './sealing/keyrings/keyring.ts'
 import type { SealPool } from './sealing/seal-pool.ts'
 import type { LinkKeys } from './shares/link.ts'
@@ -35,6 +36,8 @@ export interface Exchange {
   keyring: Keyring
   serviceKeys: ServiceKeys
   sealPool: SealPool
+  /** Looks for malware; there may be none. */
+  scanner: Scanner
   links: LinkKeys
   audit: AuditLog
   /** The Merkle tree over the access log. */

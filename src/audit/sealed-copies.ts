@@ -1,5 +1,5 @@
 import type { Database } from '../database/database.ts'
-import type { AuditLog } from './log.ts'
+import type { AuditEvent, AuditLog } from './log.ts'
 import { issueReceipt, type Receipt } from './receipt.ts'
 
 /**
@@ -15,6 +15,27 @@ export async function recordBackupBegun(
   const details = { by: 'operator console', stage: 'begun', ...counts }
   const id = await database.write(tx =>
     audit.append(tx, { action: 'data.backup', outcome: 'success', details })
+  )
+  return issueReceipt(id)
+}
+
+/**
+ * Puts the beginning of a malware scan of one object on the log, and resolves once that is on the
+ * disk: to what lets the object be opened. Only the scanner of this service gets to see it, so it is
+ * not a disclosure; the verdict is an event of its own.
+ */
+export async function recordScanBegun(
+  database: Database,
+  audit: AuditLog,
+  about: Omit<AuditEvent, 'action' | 'outcome' | 'details'>
+): Promise<Receipt> {
+  const id = await database.write(tx =>
+    audit.append(tx, {
+      ...about,
+      action: 'object.scan',
+      outcome: 'success',
+      details: { by: 'service', stage: 'begun' }
+    })
   )
   return issueReceipt(id)
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { open, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
-import { asc, count, gt } from '../../schemas/drizzle.ts'
+import { and, asc, count, gt, ne } from '../../schemas/drizzle.ts'
 import { logState } from '../audit/tree/log-state.ts'
 import type { Queries } from '../database/database.ts'
 import { openPostgresCopy } from '../database/postgres-copy.ts'
@@ -123,7 +123,10 @@ export async function readCounts(read: Queries): Promise<Pick<Head, 'counts' | '
   }
 }
 
-/** Every object of the database, some at a time. `bytes` are those of the plaintext. */
+/**
+ * Every object of the database, some at a time, but for those that were infected and are gone.
+ * `bytes` are those of the plaintext.
+ */
 export async function* objectRows(
   read: Queries
 ): AsyncGenerator<{ id: string; blob: string; bytes: number }> {
@@ -133,7 +136,7 @@ export async function* objectRows(
     const rows = await read
       .select({ id, blob, bytes })
       .from(objects)
-      .where(gt(id, last))
+      .where(and(gt(id, last), ne(objects.scan, 'infected')))
       .orderBy(asc(id))
       .limit(OBJECTS_MAX)
     yield* rows

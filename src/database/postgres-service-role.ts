@@ -17,7 +17,8 @@ export const SERVICE_GRANTS: Record<string, string> = {
   service_keys: 'SELECT, INSERT',
   cases: 'SELECT, INSERT',
   records: 'SELECT, INSERT',
-  objects: 'SELECT, INSERT',
+  objects:
+    'SELECT, INSERT, UPDATE (scan, scan_reason, scan_signature, scan_at, scan_due, scan_tries)',
   shares: 'SELECT, INSERT, UPDATE (openings, open_until, revoked_at, revoked_by)',
   share_records: 'SELECT, INSERT',
   audit_events: 'SELECT',

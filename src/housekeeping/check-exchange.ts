@@ -14,6 +14,7 @@ import {
   type RecordInCase,
   viewRecord
 } from '../records/record.ts'
+import { WITHOUT_SCANNER } from '../records/scan/scanner.ts'
 import { openTerms } from '../shares/share.ts'
 
 type Parts = Pick<
@@ -107,14 +108,16 @@ async function checkRecord(
   const objects = await findObjects(exchange.database.read, { recordId: record.id })
   const bytes = objects.reduce((total, object) => total + object.bytes, 0)
   // Also when the record does not open: its blobs are still its own, and must not look like orphans.
-  for (const object of objects) blobs.add(object.blob)
+  // But the blob of an infected object is to be gone.
+  for (const { scan, blob } of objects) if (scan !== 'infected') blobs.add(blob)
   if (objects.length !== record.objectCount || bytes !== record.bytes) {
     faults.push(`Record ${record.id} has not the objects or bytes its row says.`)
   }
   await look(faults, `Record ${record.id}`, async () => {
     const key = await openRecordKey(exchange.keyring, found)
-    viewRecord(record, objects, key)
+    viewRecord(record, objects, key, WITHOUT_SCANNER)
     for (const object of objects) {
+      if (object.scan === 'infected') continue
       await look(faults, `Object ${object.id}`, async () => {
         const source = { organisationId: found.case.organisationId, recordKey: key, object }
         const digest = await digestOf(exchange, receipt, source)

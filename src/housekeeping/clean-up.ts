@@ -1,4 +1,4 @@
-import { inArray } from '../../schemas/drizzle.ts'
+import { and, inArray, ne } from '../../schemas/drizzle.ts'
 import type { Exchange } from '../exchange.ts'
 import { removeExpired } from '../identity/oidc-adapter.ts'
 
@@ -65,7 +65,8 @@ export async function removeOrphans(
     const named = await exchange.database.read
       .select({ blob: objects.blob })
       .from(objects)
-      .where(inArray(objects.blob, batch))
+      // The blob of an infected object is removed at once. What a crash or a power cut left goes here.
+      .where(and(inArray(objects.blob, batch), ne(objects.scan, 'infected')))
     const known = new Set(named.map(row => row.blob))
     for (const name of batch) {
       if (known.has(name)) continue

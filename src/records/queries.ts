@@ -56,7 +56,13 @@ const insertObject = prepared(q =>
       endToEnd: p('endToEnd'),
       bytes: p('bytes'),
       sha256: p('sha256'),
-      nameSealed: p('nameSealed')
+      nameSealed: p('nameSealed'),
+      scan: p('scan'),
+      scanReason: p('scanReason'),
+      scanSignature: p('scanSignature'),
+      scanAt: p('scanAt'),
+      scanDue: p('scanDue'),
+      scanTries: p('scanTries')
     })
     .prepare('insert_object')
 )

@@ -8,6 +8,8 @@ import type { Caller } from '../identity/principal.ts'
 import type { Keyring } from '../sealing/keyrings/keyring.ts'
 import { canonicalContext, openBox, recordKeyContext, sealBox, unwrapKey } from '../sealing/keys.ts'
 import { findObject, findRecord, type ObjectRow, type RecordRow } from './queries.ts'
+import { quarantineOf, viewScan } from './scan/quarantine.ts'
+import type { ScanPolicy } from './scan/scanner.ts'
 
 export type { ObjectRow, RecordRow } from './queries.ts'
 export { findObjects, recordsById, recordsOfCase } from './queries.ts'
@@ -72,7 +74,10 @@ export function openFileName(key: KeyObject, object: ObjectRow): string {
   return openBox(key, nameContext(object.id), object.nameSealed).toString()
 }
 
-function viewWithoutObjects(record: RecordRow, key: KeyObject): Omit<RecordView, 'objects'> {
+function viewWithoutObjects(
+  record: RecordRow,
+  key: KeyObject
+): Omit<RecordView, 'objects' | 'quarantine'> {
   const details: RecordDetails = JSON.parse(
     openBox(key, detailsContext(record.id), record.detailsSealed).toString()
   )
@@ -87,18 +92,26 @@ function viewWithoutObjects(record: RecordRow, key: KeyObject): Omit<RecordView,
   }
 }
 
-export function viewRecord(record: RecordRow, objects: ObjectRow[], key: KeyObject): RecordView {
+/** A record as its owner and its reader see it, under the operator's policy on malware. */
+export function viewRecord(
+  record: RecordRow,
+  objects: ObjectRow[],
+  key: KeyObject,
+  policy: ScanPolicy
+): RecordView {
   return {
     ...viewWithoutObjects(record, key),
-    objects: objects.map(object => viewObject(object, key))
+    quarantine: quarantineOf(objects, policy),
+    objects: objects.map(object => viewObject(object, key, policy))
   }
 }
 
-export function viewSummary(record: RecordRow, key: KeyObject): RecordSummary {
+/** A record in a list, but for its quarantine, which is asked for all of the list at once. */
+export function viewSummary(record: RecordRow, key: KeyObject): Omit<RecordSummary, 'quarantine'> {
   return { ...viewWithoutObjects(record, key), objectCount: record.objectCount }
 }
 
-function viewObject(object: ObjectRow, key: KeyObject): ObjectView {
+function viewObject(object: ObjectRow, key: KeyObject, policy: ScanPolicy): ObjectView {
   return {
     id: object.id,
     position: object.position,
@@ -106,6 +119,7 @@ function viewObject(object: ObjectRow, key: KeyObject): ObjectView {
     type: object.type,
     endToEnd: object.endToEnd,
     bytes: object.bytes,
-    sha256: object.sha256.toString('hex')
+    sha256: object.sha256.toString('hex'),
+    ...viewScan(object, policy)
   }
 }

@@ -10,6 +10,8 @@ import { safeFileName } from './inspect/file-name.ts'
 import { INSPECT_BYTES, inspect } from './inspect/inspect.ts'
 import type { ObjectRow } from './queries.ts'
 import { sealFileName } from './record.ts'
+import type { ScanColumns } from './scan/verdict.ts'
+import type { ScanWhileSealing } from './scan/while-sealing.ts'
 
 export type StoredFile = Omit<ObjectRow, 'recordId'>
 
@@ -31,7 +33,7 @@ export function beginFiles(
   record: { organisationId: string; recordId: string; key: Buffer }
 ): Files {
   const finishing: Promise<StoredFile>[] = []
-  const begun: { blob: BlobWriter; job: SealJob }[] = []
+  const begun: { blob: BlobWriter; job: SealJob; scan: ScanWhileSealing }[] = []
   const nameKey = createSecretKey(record.key)
 
   return {
@@ -46,16 +48,20 @@ export function beginFiles(
       const blob = await exchange.blobs.create()
       const context = objectContext(record.organisationId, record.recordId, id)
       const job = exchange.sealPool.seal({ key: record.key, context })
-      begun.push({ blob, job })
+      const scan = exchange.scanner.begin(seen)
+      begun.push({ blob, job, scan })
       const storing = storeOutput(job, blob)
       storing.catch(() => job.abort())
 
-      const seal = (chunk: Buffer) => job.write(chunk).catch(err => causeOf(storing, err))
+      const seal = (chunk: Buffer) => {
+        scan.take(chunk)
+        return job.write(chunk).catch(err => causeOf(storing, err))
+      }
       for (const chunk of head) await seal(chunk)
       if (!isWhole) for await (const chunk of chunks) await seal(chunk)
 
       const fileName = safeFileName(file.declared.fileName, `file-${file.position}`)
-      const stored = completeFile(file, job, storing, blob).then(sealed => ({
+      const stored = completeFile(file, job, storing, blob, scan).then(sealed => ({
         id,
         position: file.position,
         blob: blob.name,
@@ -77,7 +83,10 @@ export function beginFiles(
     },
 
     async discard() {
-      for (const { job } of begun) job.abort()
+      for (const { job, scan } of begun) {
+        job.abort()
+        scan.abort()
+      }
       await Promise.allSettled(finishing)
       for (const { blob } of begun) {
         await blob.abort()
@@ -132,15 +141,18 @@ async function completeFile(
   file: IncomingFile,
   job: SealJob,
   storing: Promise<void>,
-  blob: BlobWriter
-): Promise<{ bytes: number; sha256: Buffer }> {
+  blob: BlobWriter,
+  scan: ScanWhileSealing
+): Promise<{ bytes: number; sha256: Buffer } & ScanColumns> {
   const { bytes, sha256 } = await job.end().catch(err => causeOf(storing, err))
   await storing
   if (file.sha256 !== undefined && !timingSafeEqual(file.sha256, sha256)) {
     throw refuseFile('digest-mismatch', file)
   }
+  // What is infected never becomes a blob.
+  const scanned = await scan.columns(file.position)
   await blob.commit()
-  return { bytes, sha256 }
+  return { bytes, sha256, ...scanned }
 }
 
 /**

@@ -92,5 +92,5 @@ async function commitRecord(
       ...aboutRecord({ record, case: found })
     })
   })
-  return viewRecord(record, objects, key)
+  return viewRecord(record, objects, key, exchange.scanner.policy)
 }

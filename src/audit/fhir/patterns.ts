@@ -121,6 +121,7 @@ const table: Record<Action, Pattern> = {
   'record.list': patientList,
   'record.read': read,
   'content.read': read,
+  'object.scan': running(subtypes.verify),
   'share.create': create,
   'share.list': patientList,
   'share.read': disclosure,

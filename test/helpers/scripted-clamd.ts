@@ -1,0 +1,133 @@
+import { once } from 'node:events'
+import { createServer, type Socket } from 'node:net'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+
+/** What a scripted clamd does with a stream. It has all of it, unless it answers at once. */
+export interface Script {
+  /** The answer, with its zero byte; nothing when undefined. */
+  reply?: string
+  /** Answers, or closes, when this many bytes have come, and not at the end of the stream. */
+  after?: number
+  /** Says nothing more and keeps the connection. */
+  stall?: boolean
+  /** Reads nothing more once it has this much. */
+  stopReading?: number
+  /** Answers once this is resolved. */
+  when?: Promise<unknown>
+}
+
+export interface ScriptedClamd {
+  address: string
+  /** What to do with the next streams, until it is changed. */
+  script: Script
+  /** What it answers to PING. */
+  pong: string
+  /** What it answers to VERSION. */
+  version: string
+  /** Streams that began, and the content of those that came to their end. */
+  begun: number
+  streams: Buffer[]
+  /** Streams open now, and the most there ever were. */
+  open: number
+  openMax: number
+  /** Stops listening, and ends what is open. */
+  close(): Promise<void>
+}
+
+/** A clamd that does as it is told, on a unix socket of this test. */
+export async function scriptedClamd(t: Test, script: Script = {}): Promise<ScriptedClamd> {
+  const sockets = new Set<Socket>()
+  // Beside the folder of the test, which its service empties.
+  const address = join(
+    '/tmp',
+    `scripted-clamd-${process.pid}-${Math.random().toString(36).slice(2)}`
+  )
+  const clamd: ScriptedClamd = {
+    address,
+    script: { reply: 'stream: OK\0', ...script },
+    pong: 'PONG\0',
+    version: 'ClamAV 1.4.6\0',
+    begun: 0,
+    streams: [],
+    open: 0,
+    openMax: 0,
+    async close() {
+      if (!server.listening) return
+      server.close()
+      for (const socket of sockets) socket.destroy()
+      await once(server, 'close')
+    }
+  }
+  const server = createServer(socket => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    socket.on('close', () => sockets.delete(socket))
+    void talk(clamd, socket)
+  })
+  server.listen(address)
+  await once(server, 'listening')
+  t.teardown(() => clamd.close())
+  return clamd
+}
+
+async function talk(clamd: ScriptedClamd, socket: Socket): Promise<void> {
+  let got: Buffer = Buffer.alloc(0)
+  const first = await nextData(socket)
+  got = first
+  if (got.toString().startsWith('zPING')) return void socket.end(clamd.pong)
+  if (got.toString().startsWith('zVERSION')) return void socket.end(clamd.version)
+  const { script } = clamd
+  clamd.begun += 1
+  clamd.open += 1
+  clamd.openMax = Math.max(clamd.open, clamd.openMax)
+  socket.once('close', () => {
+    clamd.open -= 1
+  })
+  got = got.subarray('zINSTREAM\0'.length)
+  const pieces: Buffer[] = []
+  let bytes = 0
+  for (;;) {
+    while (got.length >= 4 && got.length >= 4 + got.readUInt32BE(0)) {
+      const length = got.readUInt32BE(0)
+      if (length === 0) {
+        clamd.streams.push(Buffer.concat(pieces))
+        return answer(script, socket)
+      }
+      pieces.push(got.subarray(4, 4 + length))
+      bytes += length
+      got = got.subarray(4 + length)
+    }
+    if (script.after !== undefined && bytes >= script.after) return answer(script, socket)
+    if (script.stopReading !== undefined && bytes >= script.stopReading) return
+    const more = await nextData(socket)
+    if (more.length === 0) return
+    got = Buffer.concat([got, more])
+  }
+}
+
+async function answer({ stall, reply, when }: Script, socket: Socket): Promise<void> {
+  await when
+  if (stall) return
+  if (reply === undefined) socket.end()
+  else socket.end(Buffer.from(reply, 'latin1'))
+}
+
+/** The next bytes; none when the connection is over. */
+function nextData(socket: Socket): Promise<Buffer> {
+  return new Promise(resolve => {
+    const done = (data?: Buffer) => {
+      socket.pause()
+      socket.off('data', done)
+      socket.off('close', over)
+      socket.off('end', over)
+      resolve(data ?? Buffer.alloc(0))
+    }
+    const over = () => done()
+    if (socket.destroyed) return resolve(Buffer.alloc(0))
+    socket.on('data', done)
+    socket.on('close', over)
+    socket.on('end', over)
+    socket.resume()
+  })
+}
