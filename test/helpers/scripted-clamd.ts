@@ -1,17 +1,22 @@
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Test } from 'tap'
 
 /** What a scripted clamd does with a stream. It has all of it, unless it answers at once. */
 export interface Script {
   /** The answer, with its zero byte; nothing when undefined. */
   reply?: string
+  /** The answer to this content, in place of `reply`. */
+  replyTo?: (content: Buffer) => string
+  /** Answers so much later. */
+  delayMilliseconds?: number
   /** Answers, or closes, when this many bytes have come, and not at the end of the stream. */
   after?: number
   /** Says nothing more and keeps the connection. */
   stall?: boolean
-  /** Reads nothing more once it has this much. */
+  /** Reads nothing more for a second once it has this much, and then it is not interested. */
   stopReading?: number
   /** Answers once this is resolved. */
   when?: Promise<unknown>
@@ -34,6 +39,8 @@ export interface ScriptedClamd {
   /** Stops listening, and ends what is open. */
   close(): Promise<void>
 }
+
+const STOP_MILLISECONDS = 1000
 
 /** A clamd that does as it is told, on a unix socket of this test. */
 export async function scriptedClamd(t: Test, script: Script = {}): Promise<ScriptedClamd> {
@@ -91,23 +98,32 @@ async function talk(clamd: ScriptedClamd, socket: Socket): Promise<void> {
     while (got.length >= 4 && got.length >= 4 + got.readUInt32BE(0)) {
       const length = got.readUInt32BE(0)
       if (length === 0) {
-        clamd.streams.push(Buffer.concat(pieces))
-        return answer(script, socket)
+        const content = Buffer.concat(pieces)
+        clamd.streams.push(content)
+        const reply = script.replyTo?.(content) ?? script.reply
+        return answer({ ...script, ...(reply !== undefined && { reply }) }, socket)
       }
       pieces.push(got.subarray(4, 4 + length))
       bytes += length
       got = got.subarray(4 + length)
     }
     if (script.after !== undefined && bytes >= script.after) return answer(script, socket)
-    if (script.stopReading !== undefined && bytes >= script.stopReading) return
+    if (script.stopReading !== undefined && bytes >= script.stopReading) {
+      // A socket that is not read does not see that the other end has gone.
+      setTimeout(() => socket.resume(), STOP_MILLISECONDS).unref()
+      return
+    }
     const more = await nextData(socket)
     if (more.length === 0) return
     got = Buffer.concat([got, more])
   }
 }
 
-async function answer({ stall, reply, when }: Script, socket: Socket): Promise<void> {
+async function answer(script: Script, socket: Socket): Promise<void> {
+  const { stall, reply, when, delayMilliseconds } = script
   await when
+  if (delayMilliseconds !== undefined) await pause(delayMilliseconds)
+  socket.resume()
   if (stall) return
   if (reply === undefined) socket.end()
   else socket.end(Buffer.from(reply, 'latin1'))

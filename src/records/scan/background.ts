@@ -84,7 +84,7 @@ export async function scanRound(
   const { scanner, database, clock } = exchange
   let done = 0
   for (;;) {
-    if ((await scanner.health()) === 'failing') {
+    if (!(await scanner.isUp())) {
       await giveUpWaiting(exchange)
       return done
     }

@@ -41,6 +41,8 @@ export interface Scanner {
     pull: () => Promise<Buffer | undefined>,
     signal: AbortSignal
   ): Promise<Verdict | undefined>
+  /** Whether it answers now. */
+  isUp(): Promise<boolean>
   health(): Promise<ScannerHealth>
   /** What clamd says it is; rejects when it does not answer. */
   version(): Promise<string>
@@ -56,6 +58,7 @@ export function createScanner(settings: ScanSettings | undefined, clock: () => n
       backgroundMax: 0,
       begin: notScanned,
       scan: async () => undefined,
+      isUp: async () => false,
       health: async () => 'off',
       version: async () => 'no scanner'
     }
@@ -65,6 +68,11 @@ export function createScanner(settings: ScanSettings | undefined, clock: () => n
   const slots = createSlots(backgroundMax)
   const uploads = inlineScans(settings, connectionsMax - backgroundMax, clock)
   const version = () => askClamd(clamd, 'VERSION')
+  const isUp = () =>
+    askClamd(clamd, 'PING').then(
+      answer => answer === 'PONG',
+      () => false
+    )
   return {
     policy: Object.freeze({ isOn: true, unscanned }),
     bytesMax,
@@ -72,9 +80,10 @@ export function createScanner(settings: ScanSettings | undefined, clock: () => n
     backgroundMax,
     begin: uploads.begin,
     version,
+    isUp,
     health: sharedHealth(async () => {
-      const [pong, release] = await Promise.all([askClamd(clamd, 'PING'), version()])
-      if (pong !== 'PONG') return 'failing'
+      const [isThere, release] = await Promise.all([isUp(), version()])
+      if (!isThere) return 'failing'
       return areOld(release, clock()) ? 'signatures are old' : 'ok'
     }),
     async scan(bytes, pull, signal) {
