@@ -13,7 +13,9 @@ t.test('the API page lists every code with its status and title', async t => {
 })
 
 t.test('the operating page lists every setting that the code reads', async t => {
-  const sources = ['', '-s3', '-keyring'].map(part => read(`src/config${part}.ts`)).join('')
+  const sources = ['', '-s3', '-scan', '-keyring']
+    .map(part => read(`src/config${part}.ts`))
+    .join('')
   const names = sources.match(/CONSILIUM_[A-Z0-9_]+/g) ?? []
   const settings = new Set(names.filter(name => !name.endsWith('_')))
   t.ok(settings.has('CONSILIUM_S3_BUCKET'))

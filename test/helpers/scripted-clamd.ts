@@ -30,6 +30,8 @@ export interface ScriptedClamd {
   pong: string
   /** What it answers to VERSION. */
   version: string
+  /** Commands that were answered. */
+  asked: number
   /** Streams that began, and the content of those that came to their end. */
   begun: number
   streams: Buffer[]
@@ -55,6 +57,7 @@ export async function scriptedClamd(t: Test, script: Script = {}): Promise<Scrip
     script: { reply: 'stream: OK\0', ...script },
     pong: 'PONG\0',
     version: 'ClamAV 1.4.6\0',
+    asked: 0,
     begun: 0,
     streams: [],
     open: 0,
@@ -82,6 +85,7 @@ async function talk(clamd: ScriptedClamd, socket: Socket): Promise<void> {
   let got: Buffer = Buffer.alloc(0)
   const first = await nextData(socket)
   got = first
+  if (!got.toString().startsWith('zINSTREAM')) clamd.asked += 1
   if (got.toString().startsWith('zPING')) return void socket.end(clamd.pong)
   if (got.toString().startsWith('zVERSION')) return void socket.end(clamd.version)
   const { script } = clamd
