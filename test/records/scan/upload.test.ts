@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import type { RecordView } from '../../../schemas/record.ts'
+import { inlineScans } from '../../../src/records/scan/while-sealing.ts'
 import { assertSound, blobFiles } from '../../faults/soundness.ts'
 import { clamdServer, EICAR, MARKED } from '../../helpers/clamd-server.ts'
 import {
@@ -9,10 +10,12 @@ import {
   openShare,
   sampleFile,
   sendRecord,
+  sha256,
   shareRecords,
   startExchange,
   uploadRecord
 } from '../../helpers/exchange.ts'
+import { scriptedClamd } from '../../helpers/scripted-clamd.ts'
 import { pathologyReport } from '../../samples/samples.ts'
 import { file, objectRows, pdfWith, readRecord, scanNow, sendShare, toldOf } from './scene.ts'
 
@@ -77,6 +80,38 @@ t.test('an infected file is refused while it is uploaded, wherever the infection
   t.match(manifest.records, [{ quarantine: 'none', objects: [{ scan: 'clean' }, {}] }])
   await assertSound(t, x, [])
 })
+
+t.test('the scanner sees just what is stored, in whatever pieces it comes', async t => {
+  const clamd = await scriptedClamd(t)
+  const x = await startExchange(t, { env: { CONSILIUM_CLAMD: clamd.address } })
+  const { id: caseId } = await createCase(x.client('clinician'))
+  for (const bytes of [1, 65_535, 65_536, 1_048_575, 7_000_000]) {
+    const one = numberedText(bytes)
+    const { objects } = await uploadRecord(x.client('clinician'), caseId, { files: [one] })
+    const [seen] = clamd.streams.splice(0)
+    t.equal(sha256(seen ?? Buffer.alloc(0)), sha256(one.bytes), `${bytes} bytes`)
+    t.match(objects, [{ scan: 'clean', sha256: sha256(one.bytes) }])
+  }
+})
+
+t.test('memory that sealing takes away is copied first, and no other', async t => {
+  const clamd = await scriptedClamd(t)
+  const scans = inlineScans({ ...limits, clamd: { path: clamd.address } }, 1, Date.now)
+  const whole = text.subarray(0, 2_000_000)
+  const scan = scans.begin({ endToEnd: false })
+  for (let at = 0; at < whole.length; at += 50_000) {
+    // Every second piece is the sole owner of its memory, as a full buffer of a socket is.
+    const piece = whole.subarray(at, at + 50_000)
+    const isSole = at % 100_000 === 0
+    const given = isSole ? new Uint8Array(piece) : piece
+    scan.take(given)
+    if (isSole) new Uint8Array((given.buffer as ArrayBuffer).transfer()).fill(0)
+  }
+  t.match(await scan.columns(1), { scan: 'clean' })
+  t.equal(sha256(clamd.streams[0] ?? Buffer.alloc(0)), sha256(whole))
+})
+
+const limits = { bytesMax: 1e9, secondsMax: 10 }
 
 t.test('in the middle of a large file, while it arrives or soon after', async t => {
   const clamd = await clamdServer(t)
