@@ -28,6 +28,7 @@ export const actions = [
   'upload.read',
   'upload.receive',
   'upload.end',
+  'object.scan',
   'share.create',
   'share.list',
   'share.read',

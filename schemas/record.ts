@@ -34,6 +34,28 @@ export const RecordFields = Type.Object(
 )
 export type RecordFields = Static<typeof RecordFields>
 
+export const quarantines = ['none', 'waiting', 'held'] as const
+export type Quarantine = (typeof quarantines)[number]
+const Quarantine = Type.Enum(quarantines, {
+  description:
+    'Only a record with none can be shared. waiting: until its files are scanned. held: a file of it is infected, or could not be scanned and may not be shared unscanned.'
+})
+
+const scanOfObject = {
+  scan: Type.Enum(['pending', 'clean', 'infected', 'not-scanned'] as const, {
+    description: 'What the malware scanner says of this file.'
+  }),
+  scanReason: Type.Optional(
+    Type.Enum(['too-large', 'timed-out', 'scanner-down', 'end-to-end', 'off'] as const, {
+      description: 'Why it was not scanned. off: this service has no scanner.'
+    })
+  ),
+  scanSignature: Type.Optional(Type.String({ description: 'What was found in it.' })),
+  scannedAt: Type.Optional(Timestamp)
+}
+const ObjectScan = Type.Object(scanOfObject)
+export type ObjectScan = Static<typeof ObjectScan>
+
 export const ObjectView = Type.Object(
   {
     id: Id,
@@ -46,7 +68,8 @@ export const ObjectView = Type.Object(
     bytes: Type.Integer(),
     sha256: Type.String({ description: 'Of the file as it was sent, in hex.' }),
     summary: ObjectSummaryView,
-    patientMatch: Type.Optional(PatientMatchView)
+    patientMatch: Type.Optional(PatientMatchView),
+    ...scanOfObject
   },
   { $id: 'Object' }
 )
@@ -62,7 +85,8 @@ const ofRecord = {
   createdAt: Timestamp,
   bytes: Type.Integer(),
   patientMatch: PatientMatchView,
-  patientConfirmation: Type.Optional(PatientConfirmation)
+  patientConfirmation: Type.Optional(PatientConfirmation),
+  quarantine: Quarantine
 }
 
 export const RecordView = Type.Object(

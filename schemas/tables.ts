@@ -126,7 +126,19 @@ function define(c: Columns) {
     /** What is in it, under the record's key; null when it was stored before files were inspected. */
     summarySealed: c.bytes('summary_sealed'),
     /** HMAC of its SOP Instance UID and case under the lookup key: equal instances, equal bytes. */
-    instanceRef: c.bytes('instance_ref')
+    instanceRef: c.bytes('instance_ref'),
+    /** What the malware scanner says: pending, clean, infected or not-scanned. */
+    scan: c.text('scan').notNull().default('pending'),
+    /** Why it was not scanned. */
+    scanReason: c.text('scan_reason'),
+    /** The name of what was found in it, as the scanner has it. */
+    scanSignature: c.text('scan_signature'),
+    /** Since when it is as `scan` says; of one that is pending, when scanning first failed. */
+    scanAt: c.int('scan_at'),
+    /** When the background scan is to see to it; null when nothing is left to be done. */
+    scanDue: c.int('scan_due').default(0),
+    /** Scans that came to nothing. */
+    scanTries: c.int('scan_tries').notNull().default(0)
   })
 
   const shares = c.table('shares', {

@@ -19,7 +19,7 @@ const SUMMARY = '.tap/report/coverage-summary.json'
  * what is laid out on a page, and a stop; or what has its own server in the first run already.
  */
 const SAME_ON_BOTH =
-  /^test\/(backup\/|deployment\/|faults\/(blob-faults|damage|keyring|keys-unavailable|memory|postgres-faults|stop|upload-malformed)|flows\/hostile-requests|http\/(headers|problems|ranges)|audit\/(report\/|tree\/(guard|rotation|checkpoints))|records\/|routes-ids|scripts\/(key-service|open-object))/
+  /^test\/(backup\/|deployment\/|faults\/(blob-faults|damage|keyring|keys-unavailable|memory|postgres-faults|stop|upload-malformed)|flows\/hostile-requests|http\/(headers|problems|ranges)|audit\/(report\/|tree\/(guard|rotation|checkpoints))|records\/(?!scan\/background)|routes-ids|scripts\/(key-service|open-object))/
 
 /** What a test file imports when it opens an exchange. */
 const OPENS_EXCHANGE = /\/(exchange|data|identity|real-service|scene|damage-stage)\.ts'/

@@ -38,6 +38,7 @@ import {
 } from './open-data.ts'
 import { createInspectPool } from './records/inspect/inspect-pool.ts'
 import { recordRoutes } from './records/routes.ts'
+import { createScanner } from './records/scan/scanner.ts'
 import { createSealPool } from './sealing/seal-pool.ts'
 import { openLinkKeys } from './shares/link.ts'
 import { reviewRoutes, shareRoutes } from './shares/routes.ts'
@@ -146,6 +147,7 @@ async function openParts(
     logGuard,
     sealPool: createSealPool(),
     inspectPool: createInspectPool({ log }),
+    scanner: createScanner(config.scan, clock),
     links: await openLinkKeys(links, config.publicUrl, clock),
     disclosures,
     refusals: countRefusals(data, config.limits.refusalsPerMinuteMax),

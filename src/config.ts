@@ -6,6 +6,7 @@ import type { Witness } from './audit/tree/witness.ts'
 import { type KeyringSettings, readKeyring } from './config-keyring.ts'
 import { type Limits, readLimits } from './config-limits.ts'
 import { readS3, type S3Settings } from './config-s3.ts'
+import { readScan, type ScanSettings } from './config-scan.ts'
 
 export type { Limits } from './config-limits.ts'
 
@@ -29,6 +30,8 @@ export interface Config {
   s3: S3Settings | undefined
   /** Where the keys are that wrap every other key. */
   keyring: KeyringSettings
+  /** Who looks for malware; nobody when undefined. */
+  scan: ScanSettings | undefined
   limits: Limits
 }
 
@@ -91,6 +94,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   const databaseUrl = readDatabaseUrl('DATABASE_URL', env, problems)
   const s3 = readS3(env, limits.objectBytesMax, problems)
   const keyring = readKeyring(env, problems)
+  const scan = readScan(env, number, problems)
   if (limits.shareHoursDefault > limits.shareHoursMax) {
     problems.push('CONSILIUM_SHARE_HOURS_DEFAULT must not be above CONSILIUM_SHARE_HOURS_MAX.')
   }
@@ -108,6 +112,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     witnesses,
     s3,
     keyring,
+    scan,
     limits: Object.freeze(limits)
   })
 }

@@ -116,6 +116,11 @@ const table = {
     'Image has too many pixels',
     'Send it as TIFF or DICOM in tiles. The limit is in the API description.'
   ],
+  'file-infected': [
+    422,
+    'File is infected',
+    'A malware scan found something in it. Nothing of it was kept. Clean or replace the file, and tell your IT security.'
+  ],
   'digest-invalid': [
     400,
     'Repr-Digest cannot be read',
@@ -198,6 +203,11 @@ const table = {
     'There is nothing to confirm',
     'Nothing needs to be done: it is no mismatch, or a reason was stated before.'
   ],
+  'record-in-quarantine': [
+    409,
+    'Record is in quarantine',
+    'See under problems which record, why, and what to do.'
+  ],
   'specialist-not-found': [422, 'No such specialist', 'Check the account id of the specialist.'],
   'share-life-invalid': [
     422,
@@ -279,6 +289,8 @@ export interface RefusalExtra {
   headers?: Record<string, string>
   /** It is on the access log already, in the transaction of what it ended. */
   recorded?: boolean
+  /** For the sealed details of the event alone. Nothing personal either. */
+  logged?: Record<string, string>
   /** For the access log only: whose object was refused, or to whom. The caller is not told. */
   about?: {
     actorId?: string

@@ -10,6 +10,7 @@ import type { Database } from './database/database.ts'
 import type { RefusalCounter } from './http/refusal-counter.ts'
 import type { Streams } from './http/streams.ts'
 import type { InspectPool } from './records/inspect/inspect-pool.ts'
+import type { Scanner } from './records/scan/scanner.ts'
 import type { Keyring } from './sealing/keyrings/keyring.ts'
 import type { SealPool } from './sealing/seal-pool.ts'
 import type { LinkKeys } from './shares/link.ts'
@@ -38,6 +39,8 @@ export interface Exchange {
   sealPool: SealPool
   /** Looks into files, in a thread that may be ended. */
   inspectPool: InspectPool
+  /** Looks for malware; there may be none. */
+  scanner: Scanner
   links: LinkKeys
   audit: AuditLog
   /** The Merkle tree over the access log. */

@@ -3,6 +3,8 @@ import { ConfigError, readConfig } from './config.ts'
 import { cleanUp } from './housekeeping/clean-up.ts'
 import { createLogger } from './log.ts'
 import { prepareData, sharedHours } from './open-data.ts'
+import { scanWaiting } from './records/scan/background.ts'
+import { tellScanner } from './records/scan/tell-scanner.ts'
 
 /** The process: configuration, data, service, listen; and in reverse when it is told to stop. */
 async function main(): Promise<void> {
@@ -23,6 +25,8 @@ async function main(): Promise<void> {
   await app.fastify.listen({ host: config.host, port: config.port })
   if (process.stdout.isTTY || data.isNew) tellWhatNext(config.publicUrl, data.isNew)
   const housekeeping = cleanUp(app.exchange, sharedHours(config))
+  await tellScanner(app.exchange.scanner, log)
+  const scanning = scanWaiting(app.exchange)
 
   let stopping = false
   const stop = async () => {
@@ -30,6 +34,7 @@ async function main(): Promise<void> {
     stopping = true
     log.info('stopping')
     await housekeeping.stop()
+    await scanning.stop()
     await recordRun('service.stop').catch(() => {})
     await app.stop()
     data.release()

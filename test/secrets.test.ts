@@ -19,6 +19,7 @@ import {
   QUESTION,
   safeguard,
   sendLink,
+  sendRecord,
   shareRecords,
   startExchange,
   type TestExchange,
@@ -26,6 +27,7 @@ import {
 } from './helpers/exchange.ts'
 import { assertion } from './helpers/identity.ts'
 import { intrude } from './helpers/intruder.ts'
+import { scriptedClamd } from './helpers/scripted-clamd.ts'
 
 const TITLE = 'Stereotactic biopsy of Ottoline'
 const FILE_NAME = 'quillfeather-biopsy-1951.txt'
@@ -125,6 +127,8 @@ async function live(exchange: TestExchange) {
   const { id: caseId } = await createCase(clinician)
   const files = [{ name: FILE_NAME, bytes: Buffer.from(CONTENT) }]
   const record = await uploadRecord(clinician, caseId, { title: TITLE, files })
+  const unclean = [{ name: FILE_NAME, bytes: Buffer.from(`${CONTENT}unclean`) }]
+  await sendRecord(clinician, caseId, { title: TITLE, files: unclean })
   const held = safeguard(exchange.clock.now(), { reference: REFERENCE })
   const share = await shareRecords(exchange, caseId, [record.id], {
     with: 'specialistUs',
@@ -204,7 +208,11 @@ async function strangersHear(
 }
 
 t.test('no key, no token and no name is anywhere it must not be', async t => {
-  const exchange = await startExchange(t)
+  const clamd = await scriptedClamd(t)
+  clamd.script = {
+    replyTo: file => (file.includes('unclean') ? 'stream: Test.X FOUND\0' : 'stream: OK\0')
+  }
+  const exchange = await startExchange(t, { env: { CONSILIUM_CLAMD: clamd.address } })
   const told = await live(exchange)
   const heard = await strangersHear(exchange, told)
   const log = await exchange.client('auditor').send('GET', '/v1/audit/events/export')

@@ -31,3 +31,24 @@ export async function recordOwnReading(
 ): Promise<Receipt> {
   return issueReceipt(await database.write(tx => audit.append(tx, event)))
 }
+
+/**
+ * Puts the beginning of a malware scan of one object on the log, and resolves once that is on the
+ * disk: to what lets the object be opened. Only the scanner of this service gets to see it, so it is
+ * not a disclosure; the verdict is an event of its own.
+ */
+export async function recordScanBegun(
+  database: Database,
+  audit: AuditLog,
+  about: Omit<AuditEvent, 'action' | 'outcome' | 'details'>
+): Promise<Receipt> {
+  const id = await database.write(tx =>
+    audit.append(tx, {
+      ...about,
+      action: 'object.scan',
+      outcome: 'success',
+      details: { by: 'service', stage: 'begun' }
+    })
+  )
+  return issueReceipt(id)
+}

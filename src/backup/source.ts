@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { open, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
-import { asc, count, gt } from '../../schemas/drizzle.ts'
+import { and, asc, count, eq, gt, ne } from '../../schemas/drizzle.ts'
 import { logState } from '../audit/tree/log-state.ts'
 import type { Queries } from '../database/database.ts'
 import { openPostgresCopy } from '../database/postgres-copy.ts'
@@ -135,7 +135,7 @@ export interface StoredBlob {
   bytes: number
 }
 
-/** Every blob of the objects of the database, some at a time. */
+/** Every blob of the objects of the database, some at a time, but for those that were infected. */
 export async function* blobRows(read: Queries): AsyncGenerator<StoredBlob> {
   const { objects, objectSegments } = read.tables
   const { id, blob, bytes } = objects
@@ -143,7 +143,7 @@ export async function* blobRows(read: Queries): AsyncGenerator<StoredBlob> {
     const rows = await read
       .select({ id, blob, bytes })
       .from(objects)
-      .where(gt(id, last))
+      .where(and(gt(id, last), ne(objects.scan, 'infected')))
       .orderBy(asc(id))
       .limit(ROWS_MAX)
     for (const row of rows) if (row.blob !== null) yield { ...row, blob: row.blob }
@@ -158,7 +158,8 @@ export async function* blobRows(read: Queries): AsyncGenerator<StoredBlob> {
         bytes: objectSegments.bytes
       })
       .from(objectSegments)
-      .where(gt(objectSegments.blob, last))
+      .innerJoin(objects, eq(objects.id, objectSegments.objectId))
+      .where(and(gt(objectSegments.blob, last), ne(objects.scan, 'infected')))
       .orderBy(asc(objectSegments.blob))
       .limit(ROWS_MAX)
     yield* rows

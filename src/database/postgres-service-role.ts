@@ -18,7 +18,8 @@ export const SERVICE_GRANTS: Record<string, string> = {
   cases: 'SELECT, INSERT',
   records:
     'SELECT, INSERT, UPDATE (patient_reason_sealed, patient_confirmed_by, patient_confirmed_at)',
-  objects: 'SELECT, INSERT',
+  objects:
+    'SELECT, INSERT, UPDATE (scan, scan_reason, scan_signature, scan_at, scan_due, scan_tries)',
   object_segments: 'SELECT, INSERT',
   drafts: 'SELECT, INSERT, UPDATE (files, bytes, discarded_at), DELETE',
   uploads:

@@ -16,6 +16,7 @@ import {
   segmentRows,
   viewRecord
 } from '../records/record.ts'
+import { WITHOUT_SCANNER } from '../records/scan/scanner.ts'
 import { openTerms } from '../shares/share.ts'
 
 type Parts = Pick<
@@ -109,8 +110,10 @@ async function checkRecord(
   const objects = await findObjects(exchange.database.read, { recordId: record.id })
   const bytes = objects.reduce((total, object) => total + object.bytes, 0)
   // Also when the record does not open: its blobs are still its own, and must not look like orphans.
+  // But the blobs of an infected object are to be gone.
   const segments = await segmentsOf(exchange, objects)
-  for (const { blob } of [...objects, ...segments.values()].flat()) {
+  const kept = objects.filter(({ scan }) => scan !== 'infected')
+  for (const { blob } of [...kept, ...kept.flatMap(({ id }) => segments.get(id) ?? [])]) {
     if (blob !== null) blobs.add(blob)
   }
   if (objects.length !== record.objectCount || bytes !== record.bytes) {
@@ -118,8 +121,9 @@ async function checkRecord(
   }
   await look(faults, `Record ${record.id}`, async () => {
     const key = await openRecordKey(exchange.keyring, found)
-    viewRecord(record, objects, key)
+    viewRecord(record, objects, key, WITHOUT_SCANNER)
     for (const object of objects) {
+      if (object.scan === 'infected') continue
       await look(faults, `Object ${object.id}`, async () => {
         const { organisationId } = found.case
         const source = { organisationId, recordKey: key, object }

@@ -37,7 +37,9 @@ export function operationRoutes(
 
   app.get('/readyz', { ...open, schema: { hide: true } }, async (_request, reply) => {
     const checks = await readiness(exchange, state, keyring)
-    const ready = Object.values(checks).every(answer => answer === 'ok')
+    const { scanner, ...needed } = checks
+    // Without a scanner, or while it is down, uploads wait and everything else goes on.
+    const ready = Object.values(needed).every(answer => answer === 'ok')
     return reply
       .code(ready ? 200 : 503)
       .header('cache-control', 'no-store')
@@ -60,11 +62,12 @@ async function readiness(
   state: Stopping,
   keyring: ReturnType<typeof keyringHealth>
 ): Promise<Record<string, string>> {
-  const { database, blobs, limits, logGuard, tree } = exchange
-  const [databaseIs, keyringIs, storeIs, roomIs] = await Promise.all([
+  const { database, blobs, limits, logGuard, tree, scanner } = exchange
+  const [databaseIs, keyringIs, storeIs, scannerIs, roomIs] = await Promise.all([
     tell(database.check()),
     tell(keyring()),
     tell(blobs.check()),
+    tell(scanner.health()),
     tell(blobs.freeBytes().then(bytes => (bytes >= limits.freeBytesMin ? 'ok' : 'low on space')))
   ])
   return {
@@ -73,7 +76,8 @@ async function readiness(
     keyring: keyringIs,
     log: logGuard.trouble() ?? 'ok',
     checkpoint: tree.isUnpublished() ? 'cannot be written' : 'ok',
-    storage: storeIs === 'ok' ? roomIs : storeIs
+    storage: storeIs === 'ok' ? roomIs : storeIs,
+    scanner: scannerIs
   }
 }
 

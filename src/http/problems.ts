@@ -80,7 +80,8 @@ async function recordRefusal(
         ...(caller?.trace ?? traceOf(request)),
         // Of a caller nobody knows every auditor reads the event, so it names no object.
         ...(caller && { asked: idsIn(request.params) }),
-        ...(extra.filePosition === undefined ? {} : { filePosition: extra.filePosition })
+        ...(extra.filePosition === undefined ? {} : { filePosition: extra.filePosition }),
+        ...extra.logged
       }
     })
   )

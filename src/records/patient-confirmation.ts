@@ -13,6 +13,7 @@ import {
   sealReason,
   viewSummary
 } from './record.ts'
+import { quarantineOfRecords } from './scan/quarantine.ts'
 
 /**
  * Says why a record whose headers name another patient is of this one, so that it may be shared. It
@@ -25,7 +26,7 @@ export async function confirmPatient(
   recordId: string,
   reason: string
 ): Promise<RecordSummary> {
-  const { database, keyring, audit, clock } = exchange
+  const { database, keyring, audit, clock, scanner } = exchange
   const found = await recordOf(database.read, caller, recordId)
   const key = await openRecordKey(keyring, found)
   const reasonSealed = sealReason(key, recordId, reason)
@@ -47,7 +48,8 @@ export async function confirmPatient(
     })
     return row
   })
-  return viewSummary(confirmed, key)
+  const states = await quarantineOfRecords(database.read, [recordId], scanner.policy)
+  return { ...viewSummary(confirmed, key), quarantine: states.get(recordId) ?? 'waiting' }
 }
 
 /** Throws `patient-mismatch` for a record that may be of another patient, until it is confirmed. */

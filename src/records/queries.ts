@@ -1,4 +1,4 @@
-import { and, asc, eq, inArray, isNull, sql } from '../../schemas/drizzle.ts'
+import { and, asc, eq, inArray, isNull, ne, sql } from '../../schemas/drizzle.ts'
 import { prepared, type Queries } from '../database/database.ts'
 
 const p = sql.placeholder
@@ -99,7 +99,13 @@ const insertObject = prepared(q =>
       nameSealed: p('nameSealed'),
       layoutSealed: p('layoutSealed'),
       summarySealed: p('summarySealed'),
-      instanceRef: p('instanceRef')
+      instanceRef: p('instanceRef'),
+      scan: p('scan'),
+      scanReason: p('scanReason'),
+      scanSignature: p('scanSignature'),
+      scanAt: p('scanAt'),
+      scanDue: p('scanDue'),
+      scanTries: p('scanTries')
     })
     .prepare('insert_object')
 )
@@ -115,15 +121,23 @@ export async function insertRecord(tx: Queries, row: RecordRow, objects: ObjectR
  */
 export async function namedBlobs(queries: Queries, names: string[]): Promise<Set<string>> {
   const { objects, objectSegments, uploadSegments } = queries.tables
-  const known = new Set<string>()
-  for (const table of [uploadSegments, objectSegments, objects]) {
-    const rows = await queries
-      .select({ blob: table.blob })
-      .from(table)
-      .where(inArray(table.blob, names))
-    for (const { blob } of rows) if (blob !== null) known.add(blob)
-  }
-  return known
+  const isKept = ne(objects.scan, 'infected')
+  const arriving = queries
+    .select({ blob: uploadSegments.blob })
+    .from(uploadSegments)
+    .where(inArray(uploadSegments.blob, names))
+  const parts = queries
+    .select({ blob: objectSegments.blob })
+    .from(objectSegments)
+    .innerJoin(objects, eq(objects.id, objectSegments.objectId))
+    .where(and(inArray(objectSegments.blob, names), isKept))
+  const wholes = queries
+    .select({ blob: objects.blob })
+    .from(objects)
+    .where(and(inArray(objects.blob, names), isKept))
+  // In this order, because a blob only ever moves from the first to the second.
+  const rows = [...(await arriving), ...(await parts), ...(await wholes)]
+  return new Set(rows.flatMap(({ blob }) => blob ?? []))
 }
 
 /** The blobs of an object that is sealed in segments, in their order, as the plain rows have them. */

@@ -5,6 +5,7 @@ import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
 import { findObjects, objectsOfCase, recordsOfCase } from './queries.ts'
 import { aboutRecord, openRecordKey, recordOf, viewRecord, viewSummary } from './record.ts'
+import { quarantineOfRecords } from './scan/quarantine.ts'
 import type { Access } from './serve.ts'
 
 /** One record of the caller's organisation, with its objects. */
@@ -13,11 +14,12 @@ export async function readRecord(
   caller: Caller,
   recordId: string
 ): Promise<RecordView> {
-  const { database, keyring } = exchange
+  const { database, keyring, scanner } = exchange
   const found = await recordOf(database.read, caller, recordId)
   const objects = await findObjects(database.read, { recordId })
   const known = await objectsOfCase(database.read, { caseId: found.case.id })
-  const view = viewRecord(found.record, objects, await openRecordKey(keyring, found), { known })
+  const key = await openRecordKey(keyring, found)
+  const view = viewRecord(found.record, objects, key, scanner.policy, { known })
   await database.write(tx =>
     exchange.audit.append(tx, {
       action: 'record.read',
@@ -38,8 +40,12 @@ export async function listRecords(
   const { database, keyring } = exchange
   const found = await caseOf(database.read, caller, caseId)
   const records: RecordSummary[] = []
-  for (const record of await recordsOfCase(database.read, caseId)) {
-    records.push(viewSummary(record, await openRecordKey(keyring, { record, case: found })))
+  const rows = await recordsOfCase(database.read, caseId)
+  const ids = rows.map(({ id }) => id)
+  const states = await quarantineOfRecords(database.read, ids, exchange.scanner.policy)
+  for (const record of rows) {
+    const summary = viewSummary(record, await openRecordKey(keyring, { record, case: found }))
+    records.push({ ...summary, quarantine: states.get(record.id) ?? 'waiting' })
   }
   await database.write(tx =>
     exchange.audit.append(tx, {

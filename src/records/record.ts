@@ -12,6 +12,8 @@ import type { PatientMatch } from './inspect/patient-match.ts'
 import { lineOfRecord, studiesOf } from './inspect/study.ts'
 import { openSummary, type StoredSummary } from './object-summary.ts'
 import { findObject, findRecord, type ObjectRow, type RecordRow } from './queries.ts'
+import { quarantineOf, viewScan } from './scan/quarantine.ts'
+import type { ScanPolicy } from './scan/scanner.ts'
 
 export type { ObjectRow, RecordRow } from './queries.ts'
 export {
@@ -125,13 +127,14 @@ function viewConfirmation(record: RecordRow, key: KeyObject, reader: Reader) {
 }
 
 /**
- * A record with its objects. `known` are the objects among which its reader may be told of
+ * A record with its objects, under the operator's policy on malware. `known` are the objects among which its reader may be told of
  * duplicates: those of the whole case, or of what was shared.
  */
 export function viewRecord(
   record: RecordRow,
   objects: ObjectRow[],
   key: KeyObject,
+  policy: ScanPolicy,
   { reader = 'owner', known = objects }: { reader?: Reader; known?: readonly Candidate[] } = {}
 ): RecordView {
   const seen = objects.map(object => ({ object, summary: openSummary(key, object) }))
@@ -143,11 +146,12 @@ export function viewRecord(
   )
   return {
     ...viewWithoutObjects(record, key, reader),
+    quarantine: quarantineOf(objects, policy),
     ...(reasons.length > 0 && { patientReasons: reasons }),
     summary: lineOfRecord(files, studies),
     studies,
     duplicates: duplicatesIn(record.id, known),
-    objects: seen.map(({ object, summary }) => viewObject(object, summary, key))
+    objects: seen.map(({ object, summary }) => viewObject(object, summary, key, policy))
   }
 }
 
@@ -158,15 +162,21 @@ function reasonsOf(record: RecordRow, summaries: StoredSummary[]): string[] {
   return reasons.size > 0 ? [...reasons] : ['several-patients']
 }
 
+/** A record in a list, but for its quarantine, which is asked for all of the list at once. */
 export function viewSummary(
   record: RecordRow,
   key: KeyObject,
   reader: Reader = 'owner'
-): RecordSummary {
+): Omit<RecordSummary, 'quarantine'> {
   return { ...viewWithoutObjects(record, key, reader), objectCount: record.objectCount }
 }
 
-function viewObject(object: ObjectRow, seen: StoredSummary, key: KeyObject): ObjectView {
+function viewObject(
+  object: ObjectRow,
+  seen: StoredSummary,
+  key: KeyObject,
+  policy: ScanPolicy
+): ObjectView {
   const { verdict, dicom, ...summary } = seen
   const { patient, otherPatients, ...header } = dicom ?? {}
   return {
@@ -178,6 +188,7 @@ function viewObject(object: ObjectRow, seen: StoredSummary, key: KeyObject): Obj
     bytes: object.bytes,
     sha256: object.sha256.toString('hex'),
     summary: { ...(dicom && { dicom: header }), ...summary },
-    ...(verdict && { patientMatch: verdict.match })
+    ...(verdict && { patientMatch: verdict.match }),
+    ...viewScan(object, policy)
   }
 }

@@ -11,6 +11,7 @@ import { type ObjectSource, openContent } from './content.ts'
 import { contentDisposition } from './inspect/file-name.ts'
 import { findObjects } from './queries.ts'
 import { objectOf, openFileName, openRecordKey, type RecordInCase } from './record.ts'
+import { withoutInfected } from './scan/quarantine.ts'
 import { entryName, zipOf } from './zip.ts'
 
 /** On what grounds somebody may read a record, and what the access log says of it. */
@@ -30,16 +31,17 @@ export interface Access {
  */
 export async function serveRecord(
   exchange: Exchange,
-  access: Access,
+  given: Access,
   request: FastifyRequest,
   reply: FastifyReply
 ): Promise<unknown> {
-  const { found } = access
+  const { found } = given
   const objects = await findObjects(exchange.database.read, { recordId: found.record.id })
   const [only] = objects
   if (only !== undefined && objects.length === 1) {
-    return serveObject(exchange, access, only.id, request, reply)
+    return serveObject(exchange, given, only.id, request, reply)
   }
+  const access = withoutInfected(exchange.database, given)
   const headers = {
     ...contentHeaders,
     'content-type': 'application/zip',
@@ -87,18 +89,19 @@ export async function serveRecord(
 /** Sends one object, or the part of it that was asked for. */
 export async function serveObject(
   exchange: Exchange,
-  access: Access,
+  given: Access,
   objectId: string,
   request: FastifyRequest,
   reply: FastifyReply
 ): Promise<unknown> {
-  const { found } = access
+  const { found } = given
   const object = await objectOf(exchange.database.read, found, objectId)
   const recordKey = await openRecordKey(exchange.keyring, found)
   const source: ObjectSource = { organisationId: found.case.organisationId, recordKey, object }
   const etag = `"${object.sha256.toString('base64url')}"`
   const plan = planResponse(request.headers, etag, object.bytes)
-  const about = { ...access, event: { ...access.event, objectId } }
+  const event = { ...given.event, objectId }
+  const about = withoutInfected(exchange.database, { ...given, event }, objectId)
   const headers = {
     ...contentHeaders,
     'accept-ranges': 'bytes',
@@ -131,7 +134,7 @@ export async function serveObject(
     }
   )
   return deliver(exchange, reply, {
-    accountId: access.caller.accountId,
+    accountId: about.caller.accountId,
     status: plan.status,
     headers: {
       ...headers,
@@ -143,7 +146,7 @@ export async function serveObject(
     disclosure,
     pull: content.pull,
     close: content.close,
-    mustEnd: access.mustEnd
+    mustEnd: about.mustEnd
   })
 }
 

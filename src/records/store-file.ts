@@ -13,6 +13,7 @@ import { HEAD_KEPT_BYTES, type Inspected, inspectorOf } from './inspect-file.ts'
 import { ONE_BLOB } from './layout.ts'
 import type { ObjectRow } from './queries.ts'
 import { sealFileName } from './record.ts'
+import type { ScanWhileSealing } from './scan/while-sealing.ts'
 import { storedSource } from './stored-source.ts'
 
 /** A file that is durable, with what only its record needs to know of it. */
@@ -56,7 +57,7 @@ export interface FilesOf {
 /** The files of one record on their way into the blob store. */
 export function beginFiles(exchange: Exchange, record: FilesOf): Files {
   const finishing: Promise<StoredFile | FileRefused>[] = []
-  const begun: { blob: BlobWriter; job: SealJob }[] = []
+  const begun: { blob: BlobWriter; job: SealJob; scan: ScanWhileSealing }[] = []
   const key = createSecretKey(record.key)
   const { organisationId, caseId, recordId, patient } = record
   const home: Home = {
@@ -87,20 +88,25 @@ export function beginFiles(exchange: Exchange, record: FilesOf): Files {
       const blob = await exchange.blobs.create()
       const context = objectContext(organisationId, recordId, id)
       const job = exchange.sealPool.seal({ key: record.key, context })
-      begun.push({ blob, job })
+      const scan = exchange.scanner.begin(seen)
+      begun.push({ blob, job, scan })
       const storing = storeOutput(job, blob)
       storing.catch(() => job.abort())
 
       const head = keepHead()
       const seal = (chunk: Buffer) => {
         head.keep(chunk)
+        scan.take(chunk)
         return job.write(chunk).catch(err => causeOf(storing, err))
       }
       for (const chunk of first.head) await seal(chunk)
       if (!first.isWhole) for await (const chunk of chunks) await seal(chunk)
 
-      const taken = { file, id, seen, head: head.kept(), job, storing, blob }
-      const stored = complete(home, taken).catch(err => keepOut(exchange.blobs, file, err, blob))
+      const taken = { file, id, seen, head: head.kept(), job, storing, blob, scan }
+      const stored = complete(home, taken).catch(err => {
+        scan.abort()
+        return keepOut(exchange.blobs, file, err, blob)
+      })
       // Whoever awaits it below hears of the failure; until then it must not count as unhandled.
       stored.catch(() => {})
       finishing.push(stored)
@@ -115,7 +121,10 @@ export function beginFiles(exchange: Exchange, record: FilesOf): Files {
     },
 
     async discard() {
-      for (const { job } of begun) job.abort()
+      for (const { job, scan } of begun) {
+        job.abort()
+        scan.abort()
+      }
       await Promise.allSettled(finishing)
       for (const { blob } of begun) {
         await blob.abort()
@@ -135,6 +144,7 @@ interface Taken {
   job: SealJob
   storing: Promise<void>
   blob: BlobWriter
+  scan: ScanWhileSealing
 }
 
 /** Where files go, and what is done with each. */
@@ -148,13 +158,15 @@ interface Home {
 
 /** Everything about a file that can be known only once its last byte has come. */
 async function complete(home: Home, taken: Taken): Promise<StoredFile> {
-  const { file, id, seen, head, job, storing, blob } = taken
+  const { file, id, seen, head, job, storing, blob, scan } = taken
   const { organisationId, recordId, key } = home
   const { bytes, sha256 } = await job.end().catch(err => causeOf(storing, err))
   await storing
   if (file.sha256 !== undefined && !timingSafeEqual(file.sha256, sha256)) {
     throw refuseFile('digest-mismatch', file)
   }
+  // What is infected never becomes a blob.
+  const scanned = await scan.columns(file.position)
   const row = {
     id,
     position: file.position,
@@ -166,7 +178,8 @@ async function complete(home: Home, taken: Taken): Promise<StoredFile> {
     sha256,
     nameSealed: sealFileName(key, id, safeNameOf(file)),
     summarySealed: null,
-    instanceRef: null
+    instanceRef: null,
+    ...scanned
   }
   const committed = blob.commit()
   const object = { ...row, recordId }

@@ -145,7 +145,7 @@ async function commitRecord(
   })
   const known = await objectsOfCase(exchange.database.read, { caseId: found.id })
   return {
-    ...viewRecord(record, objects, key, { known }),
+    ...viewRecord(record, objects, key, exchange.scanner.policy, { known }),
     ...(refused.length > 0 && { refused: refused.map(tellRefused) })
   }
 }

@@ -2,7 +2,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { timestamp } from '../../schemas/common.ts'
 import type { ShareCreate } from '../../schemas/share.ts'
 import { actedBy } from '../audit/acted-by.ts'
-import { caseOf, knownCase, openCaseKey } from '../cases/case.ts'
+import { aboutCase, caseOf, knownCase, openCaseKey } from '../cases/case.ts'
 import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
@@ -10,6 +10,7 @@ import { findSpecialist } from '../identity/accounts.ts'
 import type { Caller } from '../identity/principal.ts'
 import { requireRightPatient } from '../records/patient-confirmation.ts'
 import { aboutRecord, recordsById } from '../records/record.ts'
+import { requireReleased } from '../records/scan/quarantine.ts'
 import { insertShare } from './queries.ts'
 import { aboutShare, type ShareRow, sealTerms } from './share.ts'
 import { safeguardEnds, transferBasis } from './transfer.ts'
@@ -59,6 +60,7 @@ export async function createShare(
   }
   const link = await links.make({ shareId: id, issuedAt: now, notBefore, expiresAt })
   await database.write(async tx => {
+    await requireReleased(tx, wanted.records, exchange.scanner.policy, aboutCase(found))
     await insertShare(tx, row, wanted.records)
     await exchange.audit.append(tx, {
       action: 'share.create',

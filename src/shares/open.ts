@@ -15,6 +15,7 @@ import {
   viewRecord,
   viewSummary
 } from '../records/record.ts'
+import { quarantineOfRecords } from '../records/scan/quarantine.ts'
 import type { Access } from '../records/serve.ts'
 import { countOpening, findShare, findShareHeld, findShareRecords } from './queries.ts'
 import { aboutHiddenShare, aboutShare, openTerms, type ShareRow, stateOf } from './share.ts'
@@ -59,9 +60,14 @@ export async function openLink(
     return counted
   })
   const records = await sharedRecords(exchange, opened, found)
+  const ids = records.map(({ record }) => record.id)
+  const states = await quarantineOfRecords(exchange.database.read, ids, exchange.scanner.policy)
   return {
     ...(await viewOpened(exchange, opened, found)),
-    records: records.map(({ record, key }) => viewSummary(record, key, 'specialist'))
+    records: records.map(({ record, key }) => ({
+      ...viewSummary(record, key, 'specialist'),
+      quarantine: states.get(record.id) ?? 'waiting'
+    }))
   }
 }
 
@@ -112,7 +118,7 @@ export async function readManifest(
   // Of duplicates in records that were not shared nothing is told.
   const known = shared.flatMap(({ objects }) => objects)
   const records = shared.map(({ record, key, objects }) =>
-    viewRecord(record, objects, key, { reader: 'specialist', known })
+    viewRecord(record, objects, key, exchange.scanner.policy, { reader: 'specialist', known })
   )
   const view = await viewOpened(exchange, share, found)
   await database.write(async tx => {

@@ -159,7 +159,7 @@ async function makeRecord(
     })
   )
   return {
-    ...viewRecord(made.record, made.objects, key, { known }),
+    ...viewRecord(made.record, made.objects, key, exchange.scanner.policy, { known }),
     ...(refused.length > 0 && { refused })
   }
 }

@@ -7,6 +7,7 @@ import { Refusal } from '../errors.ts'
 import type { Caller } from '../identity/principal.ts'
 import { SEGMENTS } from '../records/layout.ts'
 import { type ObjectRow, openRecordDetails, sealFileName } from '../records/record.ts'
+import { unscannedColumns } from '../records/scan/verdict.ts'
 import type { Keyring } from '../sealing/keyrings/keyring.ts'
 import { canonicalContext, openBox, recordKeyContext, sealBox, unwrapKey } from '../sealing/keys.ts'
 import { type DraftInCase, findDraft } from './draft-queries.ts'
@@ -156,6 +157,7 @@ export function objectOf(upload: UploadRow, position: number, key: KeyObject): O
     nameSealed: sealFileName(key, id, openMetadata(key, upload).fileName),
     layoutSealed,
     summarySealed: null,
-    instanceRef: null
+    instanceRef: null,
+    ...unscannedColumns({ endToEnd })
   }
 }

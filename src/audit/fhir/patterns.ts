@@ -133,6 +133,7 @@ const table: Record<Action, Pattern> = {
   'upload.read': read,
   'upload.receive': update,
   'upload.end': remove,
+  'object.scan': running(subtypes.verify),
   'share.create': create,
   'share.list': patientList,
   'share.read': disclosure,
