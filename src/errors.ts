@@ -129,6 +129,16 @@ const table = {
   ],
   'share-ended': [409, 'Share has already ended', 'Nothing needs to be done.'],
   'record-not-in-case': [422, 'A record is not in this case', 'Name records of this case only.'],
+  'dicom-unreadable': [
+    422,
+    'DICOM file cannot be read to its end',
+    'Export it again from the imaging system, or share it as it is.'
+  ],
+  'dicom-too-complex': [
+    422,
+    'DICOM file is too complex to be pseudonymised',
+    'Export it again from the imaging system, or share it as it is.'
+  ],
   'specialist-not-found': [422, 'No such specialist', 'Check the account id of the specialist.'],
   'share-life-invalid': [
     422,
