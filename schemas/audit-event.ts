@@ -20,6 +20,8 @@ export const actions = [
   'record.list',
   'record.read',
   'content.read',
+  'record.pseudonymise',
+  'copy.remove',
   'share.create',
   'share.list',
   'share.read',

@@ -116,7 +116,10 @@ function define(c: typeof postgres) {
     objectCount: c.int('object_count').notNull(),
     bytes: c.int('bytes').notNull(),
     createdBy: c.text('created_by').notNull(),
-    createdAt: c.int('created_at').notNull()
+    createdAt: c.int('created_at').notNull(),
+    /** Of a pseudonymised copy: the record it is made from, and the share it is made for. */
+    copyOf: c.text('copy_of'),
+    copyFor: c.text('copy_for')
   })
 
   const objects = c.table('objects', {
@@ -156,7 +159,9 @@ function define(c: typeof postgres) {
     openUntil: c.int('open_until'),
     revokedAt: c.int('revoked_at'),
     revokedBy: c.text('revoked_by'),
-    createdAt: c.int('created_at').notNull()
+    createdAt: c.int('created_at').notNull(),
+    /** Its specialist reads copies, and nothing else ever. */
+    pseudonymised: c.flag('pseudonymised').notNull()
   })
 
   const shareRecords = c.table('share_records', {

@@ -129,6 +129,21 @@ const table = {
   ],
   'share-ended': [409, 'Share has already ended', 'Nothing needs to be done.'],
   'record-not-in-case': [422, 'A record is not in this case', 'Name records of this case only.'],
+  'pseudonymise-not-dicom': [
+    422,
+    'Some files are not DICOM and cannot be pseudonymised',
+    'Leave those records out, or name them in allowAsIs once somebody has looked at them.'
+  ],
+  'pseudonymise-held': [
+    422,
+    'Some files may show who the patient is',
+    'Look at those records, then leave them out or name them in allowHeld.'
+  ],
+  'pseudonymise-names-patient': [
+    422,
+    'A text of this share names the patient',
+    'Send another purpose, or a question of its own for this share.'
+  ],
   'dicom-unreadable': [
     422,
     'DICOM file cannot be read to its end',

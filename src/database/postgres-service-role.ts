@@ -16,8 +16,9 @@ export const SERVICE_GRANTS: Record<string, string> = {
   oidc_payloads: 'SELECT, INSERT, UPDATE, DELETE',
   service_keys: 'SELECT, INSERT',
   cases: 'SELECT, INSERT',
-  records: 'SELECT, INSERT',
-  objects: 'SELECT, INSERT',
+  // Triggers let go of pseudonymised copies alone.
+  records: 'SELECT, INSERT, DELETE',
+  objects: 'SELECT, INSERT, DELETE',
   shares: 'SELECT, INSERT, UPDATE (openings, open_until, revoked_at, revoked_by)',
   share_records: 'SELECT, INSERT',
   audit_events: 'SELECT',

@@ -4,10 +4,12 @@ import type { Receipt } from '../audit/receipt.ts'
 import { verifyDirectory } from '../audit/verify/directory.ts'
 import { FAULTS_TOLD_MAX, tellFindings } from '../audit/verify/findings.ts'
 import { knownCase, openCaseDetails, openCaseKey } from '../cases/case.ts'
+import type { Queries } from '../database/database.ts'
 import type { Exchange } from '../exchange.ts'
 import { openProfile } from '../identity/profile.ts'
 import { openContent } from '../records/content.ts'
 import {
+  findCopies,
   findObjects,
   type ObjectRow,
   openRecordKey,
@@ -153,11 +155,19 @@ async function checkShares({ database, keyring }: Parts, faults: Faults): Promis
         .from(shareRecords)
         .innerJoin(records, eq(records.id, shareRecords.recordId))
         .where(eq(shareRecords.shareId, share.id))
+      if (share.pseudonymised) await checkCopies(database.read, share.id, named.length)
       if (named.length === 0 || named.some(({ caseId }) => caseId !== share.caseId)) {
         throw new Error('it names no record, or one of another case')
       }
     })
   }
+}
+
+/** All of a pseudonymised share's copies are there, or, once it has ended, none. */
+async function checkCopies(queries: Queries, shareId: string, wanted: number): Promise<void> {
+  const copies = await findCopies(queries, { shareId })
+  if (copies.length !== wanted && copies.length !== 0)
+    throw new Error('it lacks some of its copies')
 }
 
 /**

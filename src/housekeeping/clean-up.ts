@@ -1,6 +1,7 @@
 import { inArray } from '../../schemas/drizzle.ts'
 import type { Exchange } from '../exchange.ts'
 import { removeExpired } from '../identity/oidc-adapter.ts'
+import { removeCopies } from './remove-copies.ts'
 
 const INTERVAL_MILLISECONDS = 10 * 60 * 1000
 const HOUR_MILLISECONDS = 3_600_000
@@ -11,7 +12,7 @@ const BATCH = 500
 /**
  * Removes what nothing needs any more, now and every ten minutes: blobs that no row names because
  * their upload never ended, and what the issuer remembered for a short while; and completes the
- * disclosures of processes that ended. Safe to stop and to repeat at any point.
+ * disclosures of processes that ended; and removes the copies of shares that ended. Safe to stop and to repeat at any point.
  *
  * Where other processes use the same store, or its clock is not ours, `sharedHours` says how old a
  * blob must be before it cannot be part of an upload that is still under way somewhere.
@@ -27,6 +28,8 @@ export function cleanUp(exchange: Exchange, sharedHours?: number): { stop(): Pro
       while (goOn() && (await removeExpired(exchange.database, exchange.clock(), BATCH)) === BATCH);
       const interrupted = await exchange.disclosures.recover()
       if (interrupted > 0) exchange.log.warn({ interrupted }, 'streams of an ended process')
+      const copies = await removeCopies(exchange, goOn)
+      if (copies > 0) exchange.log.info({ copies }, 'removed copies of ended shares')
       const orphans = await removeOrphans(exchange, before(), goOn)
       if (orphans > 0) exchange.log.info({ orphans }, 'removed blobs of uploads that never ended')
       const unfinished = await exchange.blobs.sweepUnfinished()

@@ -1,4 +1,4 @@
-import { and, asc, eq, sql } from '../../schemas/drizzle.ts'
+import { and, asc, eq, inArray, isNull, sql } from '../../schemas/drizzle.ts'
 import { prepared, type Queries } from '../database/database.ts'
 
 const p = sql.placeholder
@@ -31,10 +31,14 @@ export const findObject = prepared(q =>
     .prepare('find_object')
 )
 
-/** Records of one case, oldest first. A case has tens of them, not thousands. */
+/** Records of one case, oldest first, without copies. A case has tens of them, not thousands. */
 export function recordsOfCase(queries: Queries, caseId: string): Promise<RecordRow[]> {
   const { records } = queries.tables
-  return queries.select().from(records).where(eq(records.caseId, caseId)).orderBy(asc(records.id))
+  return queries
+    .select()
+    .from(records)
+    .where(and(eq(records.caseId, caseId), isNull(records.copyOf)))
+    .orderBy(asc(records.id))
 }
 
 /** Those of these records that exist, in their order. One at a time, by a query that is built already. */
@@ -64,4 +68,36 @@ const insertObject = prepared(q =>
 export async function insertRecord(tx: Queries, row: RecordRow, objects: ObjectRow[]) {
   await tx.insert(tx.tables.records).values(row)
   for (const object of objects) await insertObject(tx, { ...object })
+}
+
+/** The copies that were made for a share. */
+export const findCopies = prepared(q =>
+  q
+    .select()
+    .from(q.tables.records)
+    .where(eq(q.tables.records.copyFor, p('shareId')))
+    .prepare('find_copies')
+)
+
+/** Removes the copies of a share, and says which records and blobs there were. */
+export async function deleteCopies(tx: Queries, shareId: string) {
+  const { records, objects } = tx.tables
+  const copies = await tx
+    .select({ id: records.id })
+    .from(records)
+    .where(eq(records.copyFor, shareId))
+  const blobs: string[] = []
+  for (const { id } of copies) {
+    const gone = await tx
+      .delete(objects)
+      .where(eq(objects.recordId, id))
+      .returning({ blob: objects.blob })
+    blobs.push(...gone.map(({ blob }) => blob))
+  }
+  const ids = copies.map(({ id }) => id)
+  const removed =
+    ids.length === 0
+      ? []
+      : await tx.delete(records).where(inArray(records.id, ids)).returning({ id: records.id })
+  return { records: removed.length, blobs }
 }

@@ -10,7 +10,14 @@ import { canonicalContext, openBox, recordKeyContext, sealBox, unwrapKey } from 
 import { findObject, findRecord, type ObjectRow, type RecordRow } from './queries.ts'
 
 export type { ObjectRow, RecordRow } from './queries.ts'
-export { findObjects, recordsById, recordsOfCase } from './queries.ts'
+export {
+  deleteCopies,
+  findCopies,
+  findObjects,
+  insertRecord,
+  recordsById,
+  recordsOfCase
+} from './queries.ts'
 
 /** A record and the case it is in. */
 export interface RecordInCase {

@@ -80,7 +80,9 @@ async function commitRecord(
     objectCount: stored.length,
     bytes: stored.reduce((total, file) => total + file.bytes, 0),
     createdBy: caller.accountId,
-    createdAt: exchange.clock()
+    createdAt: exchange.clock(),
+    copyOf: null,
+    copyFor: null
   }
   const objects: ObjectRow[] = stored.map(file => ({ ...file, recordId }))
   await exchange.database.write(async tx => {

@@ -7,12 +7,29 @@ import { canonicalContext, openBox, sealBox } from '../sealing/keys.ts'
 import type { ShareRow } from './queries.ts'
 
 export type { ShareRow } from './queries.ts'
-export { findShareRecords, pageOfShares } from './queries.ts'
+export { endedWithCopies, findShareRecords, pageOfShares } from './queries.ts'
 
 /** What a share keeps sealed under the key of its case. */
 export interface ShareTerms {
   purpose: string
   transfer: TransferBasis
+  /** Of a share whose specialist reads copies. */
+  pseudonymised?: PseudonymTerms
+}
+
+export interface PseudonymTerms {
+  /** What stands for the patient. */
+  patient: string
+  /** What every pseudonym, UID and shift of dates is derived from, base64: to find back from an opinion. */
+  key: string
+  /** What the specialist is asked, with nobody named. */
+  question: string
+  files: { pseudonymised: number; released: number; asIs: number }
+}
+
+/** What is told of it: never the key, by which all could be undone. */
+export function tellPseudonyms({ patient, files }: PseudonymTerms) {
+  return { patient, files }
 }
 
 const termsContext = (id: string): Buffer => canonicalContext('share-terms', id)
@@ -76,6 +93,7 @@ export function viewShare(
     openings: row.openings,
     ...(row.openingsMax !== null && { openingsMax: row.openingsMax }),
     ...(row.revokedAt !== null && { revokedAt: timestamp(row.revokedAt) }),
-    transfer: terms.transfer
+    transfer: terms.transfer,
+    ...(terms.pseudonymised && { pseudonymised: tellPseudonyms(terms.pseudonymised) })
   }
 }

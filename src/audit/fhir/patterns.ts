@@ -121,6 +121,8 @@ const table: Record<Action, Pattern> = {
   'record.list': patientList,
   'record.read': read,
   'content.read': read,
+  'record.pseudonymise': { ...create, subtype: [subtypes.pseudonymise, subtypes.create] },
+  'copy.remove': { ...running(subtypes.destroy), action: 'D' },
   'share.create': create,
   'share.list': patientList,
   'share.read': disclosure,
