@@ -117,7 +117,7 @@ function define(c: typeof postgres) {
     bytes: c.int('bytes').notNull(),
     createdBy: c.text('created_by').notNull(),
     createdAt: c.int('created_at').notNull(),
-    /** Of a pseudonymised copy: the record it is made from, and the share it is made for. */
+    /** Of a pseudonymised copy: the record it shows, and its share. */
     copyOf: c.text('copy_of'),
     copyFor: c.text('copy_for')
   })
@@ -160,7 +160,6 @@ function define(c: typeof postgres) {
     revokedAt: c.int('revoked_at'),
     revokedBy: c.text('revoked_by'),
     createdAt: c.int('created_at').notNull(),
-    /** Its specialist reads copies, and nothing else ever. */
     pseudonymised: c.flag('pseudonymised').notNull()
   })
 

@@ -37,6 +37,14 @@ export interface Visitor {
   before?(tag: Tag): Buffer | false | undefined
 }
 
+interface Walk {
+  source: DicomSource
+  sink: DicomSink | undefined
+  visitor: Visitor
+  /** Elements, items and fragments so far. */
+  elements: number
+}
+
 interface Place {
   syntax: Syntax
   /** Where the enclosing value ends; undefined when a delimiter ends it, or the file. */
@@ -57,145 +65,152 @@ export async function walkDataSet(
   syntax: Syntax,
   visitor: Visitor
 ): Promise<void> {
-  const put = (bytes: Buffer, place: Place) => {
-    if (!place.isRemoved) sink?.put(bytes)
-  }
-  let elements = 0
+  const walk: Walk = { source, sink, visitor, elements: 0 }
+  await dataSet(walk, { syntax, end: undefined, depth: 0, isRemoved: false })
+}
 
-  await dataSet({ syntax, end: undefined, depth: 0, isRemoved: false })
+function put({ sink }: Walk, bytes: Buffer, { isRemoved }: Place): void {
+  if (!isRemoved) sink?.put(bytes)
+}
 
-  async function dataSet(place: Place): Promise<void> {
-    let last = -1
-    for (;;) {
-      if (isAtEnd(place)) return
-      const element = await readElement(source, place.syntax)
-      if (sink?.isFull()) await sink.flush()
-      if (element === undefined) {
-        if (place.depth > 0) throw unreadable('cut in a sequence')
-        const rest = visitor.before?.(Number.POSITIVE_INFINITY)
-        if (rest) put(rest, place)
-        return
-      }
-      elements += 1
-      if (elements > ELEMENTS_MAX) throw new Refusal('dicom-too-complex', 'elements')
-      if (element.tag === ITEM_END && place.depth > 0 && place.end === undefined) return
-      if (place.depth === 0) {
-        // Two of one tag, or one out of its place, would be read by some and not by others.
-        if (element.tag <= last) throw unreadable('elements out of order')
-        last = element.tag
-        const first = visitor.before?.(element.tag)
-        if (first === false) return
-        if (first) put(first, place)
-      }
-      if (element.representation === '') throw unreadable('a delimiter in no sequence')
-      const { end } = place
-      if (end !== undefined && source.position() + (element.length ?? 0) > end) {
-        throw unreadable('a value beyond its sequence')
-      }
-      await treat(element, place)
+function count(walk: Walk): void {
+  walk.elements += 1
+  if (walk.elements > ELEMENTS_MAX) throw new Refusal('dicom-too-complex', 'elements')
+}
+
+async function dataSet(walk: Walk, place: Place): Promise<void> {
+  const { source, sink, visitor } = walk
+  let last = -1
+  for (;;) {
+    if (isAtEnd(walk, place)) return
+    const element = await readElement(source, place.syntax)
+    if (sink?.isFull()) await sink.flush()
+    if (element === undefined) {
+      if (place.depth > 0) throw unreadable('cut in a sequence')
+      const rest = visitor.before?.(Number.POSITIVE_INFINITY)
+      if (rest) put(walk, rest, place)
+      return
     }
-  }
-
-  function isAtEnd({ end }: Place): boolean {
-    if (end === undefined || source.position() < end) return false
-    if (source.position() > end) throw unreadable('an element beyond its sequence')
-    return true
-  }
-
-  async function treat(element: Element, place: Place): Promise<void> {
-    const { tag } = element
-    const kind = agreedKind(element)
-    const treatment =
-      place.isRemoved || kind === undefined ? 'remove' : visitor.treat(tag, place.depth)
-    if (treatment === 'remove') return skip(element, place)
-    if (kind === 'sequence') {
-      if (treatment === 'enter') return sequence(element, place)
-      await skip(element, place)
-      return put(emptyOf(element, place.syntax), place)
+    count(walk)
+    if (element.tag === ITEM_END && place.depth > 0 && place.end === undefined) return
+    if (place.depth === 0) {
+      // Two of one tag, or one out of its place, would be read by some and not by others.
+      if (element.tag <= last) throw unreadable('elements out of order')
+      last = element.tag
+      const first = visitor.before?.(element.tag)
+      if (first === false) return
+      if (first) put(walk, first, place)
     }
-    if (treatment === 'empty' || (treatment === 'dummy' && kind !== 'text')) {
-      await skip(element, place)
-      return put(emptyOf(element, place.syntax), place)
+    if (element.representation === '') throw unreadable('a delimiter in no sequence')
+    const { end } = place
+    if (end !== undefined && source.position() + (element.length ?? 0) > end) {
+      throw unreadable('a value beyond its sequence')
     }
-    if (kind !== 'text' && treatment === 'keep' && sink !== undefined) return copy(element, place)
-    const changed = visitor.change(tag, treatment, await value(element), place.depth)
-    if (changed !== undefined) {
-      put(elementBytes(tag, element.representation, changed, place.syntax), place)
+    await treat(walk, element, place)
+  }
+}
+
+function isAtEnd({ source }: Walk, { end }: Place): boolean {
+  if (end === undefined || source.position() < end) return false
+  if (source.position() > end) throw unreadable('an element beyond its sequence')
+  return true
+}
+
+async function treat(walk: Walk, element: Element, place: Place): Promise<void> {
+  const { sink, visitor } = walk
+  const { tag } = element
+  const kind = agreedKind(element)
+  const treatment =
+    place.isRemoved || kind === undefined ? 'remove' : visitor.treat(tag, place.depth)
+  if (treatment === 'remove') return skip(walk, element, place)
+  if (kind === 'sequence') {
+    if (treatment === 'enter') return sequence(walk, element, place)
+    await skip(walk, element, place)
+    return put(walk, emptyOf(element, place.syntax), place)
+  }
+  if (treatment === 'empty' || (treatment === 'dummy' && kind !== 'text')) {
+    await skip(walk, element, place)
+    return put(walk, emptyOf(element, place.syntax), place)
+  }
+  if (kind !== 'text' && treatment === 'keep' && sink !== undefined)
+    return copy(walk, element, place)
+  const changed = visitor.change(tag, treatment, await value(walk, element), place.depth)
+  if (changed !== undefined) {
+    put(walk, elementBytes(tag, element.representation, changed, place.syntax), place)
+  }
+}
+
+/** The value, held until the next is read. */
+async function value({ source }: Walk, { length }: Element): Promise<Buffer> {
+  if (length === undefined) throw unreadable('a value without an end')
+  if (length > LOOKED_AT_BYTES_MAX) throw new Refusal('dicom-too-complex', 'a long value')
+  if (!(await source.fill(length))) throw unreadable('cut in a value')
+  return source.take(length)
+}
+
+async function copy(walk: Walk, element: Element, place: Place): Promise<void> {
+  put(walk, headerBytes(element, place.syntax), place)
+  if (element.length === undefined) await fragments(walk, element, place)
+  else await through(walk, element.length, place)
+}
+
+async function skip(walk: Walk, element: Element, place: Place): Promise<void> {
+  const removed = { ...place, isRemoved: true }
+  if (element.length !== undefined) return through(walk, element.length, removed)
+  if (kindOf(element.representation) === 'binary') return fragments(walk, element, removed)
+  return sequence(walk, element, removed)
+}
+
+async function through(walk: Walk, length: number, place: Place): Promise<void> {
+  const { source, sink } = walk
+  for (let left = length; left > 0; ) {
+    const piece = await source.piece(left)
+    if (piece === undefined) throw unreadable('cut in a value')
+    left -= piece.length
+    put(walk, piece, place)
+    if (sink?.isFull()) await sink.flush()
+  }
+}
+
+/** Pixel data in pieces: PS3.5, section A.4. */
+async function fragments(walk: Walk, element: Element, place: Place): Promise<void> {
+  if (element.tag !== PIXEL_DATA && !place.isRemoved) throw unreadable('a value without an end')
+  for (;;) {
+    const fragment = await readElement(walk.source, place.syntax)
+    if (fragment === undefined) throw unreadable('cut in pixel data')
+    count(walk)
+    put(walk, headerBytes(fragment, place.syntax), place)
+    if (fragment.tag === SEQUENCE_END) return
+    if (fragment.tag !== ITEM || fragment.length === undefined) throw unreadable('pixel data')
+    await through(walk, fragment.length, place)
+  }
+}
+
+async function sequence(walk: Walk, element: Element, place: Place): Promise<void> {
+  const { source } = walk
+  if (place.depth >= DEPTH_MAX) throw new Refusal('dicom-too-complex', 'depth')
+  // What is of unknown representation is implicit little endian within: PS3.5, section 6.2.2.
+  const isUnknown = element.representation === 'UN'
+  const syntax = isUnknown ? implicitLittle : place.syntax
+  const end = element.length === undefined ? undefined : source.position() + element.length
+  const inner = { ...place, syntax, end, depth: place.depth + 1 }
+  put(walk, headerBytes({ ...element, length: undefined }, place.syntax), inner)
+  for (;;) {
+    if (isAtEnd(walk, inner)) break
+    const item = await readElement(source, syntax)
+    if (item === undefined) throw unreadable('cut in a sequence')
+    count(walk)
+    if (item.tag === SEQUENCE_END && end === undefined) break
+    if (item.tag !== ITEM) throw unreadable('no item in a sequence')
+    const itemEnd = item.length === undefined ? undefined : source.position() + item.length
+    if (end !== undefined && itemEnd !== undefined && itemEnd > end) {
+      throw unreadable('an item beyond its sequence')
     }
+    put(walk, headerBytes({ ...item, length: undefined }, syntax), inner)
+    await dataSet(walk, { ...inner, end: itemEnd })
+    put(walk, headerBytes({ tag: ITEM_END, representation: '', length: 0 }, syntax), inner)
   }
-
-  /** The value, held until the next is read. */
-  async function value({ length }: Element): Promise<Buffer> {
-    if (length === undefined) throw unreadable('a value without an end')
-    if (length > LOOKED_AT_BYTES_MAX) throw new Refusal('dicom-too-complex', 'a long value')
-    if (!(await source.fill(length))) throw unreadable('cut in a value')
-    return source.take(length)
-  }
-
-  async function copy(element: Element, place: Place): Promise<void> {
-    put(headerBytes(element, place.syntax), place)
-    if (element.length === undefined) await fragments(element, place)
-    else await through(element.length, place)
-  }
-
-  async function skip(element: Element, place: Place): Promise<void> {
-    const removed = { ...place, isRemoved: true }
-    if (element.length !== undefined) return through(element.length, removed)
-    if (kindOf(element.representation) === 'binary') return fragments(element, removed)
-    return sequence(element, removed)
-  }
-
-  async function through(length: number, place: Place): Promise<void> {
-    for (let left = length; left > 0; ) {
-      const piece = await source.piece(left)
-      if (piece === undefined) throw unreadable('cut in a value')
-      left -= piece.length
-      put(piece, place)
-      if (sink?.isFull()) await sink.flush()
-    }
-  }
-
-  /** Pixel data in pieces: PS3.5, section A.4. */
-  async function fragments(element: Element, place: Place): Promise<void> {
-    if (element.tag !== PIXEL_DATA && !place.isRemoved) throw unreadable('a value without an end')
-    for (;;) {
-      const fragment = await readElement(source, place.syntax)
-      if (fragment === undefined) throw unreadable('cut in pixel data')
-      elements += 1
-      if (elements > ELEMENTS_MAX) throw new Refusal('dicom-too-complex', 'fragments')
-      put(headerBytes(fragment, place.syntax), place)
-      if (fragment.tag === SEQUENCE_END) return
-      if (fragment.tag !== ITEM || fragment.length === undefined) throw unreadable('pixel data')
-      await through(fragment.length, place)
-    }
-  }
-
-  async function sequence(element: Element, place: Place): Promise<void> {
-    if (place.depth >= DEPTH_MAX) throw new Refusal('dicom-too-complex', 'depth')
-    // What is of unknown representation is implicit little endian within: PS3.5, section 6.2.2.
-    const isUnknown = element.representation === 'UN'
-    const syntax = isUnknown ? implicitLittle : place.syntax
-    const end = element.length === undefined ? undefined : source.position() + element.length
-    const inner = { ...place, syntax, end, depth: place.depth + 1 }
-    put(headerBytes({ ...element, length: undefined }, place.syntax), inner)
-    for (;;) {
-      if (isAtEnd(inner)) break
-      const item = await readElement(source, syntax)
-      if (item === undefined) throw unreadable('cut in a sequence')
-      elements += 1
-      if (elements > ELEMENTS_MAX) throw new Refusal('dicom-too-complex', 'items')
-      if (item.tag === SEQUENCE_END && end === undefined) break
-      if (item.tag !== ITEM) throw unreadable('no item in a sequence')
-      const itemEnd = item.length === undefined ? undefined : source.position() + item.length
-      if (end !== undefined && itemEnd !== undefined && itemEnd > end) {
-        throw unreadable('an item beyond its sequence')
-      }
-      put(headerBytes({ ...item, length: undefined }, syntax), inner)
-      await dataSet({ ...inner, end: itemEnd })
-      put(headerBytes({ tag: ITEM_END, representation: '', length: 0 }, syntax), inner)
-    }
-    put(headerBytes({ tag: SEQUENCE_END, representation: '', length: 0 }, syntax), inner)
-  }
+  put(walk, headerBytes({ tag: SEQUENCE_END, representation: '', length: 0 }, syntax), inner)
 }
 
 /**
