@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { open, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
-import { asc, count, gt } from '../../schemas/drizzle.ts'
+import { and, asc, count, eq, gt, isNull, or } from '../../schemas/drizzle.ts'
 import { logState } from '../audit/tree/log-state.ts'
 import type { Queries } from '../database/database.ts'
 import { openPostgresCopy } from '../database/postgres-copy.ts'
@@ -123,17 +123,28 @@ export async function readCounts(read: Queries): Promise<Pick<Head, 'counts' | '
   }
 }
 
-/** Every object of the database, some at a time. `bytes` are those of the plaintext. */
+/**
+ * Every object of the database, some at a time, but for pseudonymised copies whose share had ended:
+ * housekeeping may be removing those. `bytes` are those of the plaintext.
+ */
 export async function* objectRows(
-  read: Queries
+  read: Queries,
+  takenAt: number
 ): AsyncGenerator<{ id: string; blob: string; bytes: number }> {
-  const { objects } = read.tables
+  const { objects, records, shares } = read.tables
   const { id, blob, bytes } = objects
   for (let last = ''; ; ) {
     const rows = await read
       .select({ id, blob, bytes })
       .from(objects)
-      .where(gt(id, last))
+      .innerJoin(records, eq(records.id, objects.recordId))
+      .leftJoin(shares, eq(shares.id, records.copyFor))
+      .where(
+        and(
+          gt(id, last),
+          or(isNull(records.copyFor), and(isNull(shares.revokedAt), gt(shares.expiresAt, takenAt)))
+        )
+      )
       .orderBy(asc(id))
       .limit(OBJECTS_MAX)
     yield* rows

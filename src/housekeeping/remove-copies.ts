@@ -3,14 +3,17 @@ import type { Exchange } from '../exchange.ts'
 import { deleteCopies } from '../records/record.ts'
 import { endedWithCopies } from '../shares/share.ts'
 
-/** A share's streams are cut within a second of its end; after this nobody can be reading. */
-const GRACE_MILLISECONDS = 60 * 60_000
+/**
+ * Streams are cut within a second of a share's end. But a backup that began before it has copies to save
+ * that its database names, and may take hours.
+ */
+const GRACE_MILLISECONDS = 24 * 60 * 60_000
 
 /** Shares whose copies are removed in one go, so that no request waits long for it. */
 const BATCH = 20
 
 /**
- * Removes the pseudonymised copies of shares that ended an hour ago or earlier, with the event that says
+ * Removes the pseudonymised copies of shares that ended a day ago or earlier, with the event that says
  * so, and then their blobs: if it stops between the two, those are orphans. The records they were made
  * from stay. Resolves to how many copies there were.
  */

@@ -2,9 +2,10 @@ import type { KeyObject } from 'node:crypto'
 import { timestamp } from '../../schemas/common.ts'
 import type { ShareView, TransferBasis } from '../../schemas/share.ts'
 import type { CaseRow } from '../cases/case.ts'
+import type { Queries } from '../database/database.ts'
 import type { Caller } from '../identity/principal.ts'
 import { canonicalContext, openBox, sealBox } from '../sealing/keys.ts'
-import type { ShareRow } from './queries.ts'
+import { findShare, type ShareRow } from './queries.ts'
 
 export type { ShareRow } from './queries.ts'
 export { endedWithCopies, findShareRecords, pageOfShares } from './queries.ts'
@@ -63,6 +64,12 @@ export function aboutHiddenShare(row: ShareRow, found: CaseRow, caller: Caller) 
   const isParty =
     row.specialistId === caller.accountId || row.organisationId === caller.organisationId
   return { ...about, ...(isParty ? { shareId } : { triedShareId: shareId }) }
+}
+
+/** Whether a share is over for good, by this moment. */
+export async function hasEnded(queries: Queries, id: string, now: number): Promise<boolean> {
+  const [row] = await findShare(queries, { id })
+  return row === undefined || ['expired', 'revoked'].includes(stateOf(row, now))
 }
 
 /** Where a share stands. The ends are exact: it is over at `expiresAt`, to the millisecond. */
