@@ -302,6 +302,27 @@ t.test('a file that cannot be read through is refused, and nothing is left behin
   t.same(await checkExchange(x.exchange), [])
 })
 
+t.test('nobody else has copies made, and nothing is read for them', async t => {
+  const x = await startExchange(t)
+  const { caseId, scan } = await scene(x)
+  for (const [who, code] of [
+    [undefined, 'token-missing'],
+    ['otherClinician', 'case-not-found'],
+    ['specialistGb', 'role-refused'],
+    ['auditor', 'role-refused'],
+    ['administrator', 'role-refused']
+  ] as const) {
+    const { json } = await x.client(who).send('POST', `/v1/cases/${caseId}/shares`, {
+      specialist: x.people.specialistGb.accountId,
+      records: [scan.id],
+      purpose: PURPOSE,
+      pseudonymise: true
+    })
+    t.equal(json.code, code, who ?? 'nobody')
+  }
+  t.same(await x.auditEvents({ action: 'record.pseudonymise' }), [])
+})
+
 t.test('records and their objects cannot be removed from the database, copies can', async t => {
   const x = await startExchange(t)
   const { scan } = await scene(x)
