@@ -62,7 +62,7 @@ export async function openLink(
     await exchange.audit.append(tx, {
       action: 'link.open',
       outcome: 'success',
-      ...actedBy(caller, { opening: counted.openings }),
+      ...actedBy(caller, { opening: counted.openings, ...toldOfCopies(counted) }),
       ...aboutShare(counted, found)
     })
     return counted
@@ -126,12 +126,15 @@ export async function readManifest(
     await exchange.audit.append(tx, {
       action: 'share.read',
       outcome: 'success',
-      ...actedBy(caller),
+      ...actedBy(caller, toldOfCopies(share)),
       ...aboutShare(share, found)
     })
   })
   return { ...view, records }
 }
+
+/** So that the patient can be told that they were not named. */
+const toldOfCopies = (share: ShareRow) => (share.pseudonymised ? { pseudonymised: true } : {})
 
 /** The share, if the caller is its specialist. To everybody else it does not exist. */
 async function ownShare(

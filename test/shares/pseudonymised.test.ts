@@ -1,5 +1,7 @@
 import t from 'tap'
+import type { Disclosure } from '../../schemas/disclosure-report.ts'
 import type { ShareCreate } from '../../schemas/share.ts'
+import { whatText } from '../../src/audit/report/wording.ts'
 import { checkExchange } from '../../src/housekeeping/check-exchange.ts'
 import { removeOrphans } from '../../src/housekeeping/clean-up.ts'
 import { removeCopies } from '../../src/housekeeping/remove-copies.ts'
@@ -175,6 +177,24 @@ t.test('the log says what was copied, what was decided, and what the copies show
   const [granted] = await x.auditEvents({ action: 'content.read', outcome: 'granted' })
   t.equal(granted?.recordId, scan.id, 'a reading names the record')
   t.match(granted?.details, { copy })
+
+  const { disclosures } = await x
+    .client('auditor')
+    .json<{ disclosures: Disclosure[] }>('POST', '/v1/audit/reports', {
+      case: caseId,
+      format: 'json'
+    })
+  t.same(
+    disclosures
+      .filter(({ share: through }) => through === share?.id)
+      .map(({ what }) => whatText(what)),
+    [
+      'Opened the link: saw the question and the list of records, without the patient’s details',
+      'Saw the names and sizes of all files of the shared records (a copy without the patient’s name)',
+      `Scan “${TITLE}”, dated 2 November 2026: one file, whole (a copy without the patient’s name)`
+    ],
+    'the patient is told that they were not named'
+  )
 })
 
 t.test('what a machine cannot judge needs a decision', async t => {
