@@ -29,6 +29,8 @@ export const actions = [
   'upload.receive',
   'upload.end',
   'object.scan',
+  'record.pseudonymise',
+  'copy.remove',
   'share.create',
   'share.list',
   'share.read',

@@ -80,6 +80,9 @@ export const Disclosure = Type.Object({
   what: Type.Object({
     kind: Type.Enum(whatKinds),
     case: Type.Optional(Id),
+    pseudonymised: Type.Optional(
+      Type.Boolean({ description: 'It went out without the patient’s name.' })
+    ),
     record: Type.Optional(ReportedRecord),
     /** How many files the record went out as. */
     files: Type.Optional(Type.Integer()),

@@ -14,6 +14,7 @@ export const {
   DrizzleQueryError,
   desc,
   eq,
+  exists,
   getTableColumns,
   getTableName,
   gt,

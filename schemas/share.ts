@@ -25,6 +25,26 @@ export const Safeguard = Type.Object(
 )
 export type Safeguard = Static<typeof Safeguard>
 
+/** Records that go though a machine cannot tell whom they show, and why that is right. */
+const decision = (description: string) =>
+  Type.Object(
+    {
+      records: Type.Array(Id, { minItems: 1, maxItems: 200, uniqueItems: true }),
+      reason: Type.String({ minLength: 1, maxLength: 500 })
+    },
+    { additionalProperties: false, description }
+  )
+
+/** Of a share whose specialist reads copies. */
+const Pseudonymised = Type.Object({
+  patient: Type.String({ description: 'Stands for the patient in all of its files.' }),
+  files: Type.Object({
+    pseudonymised: Type.Integer({ description: 'DICOM files.' }),
+    released: Type.Integer({ description: 'Of those, files released after a look: allowHeld.' }),
+    asIs: Type.Integer({ description: 'Other files, unchanged: allowAsIs.' })
+  })
+})
+
 export const ShareCreate = Type.Object(
   {
     specialist: Id,
@@ -33,7 +53,29 @@ export const ShareCreate = Type.Object(
     lifeHours: Type.Optional(Type.Integer({ minimum: 1, maximum: 720 })),
     notBefore: Type.Optional(Timestamp),
     openingsMax: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
-    safeguard: Type.Optional(Safeguard)
+    safeguard: Type.Optional(Safeguard),
+    pseudonymise: Type.Optional(
+      Type.Boolean({
+        description:
+          'The specialist gets copies of the DICOM files in which the patient has a pseudonym: PS3.15, basic profile with modified dates and patient characteristics.'
+      })
+    ),
+    question: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 10_000,
+        description:
+          'With pseudonymise: asked instead of the question of the case, if that names the patient.'
+      })
+    ),
+    allowAsIs: Type.Optional(
+      decision('With pseudonymise: records whose files that are not DICOM go as they are.')
+    ),
+    allowHeld: Type.Optional(
+      decision(
+        'With pseudonymise: records whose held files (reports, screen captures, ultrasound …) somebody has looked at; they are pseudonymised, and their pictures and texts go as they are.'
+      )
+    )
   },
   { additionalProperties: false }
 )
@@ -65,7 +107,8 @@ export const ShareView = Type.Object(
     openings: Type.Integer(),
     openingsMax: Type.Optional(Type.Integer()),
     revokedAt: Type.Optional(Timestamp),
-    transfer: TransferBasis
+    transfer: TransferBasis,
+    pseudonymised: Type.Optional(Pseudonymised)
   },
   { $id: 'Share' }
 )
@@ -76,7 +119,8 @@ export const ShareCreated = Type.Object({
   link: Type.String({ description: 'Give it to the specialist. It opens nothing for others.' }),
   notBefore: Timestamp,
   expiresAt: Timestamp,
-  transfer: TransferBasis
+  transfer: TransferBasis,
+  pseudonymised: Type.Optional(Pseudonymised)
 })
 export const ShareList = Type.Object({ shares: Type.Array(ShareView), next: Next })
 
@@ -88,7 +132,8 @@ export const LinkOpen = Type.Object(
 const asSpecialistSees = {
   id: Id,
   case: Id,
-  patient: Patient,
+  patient: Type.Optional(Patient),
+  pseudonymised: Type.Optional(Pseudonymised),
   question: Type.String(),
   purpose: Type.String(),
   from: Type.Object({ organisation: Type.String(), clinician: Type.String() }),

@@ -102,7 +102,10 @@ function define(c: Columns) {
     /** Why it may be shared in spite of a mismatch, under the record's key. */
     patientReasonSealed: c.bytes('patient_reason_sealed'),
     patientConfirmedBy: c.text('patient_confirmed_by'),
-    patientConfirmedAt: c.int('patient_confirmed_at')
+    patientConfirmedAt: c.int('patient_confirmed_at'),
+    /** Of a pseudonymised copy: the record it shows, and its share. */
+    copyOf: c.text('copy_of'),
+    copyFor: c.text('copy_for')
   })
 
   const objects = c.table('objects', {
@@ -161,7 +164,8 @@ function define(c: Columns) {
     openUntil: c.int('open_until'),
     revokedAt: c.int('revoked_at'),
     revokedBy: c.text('revoked_by'),
-    createdAt: c.int('created_at').notNull()
+    createdAt: c.int('created_at').notNull(),
+    pseudonymised: c.flag('pseudonymised').notNull()
   })
 
   const shareRecords = c.table('share_records', {

@@ -208,6 +208,31 @@ const table = {
     'Record is in quarantine',
     'See under problems which record, why, and what to do.'
   ],
+  'pseudonymise-not-dicom': [
+    422,
+    'Some files are not DICOM and cannot be pseudonymised',
+    'Leave those records out, or name them in allowAsIs once somebody has looked at them.'
+  ],
+  'pseudonymise-held': [
+    422,
+    'Some files may show who the patient is',
+    'Look at those records, then leave them out or name them in allowHeld.'
+  ],
+  'pseudonymise-names-patient': [
+    422,
+    'A text of this share names the patient',
+    'Send another purpose, or a question of its own for this share.'
+  ],
+  'dicom-unreadable': [
+    422,
+    'DICOM file cannot be read to its end',
+    'Export it again from the imaging system, or share it as it is.'
+  ],
+  'dicom-too-complex': [
+    422,
+    'DICOM file is too complex to be pseudonymised',
+    'Export it again from the imaging system, or share it as it is.'
+  ],
   'specialist-not-found': [422, 'No such specialist', 'Check the account id of the specialist.'],
   'share-life-invalid': [
     422,

@@ -2,11 +2,14 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import t from 'tap'
 import { getTableName } from '../schemas/drizzle.ts'
+import type { Safeguard } from '../schemas/share.ts'
 import { tables } from '../schemas/tables.ts'
 import { caseKeyContext } from '../src/cases/case.ts'
 import { dataPaths, readSigningKeys } from '../src/open-data.ts'
 import { recordKeyContext, unwrapKey } from '../src/sealing/keys.ts'
+import { openTerms } from '../src/shares/share.ts'
 import { TEST_DATABASE } from './helpers/databases.ts'
+import { ctSlice } from './helpers/dicom.ts'
 import {
   type Answer,
   BIRTH_DATE,
@@ -20,6 +23,7 @@ import {
   safeguard,
   sendLink,
   sendRecord,
+  sharedPath,
   shareRecords,
   startExchange,
   type TestExchange,
@@ -89,7 +93,7 @@ async function keys(exchange: TestExchange): Promise<Secrets> {
   for (const { name, key } of Object.values(exchange.people)) {
     secrets.set(`client key of ${name}`, spellings(Buffer.from(key.d, 'base64url')))
   }
-  const { cases, records } = database.read.tables
+  const { cases, records, shares } = database.read.tables
   for (const row of await database.read.select().from(cases)) {
     const key = await unwrapKey(keyring, caseKeyContext(row), row.wrappedKey)
     secrets.set(`case key ${row.id}`, spellings(key.export()))
@@ -98,6 +102,11 @@ async function keys(exchange: TestExchange): Promise<Secrets> {
       const context = recordKeyContext(row.organisationId, record.id)
       const recordKey = await unwrapKey(keyring, context, record.wrappedKey)
       secrets.set(`record key ${record.id}`, spellings(recordKey.export()))
+    }
+    for (const share of await database.read.select().from(shares)) {
+      if (share.caseId !== row.id || !share.pseudonymised) continue
+      const undoing = String(openTerms(key, share).pseudonymised?.key)
+      secrets.set(`key of the pseudonyms of ${share.id}`, spellings(Buffer.from(undoing, 'base64')))
     }
   }
   return secrets
@@ -138,6 +147,8 @@ async function live(exchange: TestExchange) {
   await specialist.send('GET', `/v1/shares/${share.id}/records/${record.id}/content`)
   await specialist.send('GET', `/v1/shares/${share.id}`)
 
+  const copied = await pseudonymised(exchange, caseId, held)
+
   const token = String(share.link.split('#')[1])
   const bearer = String(await specialist.token())
   const misplaced = [
@@ -161,7 +172,31 @@ async function live(exchange: TestExchange) {
     'content-type': 'application/json'
   })
   await sendLink(specialist, `${token}x`)
-  return { caseId, record, share, token, bearer }
+  return { caseId, record, share, token, bearer, copied }
+}
+
+/** A scan that names its patient, read through a pseudonymised share: resolves to all of its answers. */
+async function pseudonymised(exchange: TestExchange, caseId: string, held: Safeguard) {
+  const specialist = exchange.client('specialistUs')
+  const bytes = ctSlice([
+    ['0010,0010', 'PN', PATIENT_NAME],
+    ['0010,0020', 'LO', NHS_NUMBER],
+    ['0020,4000', 'LT', TITLE]
+  ])
+  const files = [{ name: `${PATIENT_NAME}.dcm`, bytes }]
+  const scan = await uploadRecord(exchange.client('clinician'), caseId, { title: TITLE, files })
+  const options = { with: 'specialistUs', safeguard: held, pseudonymise: true } as const
+  const share = await shareRecords(exchange, caseId, [scan.id], options)
+  const opened = await openShare(specialist, share.link)
+  const answers = await Promise.all(
+    [`/v1/shares/${share.id}`, sharedPath(share.id, String(opened.records[0]?.id))].map(path =>
+      specialist.send('GET', path)
+    )
+  )
+  return [
+    Buffer.from(JSON.stringify(opened)),
+    ...answers.flatMap(({ bytes, headers }) => [bytes, Buffer.from(JSON.stringify([...headers]))])
+  ]
 }
 
 /** Everything strangers are told when they try every way in. */
@@ -265,6 +300,11 @@ t.test('no key, no token and no name is anywhere it must not be', async t => {
     t.same(found(others, Buffer.from(JSON.stringify([...headers]))), [], `headers of ${label}`)
   }
 
+  const ofPatient: Secrets = new Map([...names].filter(([label]) => !isOfSender(label, exchange)))
+  for (const bytes of told.copied) {
+    t.same(found(ofPatient, bytes), [], 'what the specialist of a pseudonymised share is told')
+  }
+
   t.match(log.text, told.share.id, 'the auditor’s log')
   const notForAuditors: Secrets = new Map([...all].filter(([label]) => !isName(label, exchange)))
   notForAuditors.delete('purpose')
@@ -294,4 +334,9 @@ function isTold(label: string, exchange: TestExchange): boolean {
 
 function isName(label: string, exchange: TestExchange): boolean {
   return Object.values(exchange.people).some(person => person.name === label)
+}
+
+/** What the specialist of a share is told in any case: who sends it, and why. */
+function isOfSender(label: string, exchange: TestExchange): boolean {
+  return isName(label, exchange) || ['purpose', 'question'].includes(label)
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Outcome } from '../../schemas/audit-event.ts'
+import type { Action, Outcome } from '../../schemas/audit-event.ts'
 import { eq } from '../../schemas/drizzle.ts'
 import type { Database, Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
@@ -161,7 +161,7 @@ async function markInterrupted(
       grantId: id,
       event: {
         ...known,
-        action: 'content.read',
+        action: granted.action as Action,
         outcome: 'interrupted',
         grantId: id,
         details: { ...audit.openDetails(id, detailsSealed), bytes: 'unknown' }

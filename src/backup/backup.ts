@@ -151,7 +151,7 @@ async function* filesOf(
   yield* await readKeyFiles(parts.data.directory)
   if (checkpoint !== undefined) yield fileOf(CHECKPOINT_NAME, checkpoint)
   yield* source.files()
-  for await (const row of blobRows(source.read)) {
+  for await (const row of blobRows(source.read, Date.parse(head.takenAt))) {
     yield* objectFile(parts, receipt, row, saved)
     parts.progress(saved.objects, head.counts.blobs ?? 0, saved.bytes)
   }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { open, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
-import { and, asc, count, eq, gt, ne } from '../../schemas/drizzle.ts'
+import { and, asc, count, eq, gt, isNull, ne, or } from '../../schemas/drizzle.ts'
 import { logState } from '../audit/tree/log-state.ts'
 import type { Queries } from '../database/database.ts'
 import { openPostgresCopy } from '../database/postgres-copy.ts'
@@ -135,15 +135,26 @@ export interface StoredBlob {
   bytes: number
 }
 
-/** Every blob of the objects of the database, some at a time, but for those that were infected. */
-export async function* blobRows(read: Queries): AsyncGenerator<StoredBlob> {
-  const { objects, objectSegments } = read.tables
+/**
+ * Every blob of the objects of the database, some at a time, but for those that were infected and are
+ * gone, and pseudonymised copies whose share had ended: housekeeping may be removing those.
+ */
+export async function* blobRows(read: Queries, takenAt: number): AsyncGenerator<StoredBlob> {
+  const { objects, objectSegments, records, shares } = read.tables
   const { id, blob, bytes } = objects
   for (let last = ''; ; ) {
     const rows = await read
       .select({ id, blob, bytes })
       .from(objects)
-      .where(and(gt(id, last), ne(objects.scan, 'infected')))
+      .innerJoin(records, eq(records.id, objects.recordId))
+      .leftJoin(shares, eq(shares.id, records.copyFor))
+      .where(
+        and(
+          gt(id, last),
+          ne(objects.scan, 'infected'),
+          or(isNull(records.copyFor), and(isNull(shares.revokedAt), gt(shares.expiresAt, takenAt)))
+        )
+      )
       .orderBy(asc(id))
       .limit(ROWS_MAX)
     for (const row of rows) if (row.blob !== null) yield { ...row, blob: row.blob }

@@ -16,10 +16,11 @@ export const SERVICE_GRANTS: Record<string, string> = {
   oidc_payloads: 'SELECT, INSERT, UPDATE, DELETE',
   service_keys: 'SELECT, INSERT',
   cases: 'SELECT, INSERT',
+  // Triggers let go of pseudonymised copies alone.
   records:
-    'SELECT, INSERT, UPDATE (patient_reason_sealed, patient_confirmed_by, patient_confirmed_at)',
+    'SELECT, INSERT, DELETE, UPDATE (patient_reason_sealed, patient_confirmed_by, patient_confirmed_at)',
   objects:
-    'SELECT, INSERT, UPDATE (scan, scan_reason, scan_signature, scan_at, scan_due, scan_tries)',
+    'SELECT, INSERT, DELETE, UPDATE (scan, scan_reason, scan_signature, scan_at, scan_due, scan_tries)',
   object_segments: 'SELECT, INSERT',
   drafts: 'SELECT, INSERT, UPDATE (files, bytes, discarded_at), DELETE',
   uploads:

@@ -4,11 +4,13 @@ import type { Receipt } from '../audit/receipt.ts'
 import { verifyDirectory } from '../audit/verify/directory.ts'
 import { FAULTS_TOLD_MAX, tellFindings } from '../audit/verify/findings.ts'
 import { knownCase, openCaseDetails, openCaseKey } from '../cases/case.ts'
+import type { Queries } from '../database/database.ts'
 import type { Exchange } from '../exchange.ts'
 import { openProfile } from '../identity/profile.ts'
 import { openContent } from '../records/content.ts'
 import { partsOfObject, type SealedPart } from '../records/layout.ts'
 import {
+  findCopies,
   findObjects,
   type ObjectRow,
   openRecordKey,
@@ -17,11 +19,11 @@ import {
   viewRecord
 } from '../records/record.ts'
 import { WITHOUT_SCANNER } from '../records/scan/scanner.ts'
-import { openTerms } from '../shares/share.ts'
+import { hasEnded, openTerms } from '../shares/share.ts'
 
 type Parts = Pick<
   Exchange,
-  'directory' | 'database' | 'blobs' | 'keyring' | 'serviceKeys' | 'disclosures'
+  'directory' | 'database' | 'blobs' | 'keyring' | 'serviceKeys' | 'disclosures' | 'clock'
 >
 
 /** What a check found wrong, one sentence each, with ids only. */
@@ -119,6 +121,10 @@ async function checkRecord(
   if (objects.length !== record.objectCount || bytes !== record.bytes) {
     faults.push(`Record ${record.id} has not the objects or bytes its row says.`)
   }
+  // No backup has the files of those, and housekeeping is about to remove them.
+  const { copyFor } = record
+  if (copyFor !== null && (await hasEnded(exchange.database.read, copyFor, exchange.clock())))
+    return 0
   await look(faults, `Record ${record.id}`, async () => {
     const key = await openRecordKey(exchange.keyring, found)
     viewRecord(record, objects, key, WITHOUT_SCANNER)
@@ -185,11 +191,19 @@ async function checkShares({ database, keyring }: Parts, faults: Faults): Promis
         .from(shareRecords)
         .innerJoin(records, eq(records.id, shareRecords.recordId))
         .where(eq(shareRecords.shareId, share.id))
+      if (share.pseudonymised) await checkCopies(database.read, share.id, named.length)
       if (named.length === 0 || named.some(({ caseId }) => caseId !== share.caseId)) {
         throw new Error('it names no record, or one of another case')
       }
     })
   }
+}
+
+/** All of a pseudonymised share's copies are there, or, once it has ended, none. */
+async function checkCopies(queries: Queries, shareId: string, wanted: number): Promise<void> {
+  const copies = await findCopies(queries, { shareId })
+  if (copies.length !== wanted && copies.length !== 0)
+    throw new Error('it lacks some of its copies')
 }
 
 /**

@@ -2,6 +2,7 @@ import type { Exchange } from '../exchange.ts'
 import { removeExpired } from '../identity/oidc-adapter.ts'
 import { namedBlobs } from '../records/record.ts'
 import { sweepUploads } from '../uploads/sweep.ts'
+import { removeCopies } from './remove-copies.ts'
 
 const INTERVAL_MILLISECONDS = 10 * 60 * 1000
 const HOUR_MILLISECONDS = 3_600_000
@@ -11,8 +12,9 @@ const BATCH = 500
 
 /**
  * Removes what nothing needs any more, now and every ten minutes: blobs that no row names because
- * their upload never ended, drafts whose time is over, and what the issuer remembered for a short
- * while; and completes the disclosures of processes that ended. Safe to stop and to repeat at any point.
+ * their upload never ended, drafts whose time is over, the copies of shares that ended, and what the
+ * issuer remembered for a short while; and completes the disclosures of processes that ended. Safe to
+ * stop and to repeat at any point.
  *
  * Where other processes use the same store, or its clock is not ours, `sharedHours` says how old a
  * blob must be before it cannot be part of an upload that is still under way somewhere.
@@ -30,6 +32,8 @@ export function cleanUp(exchange: Exchange, sharedHours?: number): { stop(): Pro
       if (interrupted > 0) exchange.log.warn({ interrupted }, 'streams of an ended process')
       const expired = await sweepUploads(exchange, goOn)
       if (expired > 0) exchange.log.info({ expired }, 'ended drafts that were never completed')
+      const copies = await removeCopies(exchange, goOn)
+      if (copies > 0) exchange.log.info({ copies }, 'removed copies of ended shares')
       const orphans = await removeOrphans(exchange, before(), goOn)
       if (orphans > 0) exchange.log.info({ orphans }, 'removed blobs of uploads that never ended')
       const unfinished = await exchange.blobs.sweepUnfinished()

@@ -31,10 +31,14 @@ export const findObject = prepared(q =>
     .prepare('find_object')
 )
 
-/** Records of one case, oldest first. A case has tens of them, not thousands. */
+/** Records of one case, oldest first, without copies. A case has tens of them, not thousands. */
 export function recordsOfCase(queries: Queries, caseId: string): Promise<RecordRow[]> {
   const { records } = queries.tables
-  return queries.select().from(records).where(eq(records.caseId, caseId)).orderBy(asc(records.id))
+  return queries
+    .select()
+    .from(records)
+    .where(and(eq(records.caseId, caseId), isNull(records.copyOf)))
+    .orderBy(asc(records.id))
 }
 
 /** Those of these records that exist, in their order. One at a time, by a query that is built already. */
@@ -43,7 +47,7 @@ export async function recordsById(queries: Queries, ids: string[]): Promise<Reco
   return rows.flat()
 }
 
-/** What tells objects that are there twice apart, of a whole case. */
+/** What tells objects that are there twice apart, of a whole case, without copies. */
 export const objectsOfCase = prepared(q => {
   const { objects, records } = q.tables
   return q
@@ -55,7 +59,7 @@ export const objectsOfCase = prepared(q => {
     })
     .from(objects)
     .innerJoin(records, eq(records.id, objects.recordId))
-    .where(eq(records.caseId, p('caseId')))
+    .where(and(eq(records.caseId, p('caseId')), isNull(records.copyOf)))
     .orderBy(asc(objects.id))
     .prepare('objects_of_case')
 })
@@ -148,4 +152,36 @@ export function segmentRows(queries: Queries, objectId: string) {
     .from(objectSegments)
     .where(eq(objectSegments.objectId, objectId))
     .orderBy(asc(objectSegments.place))
+}
+
+/** The copies that were made for a share. */
+export const findCopies = prepared(q =>
+  q
+    .select()
+    .from(q.tables.records)
+    .where(eq(q.tables.records.copyFor, p('shareId')))
+    .prepare('find_copies')
+)
+
+/** Removes the copies of a share, and says which records and blobs there were. */
+export async function deleteCopies(tx: Queries, shareId: string) {
+  const { records, objects } = tx.tables
+  const copies = await tx
+    .select({ id: records.id })
+    .from(records)
+    .where(eq(records.copyFor, shareId))
+  const blobs: string[] = []
+  for (const { id } of copies) {
+    const gone = await tx
+      .delete(objects)
+      .where(eq(objects.recordId, id))
+      .returning({ blob: objects.blob })
+    blobs.push(...gone.flatMap(({ blob }) => blob ?? []))
+  }
+  const ids = copies.map(({ id }) => id)
+  const removed =
+    ids.length === 0
+      ? []
+      : await tx.delete(records).where(inArray(records.id, ids)).returning({ id: records.id })
+  return { records: removed.length, blobs }
 }

@@ -17,6 +17,8 @@ import type { ScanPolicy } from './scan/scanner.ts'
 
 export type { ObjectRow, RecordRow } from './queries.ts'
 export {
+  deleteCopies,
+  findCopies,
   findObjects,
   insertRecord,
   namedBlobs,

@@ -115,7 +115,9 @@ async function commitRecord(
     patientMatch: wanted.match,
     patientReasonSealed: null,
     patientConfirmedBy: null,
-    patientConfirmedAt: null
+    patientConfirmedAt: null,
+    copyOf: null,
+    copyFor: null
   }
   const objects: ObjectRow[] = stored.map(({ row }) => ({ ...row, recordId }))
   const about = aboutRecord({ record, case: found })

@@ -9,10 +9,11 @@ import type { Exchange } from '../exchange.ts'
 import { findSpecialist } from '../identity/accounts.ts'
 import type { Caller } from '../identity/principal.ts'
 import { requireRightPatient } from '../records/patient-confirmation.ts'
-import { aboutRecord, recordsById } from '../records/record.ts'
+import { aboutRecord, insertRecord, type RecordRow, recordsById } from '../records/record.ts'
 import { requireReleased } from '../records/scan/quarantine.ts'
+import { pseudonymise } from './pseudonymise.ts'
 import { insertShare } from './queries.ts'
-import { aboutShare, type ShareRow, sealTerms } from './share.ts'
+import { aboutShare, type ShareRow, sealTerms, tellPseudonyms } from './share.ts'
 import { safeguardEnds, transferBasis } from './transfer.ts'
 
 const HOUR_MILLISECONDS = 3_600_000
@@ -34,10 +35,14 @@ export async function createShare(
   if (specialist === undefined) throw new Refusal('specialist-not-found')
   const records = await requireRecordsOfCase(database.read, caseId, wanted.records)
   for (const record of records) requireRightPatient(record, found)
+  requireFittingOptions(wanted)
   const { notBefore, expiresAt } = lifeOf(exchange, wanted, now)
   const transfer = transferBasis(specialist.country, wanted.safeguard, now)
 
   const id = uuidv7({ msecs: now })
+  const made = wanted.pseudonymise
+    ? await pseudonymise(exchange, caller, found, { share: wanted, shareId: id, records })
+    : undefined
   const terms = { purpose: wanted.purpose, transfer }
   const row: ShareRow = {
     id,
@@ -48,7 +53,10 @@ export async function createShare(
     recipientCountry: specialist.country,
     transferBasis: transfer.basis,
     transferExpiresAt: transfer.safeguard ? safeguardEnds(transfer.safeguard) : null,
-    termsSealed: sealTerms(await openCaseKey(keyring, found), id, terms),
+    termsSealed: sealTerms(await openCaseKey(keyring, found), id, {
+      ...terms,
+      ...(made && { pseudonymised: made.terms })
+    }),
     notBefore,
     expiresAt,
     openingsMax: wanted.openingsMax ?? null,
@@ -56,23 +64,63 @@ export async function createShare(
     openUntil: null,
     revokedAt: null,
     revokedBy: null,
-    createdAt: now
+    createdAt: now,
+    pseudonymised: made !== undefined
   }
   const link = await links.make({ shareId: id, issuedAt: now, notBefore, expiresAt })
-  await database.write(async tx => {
+  const told = made && tellPseudonyms(made.terms)
+  const stored = database.write(async tx => {
     await requireReleased(tx, wanted.records, exchange.scanner.policy, aboutCase(found))
     await insertShare(tx, row, wanted.records)
+    for (const copy of made?.copies.rows ?? []) await insertRecord(tx, copy.record, copy.objects)
     await exchange.audit.append(tx, {
       action: 'share.create',
       outcome: 'success',
-      ...actedBy(caller, { ...terms, specialist: specialist.id, records: wanted.records }),
+      ...actedBy(caller, {
+        ...terms,
+        specialist: specialist.id,
+        records: wanted.records,
+        ...(told && { pseudonymised: { ...told, ...decisionsOf(wanted) } })
+      }),
       ...aboutShare(row, found)
     })
   })
-  return { id, link, notBefore: timestamp(notBefore), expiresAt: timestamp(expiresAt), transfer }
+  await stored.catch(async err => {
+    // A commit that the disk failed may be stored all the same, and then its rows need these blobs.
+    const mayBeStored = err instanceof Refusal && err.code === 'storage-unavailable'
+    if (!mayBeStored) await made?.copies.discard()
+    throw err
+  })
+  return {
+    id,
+    link,
+    notBefore: timestamp(notBefore),
+    expiresAt: timestamp(expiresAt),
+    transfer,
+    ...(told && { pseudonymised: told })
+  }
 }
 
-async function requireRecordsOfCase(queries: Queries, caseId: string, ids: string[]) {
+/** Who decided what by hand, and why, for the access log. */
+function decisionsOf({ allowAsIs, allowHeld }: ShareCreate) {
+  return { ...(allowAsIs && { allowAsIs }), ...(allowHeld && { allowHeld }) }
+}
+
+/** Decisions about a copy, where none is asked for, would be a misunderstanding that costs a name. */
+function requireFittingOptions(wanted: ShareCreate): void {
+  if (wanted.pseudonymise) return
+  const { question, allowAsIs, allowHeld } = wanted
+  if (question === undefined && allowAsIs === undefined && allowHeld === undefined) return
+  const problems = ['question, allowAsIs and allowHeld belong to pseudonymise: true']
+  throw new Refusal('request-invalid', 'options of a copy', { problems })
+}
+
+/** Those records, in their order. A copy that was made for another share is none of the case. */
+async function requireRecordsOfCase(
+  queries: Queries,
+  caseId: string,
+  ids: string[]
+): Promise<RecordRow[]> {
   const rows = await recordsById(queries, ids)
   const elsewhere = rows.find(row => row.caseId !== caseId)
   if (elsewhere !== undefined) {
@@ -81,6 +129,7 @@ async function requireRecordsOfCase(queries: Queries, caseId: string, ids: strin
     throw new Refusal('record-not-in-case', 'elsewhere', { about: aboutRecord(found) })
   }
   if (rows.length !== ids.length) throw new Refusal('record-not-in-case', 'unknown')
+  if (rows.some(row => row.copyOf !== null)) throw new Refusal('record-not-in-case', 'a copy')
   return rows
 }
 

@@ -9,8 +9,10 @@ import type { Exchange } from '../exchange.ts'
 import { describeSender } from '../identity/accounts.ts'
 import type { Caller } from '../identity/principal.ts'
 import {
+  findCopies,
   findObjects,
   openRecordKey,
+  type RecordRow,
   recordsById,
   viewRecord,
   viewSummary
@@ -18,7 +20,14 @@ import {
 import { quarantineOfRecords } from '../records/scan/quarantine.ts'
 import type { Access } from '../records/serve.ts'
 import { countOpening, findShare, findShareHeld, findShareRecords } from './queries.ts'
-import { aboutHiddenShare, aboutShare, openTerms, type ShareRow, stateOf } from './share.ts'
+import {
+  aboutHiddenShare,
+  aboutShare,
+  openTerms,
+  type ShareRow,
+  stateOf,
+  tellPseudonyms
+} from './share.ts'
 import { transferHolds } from './transfer.ts'
 
 const HOUR_MILLISECONDS = 3_600_000
@@ -54,7 +63,7 @@ export async function openLink(
     await exchange.audit.append(tx, {
       action: 'link.open',
       outcome: 'success',
-      ...actedBy(caller, { opening: counted.openings }),
+      ...actedBy(caller, { opening: counted.openings, ...toldOfCopies(counted) }),
       ...aboutShare(counted, found)
     })
     return counted
@@ -85,17 +94,19 @@ export async function accessByShare(
   const { database, clock } = exchange
   const { share, found } = await ownShare(database.read, caller, shareId)
   requireOpen(share, found, caller, clock())
-  const shared = await findShareRecords(database.read, { shareId })
-  const [record] = shared.some(row => row.recordId === recordId)
-    ? await recordsById(database.read, [recordId])
-    : []
+  const record = await sharedRecord(database.read, share, recordId)
   if (record === undefined) {
     throw new Refusal('record-not-found', undefined, { about: aboutShare(share, found) })
   }
   return {
     caller,
     found: { record, case: found },
-    event: { ...actedBy(caller), ...aboutShare(share, found), recordId },
+    event: {
+      ...actedBy(caller, record.copyOf === null ? {} : { copy: record.id }),
+      ...aboutShare(share, found),
+      // Of a copy the log names what it shows.
+      recordId: record.copyOf ?? record.id
+    },
     stillGranted: async tx => requireOpen(await rereadHeld(tx, shareId), found, caller, clock()),
     mustEnd: async () => endingOf(await reread(database.read, shareId), caller, clock())
   }
@@ -126,12 +137,15 @@ export async function readManifest(
     await exchange.audit.append(tx, {
       action: 'share.read',
       outcome: 'success',
-      ...actedBy(caller),
+      ...actedBy(caller, toldOfCopies(share)),
       ...aboutShare(share, found)
     })
   })
   return { ...view, records }
 }
+
+/** So that the patient can be told that they were not named. */
+const toldOfCopies = (share: ShareRow) => (share.pseudonymised ? { pseudonymised: true } : {})
 
 /** The share, if the caller is its specialist. To everybody else it does not exist. */
 async function ownShare(
@@ -198,12 +212,32 @@ function endingOf(share: ShareRow, caller: Caller, now: number): Ending | undefi
   return undefined
 }
 
-/** The records of a share in its order, each with its key. */
+/** One record that the share lets its specialist read: of a pseudonymised share only a copy. */
+async function sharedRecord(
+  queries: Queries,
+  share: ShareRow,
+  recordId: string
+): Promise<RecordRow | undefined> {
+  if (share.pseudonymised) {
+    const copies = await findCopies(queries, { shareId: share.id })
+    return copies.find(({ id }) => id === recordId)
+  }
+  const shared = await findShareRecords(queries, { shareId: share.id })
+  if (!shared.some(row => row.recordId === recordId)) return undefined
+  const [record] = await recordsById(queries, [recordId])
+  return record
+}
+
+/** The records of a share in its order, or the copies of a pseudonymised one, each with its key. */
 async function sharedRecords(exchange: Exchange, share: ShareRow, found: CaseRow) {
   const { database, keyring } = exchange
   const named = await findShareRecords(database.read, { shareId: share.id })
   const ids = named.map(row => row.recordId)
-  const rows = new Map((await recordsById(database.read, ids)).map(row => [row.id, row]))
+  const rows = share.pseudonymised
+    ? new Map(
+        (await findCopies(database.read, { shareId: share.id })).map(row => [row.copyOf, row])
+      )
+    : new Map((await recordsById(database.read, ids)).map(row => [row.id, row]))
   const records = []
   for (const id of ids) {
     const record = rows.get(id)
@@ -220,11 +254,16 @@ async function viewOpened(
 ): Promise<Omit<OpenedShare, 'records'>> {
   const { database, keyring, serviceKeys } = exchange
   const caseKey = await openCaseKey(keyring, found)
+  const { purpose, pseudonymised } = openTerms(caseKey, share)
+  if (share.pseudonymised !== (pseudonymised !== undefined))
+    throw new Error('A share contradicts itself.')
   return {
     id: share.id,
     case: share.caseId,
-    ...openCaseDetails(caseKey, found),
-    purpose: openTerms(caseKey, share).purpose,
+    ...(pseudonymised
+      ? { question: pseudonymised.question, pseudonymised: tellPseudonyms(pseudonymised) }
+      : openCaseDetails(caseKey, found)),
+    purpose,
     from: await describeSender(database.read, serviceKeys, share.createdBy),
     expiresAt: timestamp(share.expiresAt),
     openUntil: timestamp(share.openUntil ?? share.expiresAt),

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, isNull, lt, or, sql } from '../../schemas/drizzle.ts'
+import { and, asc, desc, eq, exists, isNull, lt, lte, or, sql } from '../../schemas/drizzle.ts'
 import { held, prepared, type Queries } from '../database/database.ts'
 
 const p = sql.placeholder
@@ -101,4 +101,27 @@ export function pageOfShares(
     )
     .orderBy(desc(shares.id))
     .limit(filter.limit)
+}
+
+/** Shares that ended by this moment, and for which copies are still there. */
+export function endedWithCopies(
+  queries: Queries,
+  before: number,
+  limit: number
+): Promise<{ id: string; caseId: string }[]> {
+  const { shares, records } = queries.tables
+  const { id, caseId } = shares
+  const copies = queries.select({ id: records.id }).from(records).where(eq(records.copyFor, id))
+  return queries
+    .select({ id, caseId })
+    .from(shares)
+    .where(
+      and(
+        eq(shares.pseudonymised, true),
+        or(lte(shares.expiresAt, before), lte(shares.revokedAt, before)),
+        exists(copies)
+      )
+    )
+    .orderBy(asc(id))
+    .limit(limit)
 }

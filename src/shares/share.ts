@@ -2,17 +2,35 @@ import type { KeyObject } from 'node:crypto'
 import { timestamp } from '../../schemas/common.ts'
 import type { ShareView, TransferBasis } from '../../schemas/share.ts'
 import type { CaseRow } from '../cases/case.ts'
+import type { Queries } from '../database/database.ts'
 import type { Caller } from '../identity/principal.ts'
 import { canonicalContext, openBox, sealBox } from '../sealing/keys.ts'
-import type { ShareRow } from './queries.ts'
+import { findShare, type ShareRow } from './queries.ts'
 
 export type { ShareRow } from './queries.ts'
-export { findShareRecords, pageOfShares } from './queries.ts'
+export { endedWithCopies, findShareRecords, pageOfShares } from './queries.ts'
 
 /** What a share keeps sealed under the key of its case. */
 export interface ShareTerms {
   purpose: string
   transfer: TransferBasis
+  /** Of a share whose specialist reads copies. */
+  pseudonymised?: PseudonymTerms
+}
+
+export interface PseudonymTerms {
+  /** What stands for the patient. */
+  patient: string
+  /** What every pseudonym, UID and shift of dates is derived from, base64: to find back from an opinion. */
+  key: string
+  /** What the specialist is asked, with nobody named. */
+  question: string
+  files: { pseudonymised: number; released: number; asIs: number }
+}
+
+/** What is told of it: never the key, by which all could be undone. */
+export function tellPseudonyms({ patient, files }: PseudonymTerms) {
+  return { patient, files }
 }
 
 const termsContext = (id: string): Buffer => canonicalContext('share-terms', id)
@@ -48,6 +66,12 @@ export function aboutHiddenShare(row: ShareRow, found: CaseRow, caller: Caller) 
   return { ...about, ...(isParty ? { shareId } : { triedShareId: shareId }) }
 }
 
+/** Whether a share is over for good, by this moment. */
+export async function hasEnded(queries: Queries, id: string, now: number): Promise<boolean> {
+  const [row] = await findShare(queries, { id })
+  return row === undefined || ['expired', 'revoked'].includes(stateOf(row, now))
+}
+
 /** Where a share stands. The ends are exact: it is over at `expiresAt`, to the millisecond. */
 export function stateOf(row: ShareRow, now: number): ShareView['state'] {
   if (row.revokedAt !== null) return 'revoked'
@@ -76,6 +100,7 @@ export function viewShare(
     openings: row.openings,
     ...(row.openingsMax !== null && { openingsMax: row.openingsMax }),
     ...(row.revokedAt !== null && { revokedAt: timestamp(row.revokedAt) }),
-    transfer: terms.transfer
+    transfer: terms.transfer,
+    ...(terms.pseudonymised && { pseudonymised: tellPseudonyms(terms.pseudonymised) })
   }
 }

@@ -133,7 +133,9 @@ async function makeRecord(
       patientMatch: inspected.match,
       patientReasonSealed: null,
       patientConfirmedBy: null,
-      patientConfirmedAt: null
+      patientConfirmedAt: null,
+      copyOf: null,
+      copyFor: null
     }
     await insertRecord(tx, record, objects)
     await dissolveDraft(tx, id)

@@ -68,6 +68,7 @@ export const subtypes = {
   search: interaction('search-type', 'search-type'),
   disclose: lifecycle('disclose', 'Disclose Record Lifecycle Event'),
   extract: lifecycle('extract', 'Extract Record Lifecycle Event'),
+  pseudonymise: lifecycle('pseudonymize', 'Pseudonymize Record Lifecycle Event'),
   destroy: lifecycle('destroy', 'Destroy/Delete Record Lifecycle Event'),
   archive: lifecycle('archive', 'Archive Record Lifecycle Event'),
   restore: lifecycle('restore', 'Restore Record Lifecycle Event'),

@@ -134,6 +134,8 @@ const table: Record<Action, Pattern> = {
   'upload.receive': update,
   'upload.end': remove,
   'object.scan': running(subtypes.verify),
+  'record.pseudonymise': { ...create, subtype: [subtypes.pseudonymise, subtypes.create] },
+  'copy.remove': { ...running(subtypes.destroy), action: 'D' },
   'share.create': create,
   'share.list': patientList,
   'share.read': disclosure,

@@ -48,11 +48,17 @@ function whatOf(row: EventRow, details: Record<string, unknown>, names: Names): 
   return {
     kind: kindOf(row, range !== undefined),
     ...(row.caseId !== null && { case: row.caseId }),
+    ...(isPseudonymised(details) && { pseudonymised: true }),
     ...(record && { record }),
     ...(typeof details.archive === 'number' && { files: details.archive }),
     ...(file && { file }),
     ...(range && { range })
   }
+}
+
+/** Content says which copy it was; the rest that it told of copies. */
+function isPseudonymised({ copy, pseudonymised }: Record<string, unknown>): boolean {
+  return typeof copy === 'string' || pseudonymised === true
 }
 
 function kindOf(row: EventRow, isPart: boolean): Disclosure['what']['kind'] {

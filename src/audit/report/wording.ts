@@ -61,7 +61,15 @@ export function identifierText(identifier: { system: string; value: string }): s
   return `${value} (${system})`
 }
 
-export function whatText({ kind, record, files, file, range }: Disclosure['what']): string {
+export function whatText(what: Disclosure['what']): string {
+  if (!what.pseudonymised) return plainText(what)
+  if (what.kind === 'summary') {
+    return 'Opened the link: saw the question and the list of records, without the patient’s details'
+  }
+  return `${plainText(what)} (a copy without the patient’s name)`
+}
+
+function plainText({ kind, record, files, file, range }: Disclosure['what']): string {
   const title = record === undefined ? 'A record that is no longer held' : recordText(record)
   const name = file === undefined ? 'one file' : `file “${file.name}”`
   switch (kind) {

@@ -1,0 +1,163 @@
+import { createSecretKey } from 'node:crypto'
+import type { Patient } from '../../schemas/case.ts'
+import type { ShareCreate } from '../../schemas/share.ts'
+import { actedBy } from '../audit/acted-by.ts'
+import type { Receipt } from '../audit/receipt.ts'
+import { aboutCase, type CaseRow, openCaseDetails, openCaseKey } from '../cases/case.ts'
+import { Refusal } from '../errors.ts'
+import type { Exchange } from '../exchange.ts'
+import type { Caller } from '../identity/principal.ts'
+import { type Copies, copyRecords, type ExaminedRecord, examineRecords } from '../records/copy.ts'
+import { heldReasons } from '../records/deidentify/held.ts'
+import { formsOfNumber, namesSomebody, partsOfName } from '../records/deidentify/identity.ts'
+import { pseudonymsOf } from '../records/deidentify/pseudonyms.ts'
+import type { RecordRow } from '../records/record.ts'
+import { newKey } from '../sealing/keys.ts'
+import type { PseudonymTerms } from './share.ts'
+
+/** Files told of in one refusal; the rest is counted. */
+const PROBLEMS_MAX = 50
+
+export interface Pseudonymised {
+  copies: Copies
+  terms: PseudonymTerms
+}
+
+/**
+ * Makes what the specialist of a pseudonymised share will read. Everything is looked at first, and what
+ * needs a person's decision that the request does not state is refused by name: `pseudonymise-not-dicom`,
+ * `pseudonymise-held`, `pseudonymise-names-patient`. The original records stay as they are. Reading them
+ * is on the log before the first byte, and so is its end.
+ */
+export async function pseudonymise(
+  exchange: Exchange,
+  caller: Caller,
+  found: CaseRow,
+  wanted: { share: ShareCreate; shareId: string; records: RecordRow[] }
+): Promise<Pseudonymised> {
+  const { share, shareId, records } = wanted
+  const { patient, question } = openCaseDetails(await openCaseKey(exchange.keyring, found), found)
+  const names = namesOf(patient)
+  for (const text of [share.purpose, share.question ?? question]) {
+    if (namesSomebody(text, names)) throw new Refusal('pseudonymise-names-patient')
+  }
+  const { blobs, limits } = exchange
+  if ((await blobs.freeBytes()) < limits.freeBytesMin) throw new Refusal('storage-full')
+
+  let stopped = false
+  const place = await exchange.uploads.enter(caller.accountId, () => {
+    stopped = true
+  })
+  const goOn = () => {
+    if (stopped) throw new Refusal('service-stopping')
+  }
+  try {
+    return await recorded(exchange, caller, found, records, async receipt => {
+      const examined = await examineRecords(exchange, found, records, { receipt, goOn })
+      requireDecisions(examined, share)
+      const key = newKey()
+      const pseudonyms = pseudonymsOf(createSecretKey(key))
+      const copies = await copyRecords(exchange, found, examined, {
+        shareId,
+        createdBy: caller.accountId,
+        pseudonyms,
+        names,
+        released: new Set(share.allowHeld?.records),
+        receipt,
+        goOn
+      })
+      const terms = {
+        patient: pseudonyms.patient,
+        key: key.toString('base64'),
+        question: share.question ?? question,
+        files: countsOf(examined)
+      }
+      key.fill(0)
+      return { copies, terms }
+    })
+  } finally {
+    place.leave()
+  }
+}
+
+/** Runs `work` between the two events of reading these records. */
+async function recorded<T>(
+  exchange: Exchange,
+  caller: Caller,
+  found: CaseRow,
+  records: RecordRow[],
+  work: (receipt: Receipt) => Promise<T>
+): Promise<T> {
+  const disclosure = await exchange.disclosures.grant(async () => ({
+    action: 'record.pseudonymise',
+    outcome: 'granted',
+    ...actedBy(caller, { records: records.map(({ id }) => id) }),
+    ...aboutCase(found)
+  }))
+  try {
+    const done = await work(disclosure.receipt)
+    await disclosure.complete('complete', 0)
+    return done
+  } catch (err) {
+    await disclosure.complete('failed', 0)
+    throw err
+  }
+}
+
+/** What would name the patient in a text. */
+function namesOf({ name, identifier, birthDate }: Patient): ReadonlySet<string> {
+  const [year = '', month = '', day = ''] = birthDate.split('-')
+  const dates = [
+    birthDate,
+    `${year}${month}${day}`,
+    ...['/', '.', '-'].flatMap(sign => [
+      [day, month, year].join(sign),
+      [Number(day), Number(month), year].join(sign)
+    ])
+  ]
+  return new Set([
+    ...partsOfName(name),
+    ...formsOfNumber(identifier.value),
+    ...spaced(identifier.value),
+    ...dates
+  ])
+}
+
+/** An NHS number as people write it. */
+function spaced(number: string): string[] {
+  const [, a, b, c] = /^(\d{3})(\d{3})(\d{4})$/.exec(number) ?? []
+  return a === undefined ? [] : [`${a} ${b} ${c}`, `${a}-${b}-${c}`]
+}
+
+function requireDecisions(examined: ExaminedRecord[], share: ShareCreate): void {
+  const asIs = new Set(share.allowAsIs?.records)
+  const released = new Set(share.allowHeld?.records)
+  const other: string[] = []
+  const held: string[] = []
+  for (const { record, files } of examined) {
+    for (const { object, examined } of files) {
+      const which = `Record ${record.id}, file ${object.position}`
+      if (examined === undefined) {
+        if (!asIs.has(record.id)) other.push(`${which}: ${object.type}`)
+      } else if (examined.held !== undefined && !released.has(record.id)) {
+        held.push(`${which}: ${examined.held}. ${heldReasons[examined.held]}`)
+      }
+    }
+  }
+  // Told of both at once, so that nobody has to ask twice.
+  const problems = [...other, ...held]
+  if (problems.length === 0) return
+  const told = problems.slice(0, PROBLEMS_MAX)
+  if (told.length < problems.length) told.push(`and ${problems.length - told.length} files more`)
+  const code = other.length > 0 ? 'pseudonymise-not-dicom' : 'pseudonymise-held'
+  throw new Refusal(code, undefined, { problems: told })
+}
+
+function countsOf(examined: ExaminedRecord[]): PseudonymTerms['files'] {
+  const files = examined.flatMap(record => record.files)
+  return {
+    pseudonymised: files.filter(file => file.examined !== undefined).length,
+    released: files.filter(file => file.examined?.held !== undefined).length,
+    asIs: files.filter(file => file.examined === undefined).length
+  }
+}
