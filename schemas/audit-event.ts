@@ -34,7 +34,8 @@ export const actions = [
   'keys.rewrap',
   'keys.retire',
   'data.backup',
-  'data.restore'
+  'data.restore',
+  'data.move'
 ] as const
 
 /**

@@ -39,7 +39,7 @@ export interface ObjectSource {
  * before anything is sent; every 16 KiB chunk is authenticated before its bytes are given out.
  */
 export async function openContent(
-  blobs: Blobs,
+  blobs: Pick<Blobs, 'open'>,
   receipt: Receipt,
   source: ObjectSource,
   range: ByteRange
