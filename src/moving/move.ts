@@ -124,7 +124,7 @@ async function countSource(source: MoveSource): Promise<Omit<Moved, 'faults'>> {
 }
 
 async function fill(parts: MoveParts, source: MoveSource, target: MoveTarget): Promise<Moved> {
-  const faults = target.isLoaded ? 0 : await bringObjects(parts, source, target)
+  const faults = await bringObjects(parts, source, target)
   const counts = await countSource(source)
   if (parts.extent === 'objects') return { ...counts, faults }
   if (faults > 0 && !parts.withFaults) {
@@ -137,7 +137,10 @@ async function fill(parts: MoveParts, source: MoveSource, target: MoveTarget): P
   return { ...counts, faults, checked }
 }
 
-/** The beginning goes on the log that is left, and so moves with it. */
+/**
+ * The beginning goes on the log where that goes on: on the one that is left, to be moved with it, and
+ * once that has been moved, on the other.
+ */
 async function bringObjects(
   parts: MoveParts,
   source: MoveSource,
@@ -145,7 +148,7 @@ async function bringObjects(
 ): Promise<number> {
   const { tell, findings } = parts
   tell.step('Copying objects …')
-  const data = await openMarkedData(source.config)
+  const data = await openMarkedData(target.isLoaded ? parts.to.config : source.config)
   const from = await openBlobs(source.config)
   const snapshot = openSqliteSnapshot(source.database)
   try {
