@@ -6,6 +6,7 @@ import { syncDirectory, writePrivateFile } from '../backup/restore-place.ts'
 import { readKeyFiles } from '../backup/source.ts'
 import type { Blobs } from '../blobs/blobs.ts'
 import type { Config } from '../config.ts'
+import { markPath } from '../data-marks.ts'
 import type { Snapshot } from '../database/database.ts'
 import { migrationFiles } from '../database/migration-files.ts'
 import { openPostgresSnapshot } from '../database/postgres.ts'
@@ -95,14 +96,11 @@ export async function takeTarget(
     if (hasRows) await requireContinued(config, last)
     const mark = left ?? begins
     if (left === undefined) await writeMark(config.dataDirectory, 'moving', mark)
-    const blobs = await openBlobs(config)
-    try {
-      await blobs.sweepUnfinished(true)
-      if (left === undefined) await requireEmptyStore(blobs)
-    } catch (err) {
-      await blobs.close()
+    const blobs = await openStore(config, left === undefined).catch(async err => {
+      // Nothing was brought yet, so nothing of ours may be taken for an earlier run.
+      if (left === undefined) await rm(markPath(config.dataDirectory, 'moving'))
       throw err
-    }
+    })
     const close = async () => {
       await blobs.close()
       lock.release()
@@ -114,6 +112,19 @@ export async function takeTarget(
   }
 }
 
+async function openStore(config: Config, mustBeEmpty: boolean): Promise<Blobs> {
+  const blobs = await openBlobs(config)
+  try {
+    await blobs.sweepUnfinished(true)
+    if (mustBeEmpty) await requireEmptyStore(blobs)
+    return blobs
+  } catch (err) {
+    await blobs.close()
+    throw err
+  }
+}
+
+/** Throws MoveError when there is any object. */
 export async function requireEmptyStore(blobs: Blobs): Promise<void> {
   for await (const _ of blobs.list()) {
     throw new MoveError('The store holds objects already. Choose an empty bucket or prefix.')
@@ -189,7 +200,7 @@ async function* counted<Part extends { count: number }>(
 
 /** From now on a service starts there. */
 export async function openToServices({ dataDirectory }: Config): Promise<void> {
-  await rm(join(dataDirectory, 'moving.json'))
+  await rm(markPath(dataDirectory, 'moving'))
   await syncDirectory(dataDirectory)
   await syncDirectory(dirname(dataDirectory))
 }

@@ -38,6 +38,7 @@ t.test('a place that is not empty is refused and left as it was', async t => {
   const { CONSILIUM_S3_PREFIX = '' } = first.settings
   Object.assign(second.settings, { CONSILIUM_S3_PREFIX })
   await t.rejects(moveHere(old, second), { message: /The store holds objects already/ })
+  await t.rejects(moveHere(old, second), { message: /The store holds objects already/ }, 'again')
 
   const { CONSILIUM_S3_BUCKET: _, DATABASE_URL: __, ...nowhere } = second.settings
   const kept = Object.entries(nowhere).filter(([name]) => !name.startsWith('CONSILIUM_S3'))
