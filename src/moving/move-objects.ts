@@ -1,5 +1,5 @@
 import type { Receipt } from '../audit/receipt.ts'
-import { BlobError, type Blobs, type BlobWriter } from '../blobs/blobs.ts'
+import { BlobError, type Blobs } from '../blobs/blobs.ts'
 import { Refusal } from '../errors.ts'
 import { digestOf } from '../housekeeping/check-exchange.ts'
 import { openRecordKey } from '../records/record.ts'
@@ -47,12 +47,12 @@ export async function moveObjects(
       const { value: owned, done } = await objects.next()
       if (done || state.stopped) return
       if (parts.signal.aborted) throw new MoveError('The move was stopped. Run it again to go on.')
-      const { blob, bytes } = owned.object
-      const wasThere = there.get(blob) === sealedBytes(bytes)
-      there.delete(blob)
+      const blobs = blobsOf(owned)
+      const wasThere = blobs.every(({ name, bytes }) => there.get(name) === sealedBytes(bytes))
+      for (const { name } of blobs) there.delete(name)
       if (!wasThere && !(await moveObject(parts, owned))) state.faults += 1
-      names.push(blob)
-      parts.moved(bytes, wasThere)
+      for (const { name } of blobs) names.push(name)
+      parts.moved(owned.object.bytes, wasThere)
     }
   }
 
@@ -75,29 +75,32 @@ export async function moveObjects(
   return state.faults
 }
 
+/** What an object is sealed as, with the bytes that each opens into. */
+function blobsOf({ object }: OwnedObject): { name: string; bytes: number }[] {
+  return [{ name: object.blob, bytes: object.bytes }]
+}
+
 /** False when the object is at fault, which has been told. */
 async function moveObject(parts: ObjectsMove, owned: OwnedObject): Promise<boolean> {
-  const { object } = owned
   const code = await copyOpened(parts, owned)
   if (code === undefined) return true
-  parts.fault(`Object ${object.id}: ${code}.`)
-  if (parts.withFaults && code !== 'blob-missing') await copyUnopened(parts, object.blob)
+  parts.fault(`Object ${owned.object.id}: ${code}.`)
+  if (parts.withFaults) for (const { name } of blobsOf(owned)) await copyUnopened(parts, name)
   return false
 }
 
 /** Copies an object while it is opened. Resolves to what is wrong with it, and then nothing is kept. */
 async function copyOpened(parts: ObjectsMove, owned: OwnedObject): Promise<string | undefined> {
   const { object } = owned
-  const writer = await parts.to.create(object.blob)
+  const copies = copyingStore(parts.from, parts.to)
   try {
     const recordKey = await openRecordKey(parts.keyring, owned)
     const source = { organisationId: owned.case.organisationId, recordKey, object }
-    const digest = await digestOf(copying(parts.from, writer), parts.receipt, source)
+    const digest = await digestOf(copies, parts.receipt, source)
     if (!digest.equals(object.sha256)) throw new SealError('sealed-damaged', 'Not of its digest.')
-    await writer.commit()
     return undefined
   } catch (err) {
-    await writer.abort()
+    await copies.undo()
     return faultOf(err)
   }
 }
@@ -112,16 +115,22 @@ function faultOf(err: unknown): string {
   throw err
 }
 
-/** A store whose objects are written to `writer` as they are read, which is from start to end. */
-function copying(blobs: Blobs, writer: BlobWriter): Pick<Blobs, 'open'> {
+/** The blobs of `from`, each of which is copied to `to` as it is read, from its start to its end. */
+function copyingStore(from: Blobs, to: Blobs): Pick<Blobs, 'open'> & { undo(): Promise<void> } {
+  const made: string[] = []
   return {
     async open(name, receipt) {
-      const reader = await blobs.open(name, receipt)
+      const reader = await from.open(name, receipt)
+      const writer = await to.create(name).catch(async err => {
+        await reader.close()
+        throw err
+      })
+      made.push(name)
       let copied = 0
       return {
         bytes: reader.bytes,
         async read(into, position) {
-          if (position !== copied) throw new Error('An object is copied from start to end.')
+          if (position !== copied) throw new Error('A blob is copied from start to end.')
           const read = await reader.read(into, position)
           await writer.write(into.subarray(0, read))
           copied += read
@@ -129,14 +138,23 @@ function copying(blobs: Blobs, writer: BlobWriter): Pick<Blobs, 'open'> {
         },
         async close() {
           await reader.close()
+          if (copied === reader.bytes) await writer.commit()
+          else await writer.abort()
         }
       }
+    },
+    async undo() {
+      for (const name of made) await to.remove(name)
     }
   }
 }
 
 async function copyUnopened({ from, to, receipt }: ObjectsMove, name: string): Promise<void> {
-  const reader = await from.open(name, receipt)
+  const reader = await from.open(name, receipt).catch(err => {
+    if (err instanceof BlobError && err.code === 'blob-missing') return undefined
+    throw err
+  })
+  if (reader === undefined) return
   const writer = await to.create(name)
   try {
     const piece = Buffer.allocUnsafeSlow(SEALED_READ_BYTES)

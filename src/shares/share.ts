@@ -55,11 +55,11 @@ export function stateOf(row: ShareRow, now: number): ShareView['state'] {
   return now < row.notBefore ? 'not-yet-valid' : 'live'
 }
 
-/** A share as its sender sees it. */
+/** A share as its sender sees it; without its terms where they could not be opened. */
 export function viewShare(
   row: ShareRow,
   recordIds: string[],
-  terms: ShareTerms,
+  terms: ShareTerms | undefined,
   now: number
 ): ShareView {
   return {
@@ -67,7 +67,7 @@ export function viewShare(
     case: row.caseId,
     specialist: row.specialistId,
     records: recordIds,
-    purpose: terms.purpose,
+    ...(terms && { purpose: terms.purpose, transfer: terms.transfer }),
     state: stateOf(row, now),
     createdBy: row.createdBy,
     createdAt: timestamp(row.createdAt),
@@ -75,7 +75,6 @@ export function viewShare(
     expiresAt: timestamp(row.expiresAt),
     openings: row.openings,
     ...(row.openingsMax !== null && { openingsMax: row.openingsMax }),
-    ...(row.revokedAt !== null && { revokedAt: timestamp(row.revokedAt) }),
-    transfer: terms.transfer
+    ...(row.revokedAt !== null && { revokedAt: timestamp(row.revokedAt) })
   }
 }
