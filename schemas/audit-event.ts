@@ -46,7 +46,8 @@ export const actions = [
   'keys.retire',
   'data.backup',
   'data.restore',
-  'record.confirm-patient'
+  'record.confirm-patient',
+  'data.move'
 ] as const
 
 /**

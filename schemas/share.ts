@@ -92,13 +92,16 @@ export const TransferBasis = Type.Object({
 export type TransferBasis = Static<typeof TransferBasis>
 
 /** A share as its sender sees it. */
+const absent =
+  'Absent only from the answer to a withdrawal while the keys of the case cannot be had.'
+
 export const ShareView = Type.Object(
   {
     id: Id,
     case: Id,
     specialist: Id,
     records: Type.Array(Id),
-    purpose: Type.String(),
+    purpose: Type.Optional(Type.String({ description: absent })),
     state: Type.Enum(state),
     createdBy: Id,
     createdAt: Timestamp,
@@ -107,7 +110,7 @@ export const ShareView = Type.Object(
     openings: Type.Integer(),
     openingsMax: Type.Optional(Type.Integer()),
     revokedAt: Type.Optional(Timestamp),
-    transfer: TransferBasis,
+    transfer: Type.Optional(TransferBasis),
     pseudonymised: Type.Optional(Pseudonymised)
   },
   { $id: 'Share' }

@@ -11,6 +11,8 @@ import {
   verification
 } from './bench/audit.ts'
 import { type Bench, type Figure, type Result, resultOf } from './bench/figure.ts'
+import { manyFigures } from './bench/many.ts'
+import { type Stores, startStores } from './bench/many-stores.ts'
 import { memory } from './bench/memory.ts'
 import { metadataRead, shareOpenings } from './bench/requests.ts'
 import { placeIn } from './bench/servers.ts'
@@ -27,6 +29,7 @@ const USAGE = `Usage: npm run bench -- [options]
   --rounds N     runs of each side, of which the median counts (${ROUNDS_DEFAULT})
   --json         print one JSON object instead of a table
   --no-fail      exit with 0 even if a goal is missed
+  --postgres --s3  instead, the service on PostgreSQL and S3, on servers of its own
   --profile DIR  write a CPU profile of each service process into DIR; measures with it on
 Files go below BENCH_DIR, or else the system's directory for temporary files.`
 
@@ -46,6 +49,12 @@ const figures = [
   memory
 ]
 
+let starting: Promise<Stores> | undefined
+function stores(): Promise<Stores> {
+  starting ??= startStores()
+  return starting
+}
+
 async function main(): Promise<void> {
   const options = readOptions()
   if (options === undefined) return
@@ -59,7 +68,10 @@ async function main(): Promise<void> {
   }
   const results: Record<string, Result> = {}
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => giveUp(directory, bench.place.pids))
+    process.once(signal, async () => {
+      await starting?.then(started => started.abandon())
+      giveUp(directory, bench.place.pids)
+    })
   }
   try {
     requireSpace(directory, chosen, rounds)
@@ -67,6 +79,7 @@ async function main(): Promise<void> {
       results[figure.name] = resultOf(figure, await figure.run(bench))
     }
   } finally {
+    await starting?.then(started => started.stop())
     rmSync(directory, { recursive: true, force: true })
   }
   console.log(options.json ? JSON.stringify(results, null, 2) : tableOf(results))
@@ -75,9 +88,13 @@ async function main(): Promise<void> {
 }
 
 function readOptions() {
-  const names = figures.map(figure => figure.name)
+  const isMany = process.argv.includes('--postgres') || process.argv.includes('--s3')
+  const offered = isMany ? manyFigures(stores) : figures
+  const names = offered.map(figure => figure.name)
   const { values } = parseArgs({
     options: {
+      postgres: { type: 'boolean', default: false },
+      s3: { type: 'boolean', default: false },
       only: { type: 'string', multiple: true, default: names },
       rounds: { type: 'string', default: String(ROUNDS_DEFAULT) },
       json: { type: 'boolean', default: false },
@@ -88,12 +105,13 @@ function readOptions() {
   })
   const rounds = Number(values.rounds)
   const unknown = values.only.filter(name => !names.includes(name))
-  if (values.help || unknown.length > 0 || !Number.isSafeInteger(rounds) || rounds < 1) {
+  const isHalf = values.postgres !== values.s3
+  if (values.help || isHalf || unknown.length > 0 || !Number.isSafeInteger(rounds) || rounds < 1) {
     console.error(`${USAGE}\nFigures: ${names.join(', ')}`)
     process.exitCode = values.help ? 0 : 2
     return undefined
   }
-  const chosen = figures.filter(figure => values.only.includes(figure.name))
+  const chosen = offered.filter(figure => values.only.includes(figure.name))
   const { json, profile } = values
   return { chosen, rounds, json, profile, noFail: values['no-fail'] }
 }

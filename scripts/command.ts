@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { readConfig, readDatabaseUrl } from '../src/config.ts'
+import { ConfigError, readConfig, readDatabaseUrl } from '../src/config.ts'
 import { Refusal } from '../src/errors.ts'
 import { type OpenData, openData } from '../src/open-data.ts'
 
@@ -97,6 +97,19 @@ export async function withDataAsOwner<T>(work: (data: OpenData) => Promise<T>): 
     )
   }
   return await withOpened({ ...config, databaseUrl, databaseRole: 'owner' }, work)
+}
+
+/**
+ * DATABASE_OWNER_URL: rows of the access log are written by the owner of its table alone. Throws
+ * ConfigError where it is missing or wrong.
+ */
+export function readOwnerUrl(): string {
+  const problems: string[] = []
+  const url = readDatabaseUrl('DATABASE_OWNER_URL', process.env, problems)
+  if (url !== undefined) return url
+  throw new ConfigError(
+    problems.length > 0 ? problems : ['Set DATABASE_OWNER_URL, as for npm run migrate-database.']
+  )
 }
 
 async function withOpened<T>(

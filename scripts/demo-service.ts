@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -28,6 +28,8 @@ export interface ApiClient {
 export interface DemoService {
   url: string
   pid: number
+  /** Its environment. */
+  settings: Record<string, string>
   specialistId: string
   anonymous: ApiClient
   clinician: ApiClient
@@ -55,12 +57,7 @@ export async function startDemoService(env: Record<string, string> = {}): Promis
     CONSILIUM_FREE_BYTES_MIN: '0',
     ...env
   }
-  const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
-  const child = spawn(process.execPath, [main], {
-    env: { ...process.env, ...settings },
-    stdio: ['ignore', 'ignore', 'ignore']
-  })
-  await untilReady(url, () => child.exitCode !== null)
+  const child = await startMain(settings, url)
   const data = await openData(readConfig(settings))
   const people = await enrolPeople(data)
   await data.close()
@@ -68,6 +65,7 @@ export async function startDemoService(env: Record<string, string> = {}): Promis
   return {
     url,
     pid: child.pid ?? 0,
+    settings,
     specialistId: people.specialist.accountId,
     anonymous: client(undefined),
     clinician: client(people.clinician.key),
@@ -76,11 +74,48 @@ export async function startDemoService(env: Record<string, string> = {}): Promis
     stranger: client(people.stranger.key),
     auditor: client(people.auditor.key),
     async stop() {
-      child.kill('SIGTERM')
-      if (child.exitCode === null) await once(child, 'exit')
+      await endProcess(child)
       rmSync(directory, { recursive: true, force: true })
     }
   }
+}
+
+/** A further process of the same exchange, which must be on PostgreSQL. */
+export interface Beside {
+  url: string
+  pid: number
+  kill(signal: NodeJS.Signals): void
+  stop(): Promise<void>
+}
+
+/** Starts another process on the data of one that runs. To its clients it is the same. */
+export async function startBeside(first: Pick<DemoService, 'settings' | 'url'>): Promise<Beside> {
+  const port = await freePort()
+  const url = `http://localhost:${port}`
+  const own = { CONSILIUM_PORT: String(port), CONSILIUM_URL: first.url }
+  const child = await startMain({ ...first.settings, ...own }, url)
+  return {
+    url,
+    pid: child.pid ?? 0,
+    kill: signal => void child.kill(signal),
+    stop: () => endProcess(child)
+  }
+}
+
+async function startMain(settings: Record<string, string>, url: string): Promise<ChildProcess> {
+  const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+  const child = spawn(process.execPath, [main], {
+    env: { ...process.env, ...settings },
+    stdio: ['ignore', 'ignore', 'ignore']
+  })
+  await untilReady(url, () => child.exitCode !== null)
+  return child
+}
+
+async function endProcess(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  child.kill('SIGTERM')
+  await once(child, 'exit')
 }
 
 async function enrolPeople(data: OpenData) {
@@ -121,7 +156,8 @@ async function enrolPeople(data: OpenData) {
 
 const TOKEN_USE_MILLISECONDS = 200_000
 
-function apiClient(url: string, key: ClientKey | undefined): ApiClient {
+/** `url` is what the service calls itself, `at` where to ask. */
+export function apiClient(url: string, key: ClientKey | undefined, at = url): ApiClient {
   let token: { value: string; until: number } | undefined
   async function authorization(): Promise<Record<string, string>> {
     if (key === undefined) return {}
@@ -132,7 +168,7 @@ function apiClient(url: string, key: ClientKey | undefined): ApiClient {
   }
   async function send(method: string, path: string, body?: unknown, headers = {}) {
     const isForm = body instanceof FormData
-    return fetch(url + path, {
+    return fetch(at + path, {
       method,
       headers: {
         ...(await authorization()),

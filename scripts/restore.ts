@@ -1,8 +1,8 @@
 import { tellFindings } from '../src/audit/verify/findings.ts'
 import { decrypterFrom } from '../src/backup/age.ts'
 import { checkRestored, restore } from '../src/backup/restore.ts'
-import { type Config, ConfigError, readConfig, readDatabaseUrl } from '../src/config.ts'
-import { runCommand } from './command.ts'
+import { type Config, readConfig } from '../src/config.ts'
+import { readOwnerUrl, runCommand } from './command.ts'
 import { tellProgress } from './progress.ts'
 
 const USAGE = `Puts a backup into an empty place, verifies all of it, and checks what is then there.
@@ -28,16 +28,6 @@ interface Asked {
   from: string
   identity: string
   directory: string
-}
-
-/** Rows of the access log are written by the owner of its table alone. */
-function readOwnerUrl(): string {
-  const problems: string[] = []
-  const url = readDatabaseUrl('DATABASE_OWNER_URL', process.env, problems)
-  if (url !== undefined) return url
-  throw new ConfigError(
-    problems.length > 0 ? problems : ['Set DATABASE_OWNER_URL, as for npm run migrate-database.']
-  )
 }
 
 async function putBack({ from, identity, directory }: Asked): Promise<void> {

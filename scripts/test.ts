@@ -3,23 +3,25 @@ import { once } from 'node:events'
 import { existsSync, globSync, readFileSync, rmSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { findPostgres, startPostgresServer } from '../test/helpers/postgres-server.ts'
+import { onlyCredentials, startS3Server } from '../test/helpers/s3-server.ts'
 
-// Runs the tests and holds the coverage gate: all of them, then a second time, on
-// PostgreSQL, those that open an exchange: they are found by what they import. Tests of both kinds of
-// database and of both stores run both in the first run. One server serves the whole. Arguments go to
-// tap, so `npm test -- test/x.test.ts` runs one file, on SQLite unless TEST_DATABASE=postgres; then
-// coverage is not judged. Ends with one line: N passed, N failed, N skipped.
+// Runs the tests and holds the coverage gate: all of them on SQLite and disk, then a second time, on
+// PostgreSQL and S3, those that open an exchange: they are found by what they import. Tests of both
+// kinds of database and of both stores run both in the first run. One server of each kind serves the
+// whole. Arguments go to tap, so `npm test -- test/x.test.ts` runs one file, on SQLite unless
+// TEST_DATABASE=postgres and on the disk unless TEST_STORE=s3; then coverage is not judged. Ends with
+// one line: N passed, N failed, N skipped.
 
 /** Of lines in src and schemas. It only ever rises. */
 const LINES_COVERED_PERCENT_MIN = 97
 const SUMMARY = '.tap/report/coverage-summary.json'
 
 /**
- * Of these, what is no different on PostgreSQL: the forms, headers and blobs of requests, key rings,
- * what is laid out on a page, and a stop; or what has its own server in the first run already.
+ * Of these, what is no different on PostgreSQL and S3: the forms, headers and blobs of requests, key
+ * rings, what is laid out on a page, and a stop; or what has its own servers in the first run already.
  */
 const SAME_ON_BOTH =
-  /^test\/(backup\/|deployment\/|faults\/(blob-faults|damage|keyring|keys-unavailable|memory|postgres-faults|stop|upload-malformed)|flows\/hostile-requests|http\/(headers|problems|ranges)|audit\/(report\/|tree\/(guard|rotation|checkpoints))|records\/(?!scan\/background)|routes-ids|scripts\/(key-service|open-object))/
+  /^test\/(backup\/|deployment\/|moving\/|faults\/(blob-faults|damage|fault-table|keyring|keys-unavailable|memory|postgres-faults|stop|upload-malformed)|flows\/hostile-requests|http\/(headers|problems|ranges)|audit\/(report\/|tree\/(guard|rotation|checkpoints))|records\/(?!scan\/background)|routes-ids|scripts\/(key-service|open-object))/
 
 /** What a test file imports when it opens an exchange. */
 const OPENS_EXCHANGE = /\/(exchange|data|identity|real-service|scene|damage-stage)\.ts'/
@@ -30,22 +32,27 @@ const isWhole = args.length === 0
 const coverage = isWhole ? ['--coverage-report=json-summary'] : ['--disable-coverage']
 rmSync(SUMMARY, { force: true })
 const postgres = findPostgres() === undefined ? undefined : await startPostgresServer()
+const s3 = isWhole || process.env.TEST_STORE === 's3' ? await startS3Server() : undefined
 const counts = { passed: 0, failed: 0, skipped: 0 }
 const skipped: string[] = []
 let code = await runTap([...coverage, ...args], {})
 const covered = isWhole ? linesCovered() : undefined
+if (isWhole) {
+  if (postgres === undefined) tellAbsent(`on PostgreSQL: ${ABSENT}`)
+  if (s3 !== undefined && 'absent' in s3) tellAbsent(`on S3: ${s3.absent}`)
+}
 if (isWhole && postgres !== undefined) {
-  console.log('# the same on PostgreSQL')
+  const store = s3 === undefined || 'absent' in s3 ? {} : { TEST_STORE: 's3' }
+  console.log(`# the same on PostgreSQL${'TEST_STORE' in store ? ' and S3' : ''}`)
   const files = globSync('test/**/*.test.ts').filter(opensExchange)
-  const again = await runTap(['--disable-coverage', ...files], { TEST_DATABASE: 'postgres' })
+  const again = await runTap(['--disable-coverage', ...files], {
+    TEST_DATABASE: 'postgres',
+    ...store
+  })
   code ||= again
-} else if (isWhole) {
-  const isRequired = process.env.CI_SERVICES === 'required'
-  console.log(`${isRequired ? 'not ok' : 'skipped'} - on PostgreSQL: ${ABSENT}`)
-  if (isRequired) counts.failed += 1
-  else counts.skipped += 1
 }
 await postgres?.remove()
+if (s3 !== undefined && 'stop' in s3) await s3.stop()
 
 for (const why of new Set(skipped)) console.log(`skipped: ${why}`)
 if (covered !== undefined) console.log(`lines covered: ${covered} %`)
@@ -55,11 +62,24 @@ if (code !== 0 && counts.failed === 0) counts.failed += 1
 console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`)
 process.exitCode = code === 0 && counts.failed === 0 && enough ? 0 : 1
 
+/** What cannot be had is skipped, and fails where it must be there. */
+function tellAbsent(what: string): void {
+  const isRequired = process.env.CI_SERVICES === 'required'
+  console.log(`${isRequired ? 'not ok' : 'skipped'} - ${what}`)
+  if (isRequired) counts.failed += 1
+  else counts.skipped += 1
+}
+
 async function runTap(options: string[], more: Record<string, string>): Promise<number> {
   const url = postgres === undefined ? {} : { TEST_POSTGRES_URL: postgres.url }
+  const isOnS3 = (more['TEST_STORE'] ?? process.env.TEST_STORE) === 's3'
+  const store =
+    isOnS3 && s3 !== undefined && 'endpoint' in s3
+      ? { TEST_S3_URL: s3.endpoint, ...onlyCredentials(s3) }
+      : {}
   const tap = spawn('tap', ['run', '--reporter=tap', ...options], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, ...url, ...more }
+    env: { ...process.env, ...url, ...store, ...more }
   })
   const exited = once(tap, 'exit')
   for await (const line of createInterface({ input: tap.stdout })) report(line)

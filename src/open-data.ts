@@ -10,6 +10,7 @@ import { openDiskBlobs } from './blobs/disk.ts'
 import { openS3Blobs } from './blobs/s3.ts'
 import { findS3Problems } from './blobs/s3-check.ts'
 import { type Config, ConfigError } from './config.ts'
+import { markPath, requireUnmarked } from './data-marks.ts'
 import type { Database } from './database/database.ts'
 import { lockForService } from './database/sqlite.ts'
 import type { Clock, ServiceKeys } from './exchange.ts'
@@ -50,7 +51,7 @@ export function dataPaths(directory: string) {
     lock: join(directory, 'service.lock'),
     rotationLock: join(directory, 'rotation.lock'),
     blobs: join(directory, 'objects'),
-    restoring: join(directory, 'restoring.json')
+    restoring: markPath(directory, 'restoring')
   }
 }
 
@@ -58,12 +59,16 @@ export function dataPaths(directory: string) {
  * Opens a data directory that the service has made. Scripts may do so while the service runs.
  * Throws ConfigError when there is none yet, or when a key file is missing, unsafe or damaged.
  */
-export async function openData(
-  config: Pick<Config, 'dataDirectory' | 'keyring'> & DatabaseSettings,
-  ownClock?: Clock
-): Promise<OpenData> {
-  const paths = dataPaths(config.dataDirectory)
+export async function openData(config: DataSettings, ownClock?: Clock): Promise<OpenData> {
   requireData(config)
+  return await openMarkedData(config, ownClock)
+}
+
+type DataSettings = Pick<Config, 'dataDirectory' | 'keyring'> & DatabaseSettings
+
+/** The same where the data may be marked as not whole, or moved: only for whoever marks them. */
+export async function openMarkedData(config: DataSettings, ownClock?: Clock): Promise<OpenData> {
+  const paths = dataPaths(config.dataDirectory)
   const chosen = await checkedKeyring(config.keyring, () =>
     openKeyring(config.keyring, paths.keyring)
   )
@@ -94,7 +99,7 @@ export async function openData(
 /** Throws ConfigError unless the service has made its data here. */
 export function requireData(config: Pick<Config, 'dataDirectory' | 'databaseUrl'>): void {
   const { database, keyring } = dataPaths(config.dataDirectory)
-  requireRestored(config)
+  requireUnmarked(config.dataDirectory)
   // Only a machine that has none of the keys has no data: one that is lost is told of by itself.
   if (existsSync(config.databaseUrl === undefined ? database : dirname(keyring))) return
   const elsewhere =
@@ -102,12 +107,6 @@ export function requireData(config: Pick<Config, 'dataDirectory' | 'databaseUrl'
   throw new ConfigError([
     `There is no data yet. Start the service once with npm start.${elsewhere}`
   ])
-}
-
-/** Throws ConfigError where a restore has begun and not ended: what is there is not whole. */
-function requireRestored(config: Pick<Config, 'dataDirectory'>): void {
-  if (!existsSync(dataPaths(config.dataDirectory).restoring)) return
-  throw new ConfigError(['A restore into the data directory was cut short. Begin it again.'])
 }
 
 /**
@@ -147,7 +146,7 @@ export function lockRotation({ directory }: Pick<OpenData, 'directory'>): { rele
 export async function prepareData(config: Config): Promise<{ release(): void; isNew: boolean }> {
   const paths = dataPaths(config.dataDirectory)
   await mkdir(paths.directory, { recursive: true, mode: 0o700 })
-  requireRestored(config)
+  requireUnmarked(config.dataDirectory)
   const lock = lockData(config)
   const isNew = await isNewDatabase(config, paths.database)
   if (isNew) {

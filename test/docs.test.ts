@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { publicFace, refusalCodes } from '../src/errors.ts'
+import { tableLines } from './faults/fault-table.ts'
 
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
 
@@ -21,6 +22,11 @@ t.test('the operating page lists every setting that the code reads', async t => 
   t.ok(settings.has('CONSILIUM_S3_BUCKET'))
   const page = read('docs/operating.md')
   for (const name of settings) t.ok(page.includes(`\`${name}\``), name)
+})
+
+t.test('the operating page has the answers that the fault tests hold', async t => {
+  const page = read('docs/operating.md')
+  for (const line of tableLines()) t.ok(page.includes(`\n${line}\n`), line)
 })
 
 t.test('every file that the README names exists', async t => {

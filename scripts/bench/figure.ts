@@ -28,7 +28,7 @@ export interface Run {
   othersCores?: number | undefined
 }
 
-/** One run per round on each side. */
+/** One run per round on each side. Where nothing compares there is no baseline. */
 export interface Runs {
   baseline: Run[]
   ours: Run[]
@@ -67,6 +67,22 @@ export async function inTurn(
   return runs
 }
 
+/** The same where there is nothing to compare with. */
+export async function alone(
+  bench: Bench,
+  name: string,
+  measure: () => Promise<Run>
+): Promise<Runs> {
+  const runs: Runs = { baseline: [], ours: [] }
+  for (let round = 1; round <= bench.rounds; round += 1) {
+    bench.progress(`${name}, round ${round} of ${bench.rounds}: `)
+    const run = await measure()
+    runs.ours.push(run)
+    bench.progress(`${round3(run.value)}\n`)
+  }
+  return runs
+}
+
 export function resultOf(figure: Figure, runs: Runs | undefined): Result {
   const { unit, goal } = figure
   if (runs === undefined) {
@@ -75,6 +91,10 @@ export function resultOf(figure: Figure, runs: Runs | undefined): Result {
   // For a limit the worst run counts, because a limit holds always or not at all.
   const ours = runs.ours.map(run => run.value)
   const value = 'valueMax' in goal ? Math.max(...ours) : medianOf(runs.ours)
+  if (runs.baseline.length === 0) {
+    const met = isMet(goal, value, 0)
+    return { value: round3(value), unit, baseline: null, ratio: null, goal: tell(goal, unit), met }
+  }
   const baseline = medianOf(runs.baseline)
   const ratio = value / baseline
   return {

@@ -51,7 +51,7 @@ function ofPlainServer(bench: Bench): Promise<Run> {
   )
 }
 
-function ofService(bench: Bench): Promise<Run> {
+export function ofService(bench: Bench): Promise<Run> {
   return onService(bench, async service => {
     const caseId = await makeCase(service)
     let path = ''

@@ -74,9 +74,10 @@ async function openLink(bench: Bench, service: Service): Promise<Run> {
   return run
 }
 
-async function load(
-  bench: Bench,
-  service: Service,
+/** Many callers of one process at once, each of whom waits for its answer. */
+export async function load(
+  bench: Pick<Bench, 'progress'>,
+  service: Pick<Service, 'port' | 'pid' | 'stop'>,
   asked: { method: 'GET' | 'POST'; path: string; tokens: string[]; json?: unknown }
 ) {
   const { done, othersCores } = await watched(bench.progress, service, () =>

@@ -6,7 +6,7 @@ import { and, count, eq } from '../../schemas/drizzle.ts'
 import { readConfig } from '../../src/config.ts'
 import { addClient } from '../../src/identity/enrol.ts'
 import { type OpenData, openData } from '../../src/open-data.ts'
-import { type ApiClient, startDemoService } from '../demo-service.ts'
+import { type ApiClient, apiClient, startDemoService } from '../demo-service.ts'
 import { type ClientKey, requestToken } from '../machine-client.ts'
 import { nextMessage, start } from './processes.ts'
 
@@ -27,6 +27,13 @@ export interface Service extends Server {
   tokensOf(who: 'clinician' | 'specialist', clients: number): Promise<string[]>
   specialistId: string
   clinician: ApiClient
+  /** What it calls itself, and its environment. */
+  url: string
+  settings: Record<string, string>
+  /** Its data, as a script of the operator opens them. */
+  data: OpenData
+  /** The clinician at another process of the same exchange. */
+  clinicianAt(url: string): Promise<ApiClient>
   /** Events of this kind in its access log. */
   countEvents(action: Action, outcome: Outcome): Promise<number>
 }
@@ -87,6 +94,10 @@ export async function startService(
     tokensOf: (who, clients) => Promise.all(Array.from({ length: clients }, () => newToken(who))),
     specialistId: demo.specialistId,
     clinician: demo.clinician,
+    url: demo.url,
+    settings: demo.settings,
+    data,
+    clinicianAt: async at => apiClient(demo.url, await newKey(data, demo.clinician), at),
     countEvents: (action, outcome) => countEvents(data, action, outcome),
     async stop() {
       await data.close()

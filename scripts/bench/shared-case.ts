@@ -5,12 +5,13 @@ import type { Service } from './servers.ts'
 
 const DAY_MILLISECONDS = 86_400_000
 
-/** Uploads the records of the demo and shares them, with no bound on openings. */
+/** Shares these records, or those of the demo, which it uploads, with no bound on openings. */
 export async function shareRecords(
   service: Service,
-  caseId: string
+  caseId: string,
+  uploaded?: string[]
 ): Promise<{ id: string; link: string }> {
-  const records = [
+  const records = uploaded ?? [
     await upload(service, caseId, 'scan', brainSeries()),
     await upload(service, caseId, 'pathology-report', [pathologyReport]),
     await upload(service, caseId, 'letter', [referralLetter])

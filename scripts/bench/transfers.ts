@@ -96,7 +96,7 @@ export const manyObjects: Figure = {
 }
 
 /** One download whose digest is checked, which also warms the server up, and one that is timed. */
-async function measureDownload(
+export async function measureDownload(
   bench: Bench,
   server: Server,
   asked: { path: string; token?: string }
@@ -153,7 +153,7 @@ export async function uploadRecord(
   return { id: record.id, run }
 }
 
-const rate = ({ done, othersCores }: Watched): Run => ({
+export const rate = ({ done, othersCores }: Watched): Run => ({
   value: FILE_BYTES / MIB / done.seconds,
   othersCores
 })

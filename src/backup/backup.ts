@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Encrypter } from 'age-encryption'
 import type { Receipt } from '../audit/receipt.ts'
-import { recordBackupBegun } from '../audit/sealed-copies.ts'
+import { recordCopyBegun } from '../audit/sealed-copies.ts'
 import { NOTE_BYTES_MAX } from '../audit/tlog/note.ts'
 import { readText } from '../audit/verify/directory.ts'
 import { BlobError, type Blobs } from '../blobs/blobs.ts'
@@ -75,7 +75,7 @@ export async function backUp(parts: BackupParts): Promise<BackupResult> {
   if (lock === undefined) throw new BackupError('Another backup of these data is under way.')
   const { recipients } = parts
   try {
-    const receipt = await recordBackupBegun(data.database, data.audit, { recipients })
+    const receipt = await recordCopyBegun(data, 'data.backup', { recipients })
     try {
       return await saveAll(parts, receipt)
     } catch (err) {

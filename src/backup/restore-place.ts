@@ -125,8 +125,8 @@ function placeOf(
       if (config.s3 !== undefined) written.push(name)
       return blobs.create(name)
     },
-    write: (name, content) => writeFile(place(name), content),
-    writeDatabase: content => writeFile(place(DATABASE_NAME + COMING), content),
+    write: (name, content) => writePrivateFile(place(name), content),
+    writeDatabase: content => writePrivateFile(place(DATABASE_NAME + COMING), content),
     async finish() {
       await blobs.close()
       if (ownerUrl === undefined) {
@@ -174,7 +174,11 @@ function usedDatabase(): BackupError {
   return new BackupError('The database is not empty. A restore never touches what is there.')
 }
 
-async function writeFile(path: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+/** Makes a private file, and its directory where there is none, on the disk when it resolves. */
+export async function writePrivateFile(
+  path: string,
+  content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>
+): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   const file = await open(path, 'wx', PRIVATE_MODE)
   try {
@@ -186,7 +190,8 @@ async function writeFile(path: string, content: AsyncIterable<Uint8Array>): Prom
   await syncDirectory(dirname(path))
 }
 
-async function syncDirectory(path: string): Promise<void> {
+/** Makes durable which files are in a directory. */
+export async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, 'r')
   await directory.sync().finally(() => directory.close())
 }

@@ -1,12 +1,11 @@
 import type { Decrypter } from 'age-encryption'
 import { openDisclosures } from '../audit/disclosures.ts'
-import { verifyDirectory } from '../audit/verify/directory.ts'
 import type { Findings, Summary } from '../audit/verify/findings.ts'
 import { isBlobName } from '../blobs/blobs.ts'
 import type { Config } from '../config.ts'
 import { COPIED_TABLES } from '../database/postgres-copy.ts'
-import { checkExchange } from '../housekeeping/check-exchange.ts'
-import { dataPaths, lockData, openBlobs, openData } from '../open-data.ts'
+import { checkStored } from '../housekeeping/check-exchange.ts'
+import { lockData, openBlobs, openData } from '../open-data.ts'
 import { decrypted } from './age.ts'
 import {
   CHECKPOINT_NAME,
@@ -174,15 +173,7 @@ export async function checkRestored(
       )
       const { checkpoint: note } = head.log
       const older = note === undefined ? [] : [{ name: 'The checkpoint in the backup', note }]
-      const { openSnapshot } = data.database
-      const known = { vkeys: [], older, openSnapshot, keyring: data.keyring }
-      const log = await verifyDirectory(
-        dataPaths(config.dataDirectory).directory,
-        known,
-        findings,
-        progress
-      )
-      return { log, faults: await checkExchange({ ...data, blobs, disclosures }) }
+      return await checkStored({ ...data, blobs, disclosures }, older, findings, progress)
     } finally {
       await disclosures.close()
       await blobs.close()

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { Client } from 'pg'
+import { Refusal } from '../errors.ts'
 import type { TakePlace } from './places.ts'
 import { serverClock } from './postgres-clock.ts'
 import { sharedPlaces } from './postgres-places.ts'
@@ -24,6 +25,8 @@ export interface Run {
   /** A query for the runs that live, as `run`. */
   query: string
   takePlace: TakePlace
+  /** Throws a Refusal while the others cannot see that it lives: until then it takes no place. */
+  requireSeen(): void
   /** The clock of the server. */
   clock: () => number
   close(): Promise<void>
@@ -83,6 +86,9 @@ export async function announceRun(url: string): Promise<Run> {
     own: String(number),
     query: RUNS,
     takePlace: places.take,
+    requireSeen() {
+      if (client === undefined) throw new Refusal('storage-unavailable', 'connection')
+    },
     clock: clock.now,
     async close() {
       closed = true

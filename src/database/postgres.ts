@@ -114,6 +114,7 @@ function databaseOn(pool: Pool, runs: Run, openSnapshot: Database['openSnapshot'
       return new Set(rows.map(row => row.run))
     },
     async check() {
+      runs.requireSeen()
       // A record in the server's log, flushed as that of any commit is; refused on a stand-by.
       await pool.query("SELECT pg_logical_emit_message(true, 'consilium', '')").catch(rethrow)
     },

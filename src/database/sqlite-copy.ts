@@ -38,3 +38,20 @@ function leaveOut(target: string): void {
     copy.close()
   }
 }
+
+/**
+ * Keeps everybody from writing to a SQLite database until `release`, scripts that have opened it
+ * before among them. Nothing is written. The system lets go of it when this process ends. Undefined
+ * when somebody else has held it for too long.
+ */
+export function holdSqlite(file: string): { release(): void } | undefined {
+  const connection = new Sqlite(file, { fileMustExist: true, timeout: BUSY_MILLISECONDS })
+  try {
+    connection.exec('BEGIN IMMEDIATE')
+  } catch (err) {
+    connection.close()
+    if (err instanceof Sqlite.SqliteError && err.code.startsWith('SQLITE_BUSY')) return undefined
+    throw err
+  }
+  return { release: () => void connection.close() }
+}

@@ -1,13 +1,20 @@
 import { createHash } from 'node:crypto'
 import { eq } from '../../schemas/drizzle.ts'
 import type { Receipt } from '../audit/receipt.ts'
-import { verifyDirectory } from '../audit/verify/directory.ts'
-import { FAULTS_TOLD_MAX, tellFindings } from '../audit/verify/findings.ts'
+import { type Known, verifyDirectory } from '../audit/verify/directory.ts'
+import {
+  FAULTS_TOLD_MAX,
+  type Findings,
+  type Progress,
+  type Summary,
+  tellFindings
+} from '../audit/verify/findings.ts'
+import type { Blobs } from '../blobs/blobs.ts'
 import { knownCase, openCaseDetails, openCaseKey } from '../cases/case.ts'
 import type { Queries } from '../database/database.ts'
 import type { Exchange } from '../exchange.ts'
 import { openProfile } from '../identity/profile.ts'
-import { openContent } from '../records/content.ts'
+import { type ObjectSource, openContent } from '../records/content.ts'
 import { partsOfObject, type SealedPart } from '../records/layout.ts'
 import {
   findCopies,
@@ -60,6 +67,22 @@ export async function checkExchange(exchange: Parts): Promise<Faults> {
     await disclosure.complete('complete', bytes)
   }
   return faults
+}
+
+/**
+ * The same for data that were put where they are from elsewhere, after the verifier of the log, which
+ * must continue these older checkpoints. What is wrong with the log is in `findings`.
+ */
+export async function checkStored(
+  exchange: Parts,
+  older: Known['older'],
+  findings: Findings,
+  progress: Progress
+): Promise<{ log: Summary; faults: Faults }> {
+  const { openSnapshot } = exchange.database
+  const known = { vkeys: [], older, openSnapshot, keyring: exchange.keyring }
+  const log = await verifyDirectory(exchange.directory, known, findings, progress)
+  return { log, faults: await checkExchange(exchange) }
 }
 
 /** Runs one look and turns whatever it throws into a fault. */
@@ -137,7 +160,7 @@ async function checkRecord(
         if (!isSameParts(partsOfObject(key, organisationId, object), object, rows)) {
           throw new Error('its segments are not those of its rows')
         }
-        const digest = await digestOf(exchange, receipt, source)
+        const digest = await digestOf(exchange.blobs, receipt, source)
         if (!digest.equals(object.sha256)) throw new Error('it is not what its digest says')
       })
     }
@@ -163,13 +186,14 @@ function isSameParts(parts: SealedPart[], object: ObjectRow, rows: SegmentRow[])
   return parts.map(told).join() === rows.map(told).join()
 }
 
-async function digestOf(
-  exchange: Parts,
+/** SHA-256 of what an object opens into. Throws as `openContent` when it does not open. */
+export async function digestOf(
+  blobs: Pick<Blobs, 'open'>,
   receipt: Receipt,
-  source: Parameters<typeof openContent>[2] & { object: ObjectRow }
+  source: ObjectSource
 ): Promise<Buffer> {
   const range = { start: 0, end: source.object.bytes }
-  const content = await openContent(exchange.blobs, receipt, source, range)
+  const content = await openContent(blobs, receipt, source, range)
   const hash = createHash('sha256')
   try {
     for (let piece = await content.pull(); piece; piece = await content.pull()) hash.update(piece)

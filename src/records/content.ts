@@ -40,7 +40,7 @@ export interface ObjectSource {
  * are given out.
  */
 export async function openContent(
-  blobs: Blobs,
+  blobs: Pick<Blobs, 'open'>,
   receipt: Receipt,
   source: ObjectSource,
   range: ByteRange
@@ -52,7 +52,7 @@ export async function openContent(
 
 /** The same of parts that are not an object yet. */
 export async function openParts(
-  blobs: Blobs,
+  blobs: Pick<Blobs, 'open'>,
   receipt: Receipt,
   recordKey: KeyObject,
   parts: SealedPart[],
@@ -124,7 +124,7 @@ function memoryFor(chunksMax: number): Memory {
 }
 
 async function openPart(
-  blobs: Blobs,
+  blobs: Pick<Blobs, 'open'>,
   receipt: Receipt,
   recordKey: KeyObject,
   part: Wanted,

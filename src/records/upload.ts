@@ -140,7 +140,7 @@ async function commitRecord(
         action: 'record.create',
         outcome: 'refused',
         code: refusal.code,
-        ...actedBy(caller, { filePosition: position }),
+        ...actedBy(caller, { filePosition: position, ...refusal.extra.logged }),
         ...about
       })
     }

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import type { ShareView } from '../../schemas/share.ts'
 import { actedBy } from '../audit/acted-by.ts'
 import { type CaseRow, caseOf, openCaseKey } from '../cases/case.ts'
@@ -6,6 +7,7 @@ import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { type Page, pageOf } from '../http/page.ts'
 import type { Caller } from '../identity/principal.ts'
+import { SealError } from '../sealing/seal-error.ts'
 import { findShare, findShareRecords, pageOfShares, revokeRow } from './queries.ts'
 import { aboutShare, openTerms, type ShareRow, viewShare } from './share.ts'
 
@@ -41,7 +43,8 @@ export async function listShares(
 
 /**
  * Withdraws a share for good. New requests are refused from the moment this commits, and streams
- * under way are cut within a second. Refusal `share-ended` when it was withdrawn before.
+ * under way are cut within a second. It needs no key: what only a key would show is left out of the
+ * answer while there is none. Refusal `share-ended` when it was withdrawn before.
  */
 export async function revokeShare(
   exchange: Exchange,
@@ -61,7 +64,15 @@ export async function revokeShare(
     })
     return revoked
   })
-  return viewSent(exchange, caller, row)
+  return await viewSent(exchange, caller, row, unlessUnavailable)
+}
+
+/** What nobody can open now; that must keep nobody from withdrawing. */
+async function unlessUnavailable<T>(opened: Promise<T>): Promise<T | undefined> {
+  return await opened.catch(err => {
+    if (err instanceof SealError && err.code === 'keys-unavailable') return undefined
+    throw err
+  })
 }
 
 /** A share that the caller's organisation sent. */
@@ -82,15 +93,20 @@ async function sentShare(
   }
 }
 
-async function viewSent(exchange: Exchange, caller: Caller, row: ShareRow): Promise<ShareView> {
+async function viewSent(
+  exchange: Exchange,
+  caller: Caller,
+  row: ShareRow,
+  attempt: (opened: Promise<KeyObject>) => Promise<KeyObject | undefined> = opened => opened
+): Promise<ShareView> {
   const { database, keyring, clock } = exchange
   const found = await caseOf(database.read, caller, row.caseId)
   const recordIds = await findShareRecords(database.read, { shareId: row.id })
-  const terms = openTerms(await openCaseKey(keyring, found), row)
+  const key = await attempt(openCaseKey(keyring, found))
   return viewShare(
     row,
     recordIds.map(({ recordId }) => recordId),
-    terms,
+    key && openTerms(key, row),
     clock()
   )
 }

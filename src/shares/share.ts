@@ -79,11 +79,11 @@ export function stateOf(row: ShareRow, now: number): ShareView['state'] {
   return now < row.notBefore ? 'not-yet-valid' : 'live'
 }
 
-/** A share as its sender sees it. */
+/** A share as its sender sees it; without its terms where they could not be opened. */
 export function viewShare(
   row: ShareRow,
   recordIds: string[],
-  terms: ShareTerms,
+  terms: ShareTerms | undefined,
   now: number
 ): ShareView {
   return {
@@ -91,7 +91,7 @@ export function viewShare(
     case: row.caseId,
     specialist: row.specialistId,
     records: recordIds,
-    purpose: terms.purpose,
+    ...(terms && { purpose: terms.purpose, transfer: terms.transfer }),
     state: stateOf(row, now),
     createdBy: row.createdBy,
     createdAt: timestamp(row.createdAt),
@@ -100,7 +100,6 @@ export function viewShare(
     openings: row.openings,
     ...(row.openingsMax !== null && { openingsMax: row.openingsMax }),
     ...(row.revokedAt !== null && { revokedAt: timestamp(row.revokedAt) }),
-    transfer: terms.transfer,
-    ...(terms.pseudonymised && { pseudonymised: tellPseudonyms(terms.pseudonymised) })
+    ...(terms?.pseudonymised && { pseudonymised: tellPseudonyms(terms.pseudonymised) })
   }
 }

@@ -11,6 +11,7 @@ import { databaseSettings } from '../helpers/databases.ts'
 import type { AuditRow } from '../helpers/exchange.ts'
 import { enrolPeople, type People, type PersonName } from '../helpers/people.ts'
 import { type RawCall, rawCall } from '../helpers/raw.ts'
+import { storeSettings } from '../helpers/s3.ts'
 
 const START_MILLISECONDS_MAX = 30_000
 
@@ -64,6 +65,7 @@ export async function startRealService(
     // Starts more often than any service: what was compiled once is kept.
     NODE_COMPILE_CACHE: join(t.testdirName, 'compiled'),
     ...database,
+    ...storeSettings(),
     ...env
   }
   const config = readConfig(settings)

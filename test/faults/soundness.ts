@@ -2,10 +2,9 @@ import { closeSync, openSync, readdirSync, readSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import type { Test } from 'tap'
 import { openDisclosures } from '../../src/audit/disclosures.ts'
-import { openDiskBlobs } from '../../src/blobs/disk.ts'
 import type { Config } from '../../src/config.ts'
 import { checkExchange, type Faults } from '../../src/housekeeping/check-exchange.ts'
-import { dataPaths, openData, prepareData } from '../../src/open-data.ts'
+import { dataPaths, openBlobs, openData, prepareData } from '../../src/open-data.ts'
 import { eventually, type TestExchange } from '../helpers/exchange.ts'
 import { BIRTH_DATE, NHS_NUMBER, PATIENT_NAME, PURPOSE, QUESTION } from '../helpers/story.ts'
 
@@ -107,7 +106,7 @@ export function assertFaults(t: Test, faults: Faults, expected: RegExp[]): void 
 export async function checkAtRest(config: Config): Promise<Faults> {
   const lock = await prepareData(config)
   const data = await openData(config)
-  const blobs = await openDiskBlobs(dataPaths(config.dataDirectory).blobs)
+  const blobs = await openBlobs(config)
   const disclosures = openDisclosures(data.database, data.audit, data.clock)
   try {
     return await checkExchange({ ...data, blobs, disclosures })

@@ -14,6 +14,7 @@ import { PUBLIC_URL, type readEvents } from './data.ts'
 import { databaseSettings } from './databases.ts'
 import { enrolPeople, type People, type PersonName } from './people.ts'
 import { type RawCall, rawCall } from './raw.ts'
+import { storeSettings } from './s3.ts'
 
 export type { Answer, Client, SentBody } from './client.ts'
 export type { People, Person, PersonName } from './people.ts'
@@ -77,9 +78,9 @@ export interface TestExchange {
  * closed when the test ends.
  */
 export async function startExchange(t: Test, options: ExchangeOptions = {}): Promise<TestExchange> {
-  const database = await databaseSettings()
+  const stores = { ...(await databaseSettings()), ...storeSettings() }
   const directory = newDirectory(t)
-  const environment = (more = {}) => ({ ...options, env: { ...database, ...options.env, ...more } })
+  const environment = (more = {}) => ({ ...options, env: { ...stores, ...options.env, ...more } })
   let config = testConfig(directory, environment())
   const lines: string[] = []
   const log = createLogger(config.logLevel, { write: (line: string) => void lines.push(line) })
@@ -124,7 +125,7 @@ export async function startExchange(t: Test, options: ExchangeOptions = {}): Pro
       return config
     },
     directory,
-    settings: { ...database, CONSILIUM_DATA: directory },
+    settings: { ...stores, CONSILIUM_DATA: directory },
     people: data.people,
     client,
     async raw(who, requestLine, headers = {}, body) {

@@ -21,6 +21,10 @@ export type ProxyFault =
   | { cutDownAfter: number }
   /** Forwards no more once the client has this much of the answer's body, and stays silent. */
   | { stallAfter: number }
+  /** Hangs up at once, and the server never hears of the request. */
+  | { hangUp: true }
+  /** Everything happens, so many milliseconds later. */
+  | { delay: number }
   /** Nobody answers, and the server never hears of the request. */
   | { ignore: true }
   /** The server does what it is asked to do, and then the answer is lost. */
@@ -67,7 +71,12 @@ export async function faultProxy(t: Test, target: string): Promise<FaultProxy> {
     }
     const { method, url: path } = seen
     // The name of the host stays as the client signed it.
-    forward(req, res, { hostname, port, method, path, headers: req.headers }, plan?.fault)
+    const to = { hostname, port, method, path, headers: req.headers }
+    const fault = plan?.fault
+    if (fault && 'hangUp' in fault) req.socket.destroy()
+    else if (fault && 'delay' in fault)
+      setTimeout(() => forward(req, res, to, undefined), fault.delay)
+    else forward(req, res, to, fault)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

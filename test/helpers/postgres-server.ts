@@ -19,6 +19,8 @@ import { Client } from 'pg'
 export interface PostgresServer {
   /** The address of its database `postgres` for its superuser. */
   readonly url: string
+  /** Makes an empty database. */
+  makeDatabase(name: string): Promise<void>
   /** Starts it again on the same data and address. */
   start(): Promise<void>
   /** Ends it as a power cut would end it: at once. */
@@ -95,6 +97,13 @@ export async function startPostgresServer(): Promise<PostgresServer> {
   await start()
   return {
     url,
+    async makeDatabase(name) {
+      const client = new Client({ connectionString: url })
+      await client.connect()
+      await client
+        .query(`CREATE DATABASE ${client.escapeIdentifier(name)}`)
+        .finally(() => client.end())
+    },
     start,
     kill: () => end('SIGQUIT'),
     async remove() {

@@ -7,6 +7,7 @@ import { buildPeer } from '../peers/go.ts'
 import { startOnFreePort } from './local-server.ts'
 
 const REGION = 'eu-west-2'
+const BUCKETS = { bucket: 'sealed-objects', lockedBucket: 'locked-objects' }
 
 /** A real S3 server on 127.0.0.1, with an empty bucket. */
 export interface S3Server {
@@ -57,35 +58,43 @@ export async function startS3Server(): Promise<S3Server | { absent: string }> {
     await server.stop()
     rmSync(directory, { recursive: true, force: true })
   }
-  const [bucket, lockedBucket] = ['sealed-objects', 'locked-objects']
   try {
-    await makeBuckets(endpoint, credentials, bucket, lockedBucket)
+    await makeBuckets(endpoint, credentials)
   } catch (err) {
     await stop()
     throw err
   }
+  return { ...serverAt(endpoint, credentials), stop }
+}
+
+/** A server that somebody else has started, and will stop. */
+export function serverAt(endpoint: string, credentials: S3Server['credentials']): S3Server {
   return {
     endpoint,
     region: REGION,
-    bucket,
-    lockedBucket,
+    ...BUCKETS,
     credentials,
     env: prefix => ({
       CONSILIUM_S3_ENDPOINT: endpoint,
       CONSILIUM_S3_REGION: REGION,
-      CONSILIUM_S3_BUCKET: bucket,
+      CONSILIUM_S3_BUCKET: BUCKETS.bucket,
       CONSILIUM_S3_PREFIX: prefix,
       CONSILIUM_S3_PATH_STYLE: 'yes'
     }),
-    stop
+    stop: async () => {}
   }
+}
+
+/** An environment in which the standard chain finds the credentials of this server, and no others. */
+export function onlyCredentials({ credentials }: Pick<S3Server, 'credentials'>) {
+  // Shared files and the roles of a machine are the operator's own, and not for tests.
+  const none = { AWS_PROFILE: '', AWS_CONFIG_FILE: '/dev/null', AWS_EC2_METADATA_DISABLED: 'true' }
+  return { ...none, AWS_SHARED_CREDENTIALS_FILE: '/dev/null', ...credentials }
 }
 
 async function makeBuckets(
   endpoint: string,
-  { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY }: S3Server['credentials'],
-  bucket: string,
-  lockedBucket: string
+  { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY }: S3Server['credentials']
 ): Promise<void> {
   const client = new S3Client({
     endpoint,
@@ -94,9 +103,9 @@ async function makeBuckets(
     credentials: { accessKeyId: AWS_ACCESS_KEY_ID, secretAccessKey: AWS_SECRET_ACCESS_KEY }
   })
   try {
-    await client.send(new CreateBucketCommand({ Bucket: bucket }))
+    await client.send(new CreateBucketCommand({ Bucket: BUCKETS.bucket }))
     await client.send(
-      new CreateBucketCommand({ Bucket: lockedBucket, ObjectLockEnabledForBucket: true })
+      new CreateBucketCommand({ Bucket: BUCKETS.lockedBucket, ObjectLockEnabledForBucket: true })
     )
   } finally {
     client.destroy()

@@ -150,7 +150,8 @@ const table: Record<Action, Pattern> = {
   'keys.rewrap': { ...running(subtypes.configured), type: types.alert, action: 'U' },
   'keys.retire': { ...running(subtypes.configured), type: types.alert, action: 'D' },
   'data.backup': { ...running(subtypes.archive), type: types.export, action: 'R' },
-  'data.restore': { ...running(subtypes.restore), action: 'C' }
+  'data.restore': { ...running(subtypes.restore), action: 'C' },
+  'data.move': { ...running(subtypes.archive), action: 'E' }
 }
 
 /**
