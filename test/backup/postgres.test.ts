@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs'
 import t from 'tap'
-import { migrationFiles } from '../../src/database/migration-files.ts'
 import { startBeside } from '../faults/real-service.ts'
 import { asAdmin, freshPostgres, hasPostgres } from '../helpers/databases.ts'
 import { numberedText, uploadRecord } from '../helpers/exchange.ts'
@@ -32,12 +31,11 @@ t.test('PostgreSQL is saved beside its service, and put into another database', 
   const used = { ...settings, DATABASE_URL: from.url, DATABASE_OWNER_URL: from.ownerUrl }
   t.match(await runScript('restore', used, ...args), { exit: 1, err: /database is not empty/ })
 
-  await asAdmin(target.adminUrl, "UPDATE migrations SET sha256 = 'x'")
+  await asAdmin(target.adminUrl, "UPDATE migrations SET sha256 = 'x' || sha256")
   const unlike = { ...settings, DATABASE_OWNER_URL: target.ownerUrl }
   t.match(await runScript('restore', unlike, ...args), { exit: 1, err: /not the tables of/ })
   t.notOk(existsSync(to), 'nothing was made')
-  const { sha256 = '' } = migrationFiles('postgres')[0] ?? {}
-  await asAdmin(target.adminUrl, `UPDATE migrations SET sha256 = '${sha256}'`)
+  await asAdmin(target.adminUrl, 'UPDATE migrations SET sha256 = substr(sha256, 2)')
 
   const owner = { ...settings, DATABASE_OWNER_URL: target.ownerUrl }
   const restored = await runScript('restore', owner, ...args)
