@@ -8,7 +8,15 @@ import {
   startExchange,
   type TestExchange
 } from './helpers/exchange.ts'
-import { bodyOf, mismatch, parametersOf, pathOf, type Scene, setScene, told } from './routes/scene.ts'
+import {
+  bodyOf,
+  mismatch,
+  parametersOf,
+  pathOf,
+  type Scene,
+  setScene,
+  told
+} from './routes/scene.ts'
 import {
   callers,
   type Row,

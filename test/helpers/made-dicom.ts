@@ -54,12 +54,7 @@ export function fileMetaOf(syntax: string, preamble = Buffer.alloc(128)): Buffer
   const group = element(['0002,0010 UI', syntax])
   const length = Buffer.alloc(4)
   length.writeUInt32LE(group.length)
-  return Buffer.concat([
-    preamble,
-    Buffer.from('DICM'),
-    element(['0002,0000 UL', length]),
-    group
-  ])
+  return Buffer.concat([preamble, Buffer.from('DICM'), element(['0002,0000 UL', length]), group])
 }
 
 /** A file of these elements, in this order. */
