@@ -11,6 +11,7 @@ import {
   verification
 } from './bench/audit.ts'
 import { type Bench, type Figure, type Result, resultOf } from './bench/figure.ts'
+import { inspection, inspectionMemory } from './bench/inspection.ts'
 import { manyFigures } from './bench/many.ts'
 import { type Stores, startStores } from './bench/many-stores.ts'
 import { memory } from './bench/memory.ts'
@@ -38,6 +39,8 @@ const figures = [
   uploadGib,
   downloadGib,
   manyObjects,
+  inspection,
+  inspectionMemory,
   metadataRead,
   shareOpenings,
   appends,

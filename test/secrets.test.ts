@@ -31,11 +31,15 @@ import {
 } from './helpers/exchange.ts'
 import { assertion } from './helpers/identity.ts'
 import { intrude } from './helpers/intruder.ts'
+import { madeScan, SOMEBODY_ELSE } from './helpers/made-dicom.ts'
 import { scriptedClamd } from './helpers/scripted-clamd.ts'
 
 const TITLE = 'Stereotactic biopsy of Ottoline'
 const FILE_NAME = 'quillfeather-biopsy-1951.txt'
 const CONTENT = 'Findings: the heron stands in the reeds at dawn.\n'.repeat(3000)
+const HEADER_NAME = 'FIRECREST^Aurelia'
+const HEADER_NUMBER = 'RX9-5550131'
+const REASON = 'Registered under another name at the scanner in May.'
 const REFERENCE = 'IDTA-CITY-BOSTON-2026-77'
 
 /** What a name or a key looks like wherever it could turn up. */
@@ -61,6 +65,10 @@ function personal(exchange: TestExchange): Secrets {
     title: TITLE,
     'file name': FILE_NAME,
     content: CONTENT.slice(0, 40),
+    'name in a header': 'FIRECREST',
+    'first name in a header': 'Aurelia',
+    'number in a header': HEADER_NUMBER,
+    'reason of a confirmation': REASON,
     'safeguard reference': REFERENCE,
     'registration number': '7654321'
   }
@@ -129,6 +137,20 @@ function filesOf(directory: string): [name: string, bytes: Buffer][] {
     .map(path => [relative(directory, path), readFileSync(path)])
 }
 
+/** A record whose header names somebody else, with a file that is refused, confirmed all the same. */
+async function anotherPatients(exchange: TestExchange, caseId: string) {
+  const clinician = exchange.client('clinician')
+  const scan = madeScan({ ...SOMEBODY_ELSE, name: HEADER_NAME, otherIds: HEADER_NUMBER })
+  const refused = { name: FILE_NAME, bytes: Buffer.from('MZ\x90\0') }
+  const files = [{ name: 'scan.dcm', bytes: scan }, refused]
+  const { id } = await uploadRecord(clinician, caseId, { title: TITLE, files })
+  await sendRecord(clinician, caseId, { title: TITLE, files: [refused] })
+  const { accountId: specialist } = exchange.people.specialistGb
+  const wanted = { specialist, records: [id], purpose: PURPOSE }
+  await clinician.send('POST', `/v1/cases/${caseId}/shares`, wanted)
+  await clinician.json('POST', `/v1/records/${id}/patient-confirmation`, { reason: REASON })
+}
+
 /** The whole of an exchange, with every way of going wrong that carries something secret. */
 async function live(exchange: TestExchange) {
   const clinician = exchange.client('clinician')
@@ -138,6 +160,7 @@ async function live(exchange: TestExchange) {
   const record = await uploadRecord(clinician, caseId, { title: TITLE, files })
   const unclean = [{ name: FILE_NAME, bytes: Buffer.from(`${CONTENT}unclean`) }]
   await sendRecord(clinician, caseId, { title: TITLE, files: unclean })
+  await anotherPatients(exchange, caseId)
   const held = safeguard(exchange.clock.now(), { reference: REFERENCE })
   const share = await shareRecords(exchange, caseId, [record.id], {
     with: 'specialistUs',
@@ -309,6 +332,7 @@ t.test('no key, no token and no name is anywhere it must not be', async t => {
   const notForAuditors: Secrets = new Map([...all].filter(([label]) => !isName(label, exchange)))
   notForAuditors.delete('purpose')
   notForAuditors.delete('safeguard reference')
+  notForAuditors.delete('reason of a confirmation')
   t.same(
     found(notForAuditors, log.bytes),
     [],
