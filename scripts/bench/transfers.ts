@@ -153,7 +153,7 @@ export async function uploadRecord(
   return { id: record.id, run }
 }
 
-const rate = ({ done, othersCores }: Watched): Run => ({
+export const rate = ({ done, othersCores }: Watched): Run => ({
   value: FILE_BYTES / MIB / done.seconds,
   othersCores
 })
