@@ -76,11 +76,12 @@ async function uploadByTus(
       'POST',
       `/v1/drafts/${draft.id}/complete`
     )
+    const after = (performance.now() - sent) / 1000
     const [object] = record.objects
     if (object?.bytes !== bytes || object.sha256 !== digestOfFile(bytes)) {
       throw new Error('Stored otherwise than sent.')
     }
-    return { ...done, seconds: before + done.seconds + (performance.now() - sent) / 1000 }
+    return { ...done, seconds: before + done.seconds + after }
   }
   if (bench !== undefined) return watched(bench.progress, service, send)
   return { done: await send(), othersCores: undefined }
