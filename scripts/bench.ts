@@ -18,6 +18,7 @@ import { memory } from './bench/memory.ts'
 import { metadataRead, shareOpenings } from './bench/requests.ts'
 import { placeIn } from './bench/servers.ts'
 import { downloadGib, manyObjects, uploadGib } from './bench/transfers.ts'
+import { tusUpload } from './bench/tus.ts'
 
 // Measures the service beside plain Node servers in the same run (docs/operating.md). Files are
 // removed only at the end, because ext4 is slow to create files soon after thousands were deleted.
@@ -37,6 +38,7 @@ Files go below BENCH_DIR, or else the system's directory for temporary files.`
 /** The one that deletes as it goes comes last. */
 const figures = [
   uploadGib,
+  tusUpload,
   downloadGib,
   manyObjects,
   inspection,
