@@ -28,7 +28,7 @@ const pool = isPool ? createInspectPool() : undefined
 const look = () =>
   pool === undefined
     ? lookInside('application/dicom', source)
-    : pool.inspect({ type: 'application/dicom', head, source })
+    : pool.inspect({ type: 'application/dicom', head: new Uint8Array(head), source })
 
 for (let file = 0; file < WARM_FILES; file += 1) await look()
 const started = performance.now()

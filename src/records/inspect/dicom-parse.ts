@@ -1,10 +1,10 @@
 import { createInflateRaw } from 'node:zlib'
 import dicomParser, { type DataSet, type Element } from 'dicom-parser'
 import { Refusal } from '../../errors.ts'
-import type { InspectionSource } from './source.ts'
+import { HEAD_KEPT_BYTES, type InspectionSource } from './source.ts'
 
 /** How much of a file is read to find the end of its header: more each time it was too little. */
-const HEADER_WINDOW_BYTES = [32_768, 262_144, 2 * 1024 ** 2, 8 * 1024 ** 2]
+const HEADER_WINDOW_BYTES = [HEAD_KEPT_BYTES, 262_144, 2 * 1024 ** 2, 8 * 1024 ** 2]
 /** A deflated header is unpacked this far. An honest one is a hundredth of it. */
 const INFLATED_BYTES_MAX = 4 * 1024 ** 2
 /** What deflate can do at its best: RFC 1951 has one bit for two of 258 bytes. */

@@ -8,7 +8,10 @@ const whole = (bytes: Buffer) => ({
   read: async (position: number, length: number) => bytes.subarray(position, position + length)
 })
 const scan = madeScan({ name: 'WREN^Robert' })
-const honest = { type: 'application/dicom', head: scan, source: whole(scan) } as const
+const none = () => new Uint8Array(0)
+/** Its head is given away, so there is a new one each time. */
+const honest = () =>
+  ({ type: 'application/dicom', head: new Uint8Array(scan), source: whole(scan) }) as const
 const never = { bytes: 1e6, read: () => new Promise<Buffer>(() => {}) }
 
 /** Ends within a second, and would take a minute. */
@@ -21,19 +24,20 @@ t.test('a file that takes too long is stopped, and the next gets a new worker', 
   const log = { error: () => t.fail('no fault of ours') }
   const hasty = createInspectPool({ millisecondsMax: 16, log })
   t.teardown(() => hasty.close())
-  const file = { type: 'application/pdf', head: Buffer.alloc(0), source: whole(slow) } as const
   for (const _ of [1, 2, 3]) {
-    t.match(await hasty.inspect(file), { notes: [{ code: 'inspection-stopped' }] })
+    t.match(await hasty.inspect({ type: 'application/pdf', head: none(), source: whole(slow) }), {
+      notes: [{ code: 'inspection-stopped' }]
+    })
   }
 })
 
 t.test('a closed pool answers whoever waits, and whoever comes', async t => {
   const pool = createInspectPool()
-  const stuck = { type: 'application/dicom', head: Buffer.alloc(0), source: never } as const
-  const both = [pool.inspect(stuck), pool.inspect(honest)]
+  const stuck = { type: 'application/dicom', head: none(), source: never } as const
+  const both = [pool.inspect(stuck), pool.inspect(honest())]
   await new Promise(resolve => setTimeout(resolve, 50))
   await pool.close()
-  for (const answer of [...both, pool.inspect(honest)]) {
+  for (const answer of [...both, pool.inspect(honest())]) {
     t.match(await answer, { notes: [{ code: 'inspection-stopped' }] })
   }
 })
@@ -49,26 +53,33 @@ t.test('what is not in the head is fetched, and a failure to fetch it is told', 
       return scan.subarray(position, position + length)
     }
   }
-  const summary = await pool.inspect({ ...honest, head: scan.subarray(0, 40), source })
+  const summary = await pool.inspect({
+    ...honest(),
+    head: new Uint8Array(scan.subarray(0, 40)),
+    source
+  })
   t.match(summary, { dicom: { modality: 'CT' } })
   t.same(reads, [[0, scan.length]])
   const fault = new Error('The disk is gone.')
   const broken = { bytes: scan.length, read: () => Promise.reject(fault) }
-  await t.rejects(pool.inspect({ ...honest, head: Buffer.alloc(0), source: broken }), fault)
-  t.match(await pool.inspect(honest), { dicom: {} }, 'and the next is looked into')
+  await t.rejects(pool.inspect({ ...honest(), head: none(), source: broken }), fault)
+  t.match(await pool.inspect(honest()), { dicom: {} }, 'and the next is looked into')
 })
 
 t.test('a refusal comes back as one, and what has no inside costs no thread', async t => {
   const pool = createInspectPool()
   t.teardown(() => pool.close())
   const cut = scan.subarray(0, -6)
-  const file = { type: 'application/dicom', head: cut, source: whole(cut) } as const
+  const file = { type: 'application/dicom', head: new Uint8Array(cut), source: whole(cut) } as const
   await t.rejects(pool.inspect(file), { code: 'file-truncated' })
   const slide = tiff({ little: true, big: false })
-  t.match(await pool.inspect({ type: 'image/tiff', head: slide, source: whole(slide) }), {
-    slide: { label: false }
-  })
-  t.same(await pool.inspect({ type: 'text/plain', head: Buffer.alloc(0), source: never }), {
+  t.match(
+    await pool.inspect({ type: 'image/tiff', head: new Uint8Array(slide), source: whole(slide) }),
+    {
+      slide: { label: false }
+    }
+  )
+  t.same(await pool.inspect({ type: 'text/plain', head: none(), source: never }), {
     notes: []
   })
 })
