@@ -6,7 +6,13 @@ import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
 import { SEGMENTS } from '../records/layout.ts'
 import { readRecord } from '../records/read.ts'
-import { insertRecord, type ObjectRow, sealFileName, viewRecord } from '../records/record.ts'
+import {
+  findObjects,
+  insertRecord,
+  type ObjectRow,
+  sealFileName,
+  viewRecord
+} from '../records/record.ts'
 import {
   aboutDraft,
   type DraftInCase,
@@ -60,6 +66,9 @@ async function recordMade(
   refusal: Refusal
 ): Promise<RecordView> {
   try {
+    // What was uploaded as a form was never a draft: its objects are not in segments.
+    const objects = await findObjects(exchange.database.read, { recordId: draftId })
+    if (objects.some(({ layoutSealed }) => layoutSealed === null)) throw refusal
     return await readRecord(exchange, caller, draftId)
   } catch (err) {
     if (!(err instanceof Refusal) || err.code !== 'record-not-found') throw err
