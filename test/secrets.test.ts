@@ -10,6 +10,7 @@ import { TEST_DATABASE } from './helpers/databases.ts'
 import {
   type Answer,
   BIRTH_DATE,
+  type Client,
   createCase,
   NHS_NUMBER,
   openShare,
@@ -26,6 +27,7 @@ import {
 } from './helpers/exchange.ts'
 import { assertion } from './helpers/identity.ts'
 import { intrude } from './helpers/intruder.ts'
+import { beginUpload, sendBegin, sendPatch, TUS } from './uploads/tus.ts'
 
 const TITLE = 'Stereotactic biopsy of Ottoline'
 const FILE_NAME = 'quillfeather-biopsy-1951.txt'
@@ -98,6 +100,11 @@ async function keys(exchange: TestExchange): Promise<Secrets> {
       secrets.set(`record key ${record.id}`, spellings(recordKey.export()))
     }
   }
+  for (const draft of await database.read.select().from(database.read.tables.drafts)) {
+    const context = recordKeyContext(draft.organisationId, draft.id)
+    const draftKey = await unwrapKey(keyring, context, draft.wrappedKey)
+    secrets.set(`draft key ${draft.id}`, spellings(draftKey.export()))
+  }
   return secrets
 }
 
@@ -118,6 +125,28 @@ function filesOf(directory: string): [name: string, bytes: Buffer][] {
     .map(path => [relative(directory, path), readFileSync(path)])
 }
 
+/** A draft with a file that has come, one that is still arriving and one that was refused. */
+async function byTus(clinician: Client, caseId: string): Promise<void> {
+  const fields = { kind: 'other', title: TITLE, date: '2026-11-02' }
+  const { id: draft } = await clinician.json<{ id: string }>(
+    'POST',
+    `/v1/cases/${caseId}/drafts`,
+    fields
+  )
+  const file = Buffer.from(CONTENT)
+  for (const [name, bytes] of [
+    [FILE_NAME, file.length],
+    [FILE_NAME, 50_000],
+    [`${FILE_NAME}.pdf`, file.length]
+  ] as const) {
+    const path = await beginUpload(clinician, file.length, { draft, filename: name })
+    await sendPatch(clinician, path, 0, file.subarray(0, bytes))
+    await clinician.send('HEAD', path, undefined, TUS)
+  }
+  await sendBegin(clinician, 10, { draft: PATIENT_NAME, filename: FILE_NAME })
+  await clinician.json('GET', `/v1/drafts/${draft}`)
+}
+
 /** The whole of an exchange, with every way of going wrong that carries something secret. */
 async function live(exchange: TestExchange) {
   const clinician = exchange.client('clinician')
@@ -125,6 +154,7 @@ async function live(exchange: TestExchange) {
   const { id: caseId } = await createCase(clinician)
   const files = [{ name: FILE_NAME, bytes: Buffer.from(CONTENT) }]
   const record = await uploadRecord(clinician, caseId, { title: TITLE, files })
+  await byTus(clinician, caseId)
   const held = safeguard(exchange.clock.now(), { reference: REFERENCE })
   const share = await shareRecords(exchange, caseId, [record.id], {
     with: 'specialistUs',
