@@ -13,6 +13,7 @@ import { ctSlice } from './helpers/dicom.ts'
 import {
   type Answer,
   BIRTH_DATE,
+  type Client,
   createCase,
   NHS_NUMBER,
   openShare,
@@ -33,6 +34,7 @@ import { assertion } from './helpers/identity.ts'
 import { intrude } from './helpers/intruder.ts'
 import { madeScan, SOMEBODY_ELSE } from './helpers/made-dicom.ts'
 import { scriptedClamd } from './helpers/scripted-clamd.ts'
+import { beginUpload, sendBegin, sendPatch, TUS } from './uploads/tus.ts'
 
 const TITLE = 'Stereotactic biopsy of Ottoline'
 const FILE_NAME = 'quillfeather-biopsy-1951.txt'
@@ -117,6 +119,11 @@ async function keys(exchange: TestExchange): Promise<Secrets> {
       secrets.set(`key of the pseudonyms of ${share.id}`, spellings(Buffer.from(undoing, 'base64')))
     }
   }
+  for (const draft of await database.read.select().from(database.read.tables.drafts)) {
+    const context = recordKeyContext(draft.organisationId, draft.id)
+    const draftKey = await unwrapKey(keyring, context, draft.wrappedKey)
+    secrets.set(`draft key ${draft.id}`, spellings(draftKey.export()))
+  }
   return secrets
 }
 
@@ -151,6 +158,28 @@ async function anotherPatients(exchange: TestExchange, caseId: string) {
   await clinician.json('POST', `/v1/records/${id}/patient-confirmation`, { reason: REASON })
 }
 
+/** A draft with a file that has come, one that is still arriving and one that was refused. */
+async function byTus(clinician: Client, caseId: string): Promise<void> {
+  const fields = { kind: 'other', title: TITLE, date: '2026-11-02' }
+  const { id: draft } = await clinician.json<{ id: string }>(
+    'POST',
+    `/v1/cases/${caseId}/drafts`,
+    fields
+  )
+  const file = Buffer.from(CONTENT)
+  for (const [name, bytes] of [
+    [FILE_NAME, file.length],
+    [FILE_NAME, 50_000],
+    [`${FILE_NAME}.pdf`, file.length]
+  ] as const) {
+    const path = await beginUpload(clinician, file.length, { draft, filename: name })
+    await sendPatch(clinician, path, 0, file.subarray(0, bytes))
+    await clinician.send('HEAD', path, undefined, TUS)
+  }
+  await sendBegin(clinician, 10, { draft: PATIENT_NAME, filename: FILE_NAME })
+  await clinician.json('GET', `/v1/drafts/${draft}`)
+}
+
 /** The whole of an exchange, with every way of going wrong that carries something secret. */
 async function live(exchange: TestExchange) {
   const clinician = exchange.client('clinician')
@@ -161,6 +190,7 @@ async function live(exchange: TestExchange) {
   const unclean = [{ name: FILE_NAME, bytes: Buffer.from(`${CONTENT}unclean`) }]
   await sendRecord(clinician, caseId, { title: TITLE, files: unclean })
   await anotherPatients(exchange, caseId)
+  await byTus(clinician, caseId)
   const held = safeguard(exchange.clock.now(), { reference: REFERENCE })
   const share = await shareRecords(exchange, caseId, [record.id], {
     with: 'specialistUs',

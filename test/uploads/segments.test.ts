@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import {
   copyFileSync,
   existsSync,
@@ -156,6 +157,18 @@ t.test('an object in segments opens without the service and its database', async
   t.ok(readFileSync(out).equals(FILE))
   t.match(await run(`${out}2`, { object: one.record }), { exit: 1 }, 'as another object')
   t.match(await run(`${out}2`, { blob: blobs[0] ?? '' }), { exit: 2 }, 'both ways at once')
+  const page = readFileSync(new URL('../../docs/sealed-object.md', import.meta.url), 'utf8')
+  const script = join(t.testdirName, 'open-sealed.mjs')
+  writeFileSync(script, /```js\n([\s\S]*?)```/.exec(page)?.[1] ?? '')
+  const { organisation = '', keyring = '', blobs: at = '' } = options
+  const wrapped = record.wrappedKey.toString('hex')
+  const ids = [organisation, one.record, one.object]
+  const plain = execFileSync(
+    process.execPath,
+    [script, keyring, wrapped, ...ids, at, object.layoutSealed.toString('hex')],
+    { maxBuffer: 2 * FILE.length }
+  )
+  t.ok(plain.equals(FILE), 'and by the script of the page')
   truncateSync(blobs[3] ?? '', 1000)
   t.match(await run(`${out}2`), { exit: 1 })
   t.notOk(existsSync(`${out}2`), 'nothing that could be taken for the whole')
