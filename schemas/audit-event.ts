@@ -34,7 +34,14 @@ export const actions = [
   'keys.rewrap',
   'keys.retire',
   'data.backup',
-  'data.restore'
+  'data.restore',
+  'request.read',
+  'request.write',
+  'checklist.read',
+  'checklist.write',
+  'case.complete',
+  'case.close',
+  'case.reopen'
 ] as const
 
 /**

@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox'
 import { Patient } from './case.ts'
 import { Id, Next, Timestamp } from './common.ts'
 import { RecordSummary, RecordView } from './record.ts'
+import { SharedRequest } from './request.ts'
 
 export const safeguardTypes = [
   'adequacy-condition',
@@ -33,7 +34,14 @@ export const ShareCreate = Type.Object(
     lifeHours: Type.Optional(Type.Integer({ minimum: 1, maximum: 720 })),
     notBefore: Type.Optional(Timestamp),
     openingsMax: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
-    safeguard: Type.Optional(Safeguard)
+    safeguard: Type.Optional(Safeguard),
+    overrideReason: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 1000,
+        description: 'Why a case that is not complete is shared all the same.'
+      })
+    )
   },
   { additionalProperties: false }
 )
@@ -48,6 +56,13 @@ export const TransferBasis = Type.Object({
   safeguard: Type.Optional(Safeguard)
 })
 export type TransferBasis = Static<typeof TransferBasis>
+
+/** That a case was shared before it was complete. */
+export const Override = Type.Object({
+  reason: Type.String(),
+  missing: Type.Array(Type.String(), { description: 'What was missing then.' })
+})
+export type Override = Static<typeof Override>
 
 /** A share as its sender sees it. */
 export const ShareView = Type.Object(
@@ -65,7 +80,9 @@ export const ShareView = Type.Object(
     openings: Type.Integer(),
     openingsMax: Type.Optional(Type.Integer()),
     revokedAt: Type.Optional(Timestamp),
-    transfer: TransferBasis
+    transfer: TransferBasis,
+    requestVersion: Type.Optional(Type.Integer({ description: 'Which request it shows.' })),
+    override: Type.Optional(Override)
   },
   { $id: 'Share' }
 )
@@ -90,6 +107,7 @@ const asSpecialistSees = {
   case: Id,
   patient: Patient,
   question: Type.String(),
+  request: Type.Optional(SharedRequest),
   purpose: Type.String(),
   from: Type.Object({ organisation: Type.String(), clinician: Type.String() }),
   expiresAt: Timestamp,

@@ -1,4 +1,5 @@
 import { lite, pg } from './drizzle.ts'
+import { requestTables } from './request-tables.ts'
 
 const bytea = pg.customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => 'bytea' })
 
@@ -22,6 +23,7 @@ const sqlite = {
   flag: (name: string) => lite.integer(name, { mode: 'boolean' }),
   bytes: (name: string) => lite.blob(name, { mode: 'buffer' })
 } as unknown as typeof postgres
+export type ColumnKinds = typeof postgres
 
 /**
  * Every table, once. Ids are UUIDv7 text and times are milliseconds since 1970 UTC, both made in
@@ -37,7 +39,8 @@ function define(c: typeof postgres) {
     odsCode: c.text('ods_code'),
     /** ISO 3166-1 alpha-2. */
     country: c.text('country').notNull(),
-    createdAt: c.int('created_at').notNull()
+    createdAt: c.int('created_at').notNull(),
+    timeZone: c.text('time_zone').notNull().default('Europe/London')
   })
 
   const accounts = c.table('accounts', {
@@ -280,6 +283,7 @@ function define(c: typeof postgres) {
     objects,
     shares,
     shareRecords,
+    ...requestTables(c),
     auditEvents,
     auditPending,
     auditShareCounts,

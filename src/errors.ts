@@ -1,3 +1,5 @@
+import { requestRefusals } from './cases/refusals.ts'
+
 /**
  * Every refusal the exchange can answer, once: code → HTTP status, title and what to do next.
  * Clients and tests depend on the code; the sentences may be reworded. Public sentences name no
@@ -66,6 +68,9 @@ const table = {
     'NHS number is not valid',
     'Check all ten digits; the last is a check digit.'
   ],
+
+  // The request for a second opinion, and where its case stands.
+  ...requestRefusals,
 
   // Uploaded files.
   'fields-first': [

@@ -1,13 +1,13 @@
 import type { KeyObject } from 'node:crypto'
 import { timestamp } from '../../schemas/common.ts'
 import type { ObjectView, RecordFields, RecordSummary, RecordView } from '../../schemas/record.ts'
-import { aboutCase, type CaseRow, caseOf } from '../cases/case.ts'
+import { aboutCase, type CaseRow, caseOf, knownCase } from '../cases/case.ts'
 import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Caller } from '../identity/principal.ts'
 import type { Keyring } from '../sealing/keyrings/keyring.ts'
 import { canonicalContext, openBox, recordKeyContext, sealBox, unwrapKey } from '../sealing/keys.ts'
-import { findObject, findRecord, type ObjectRow, type RecordRow } from './queries.ts'
+import { findObject, findRecord, type ObjectRow, type RecordRow, recordsById } from './queries.ts'
 
 export type { ObjectRow, RecordRow } from './queries.ts'
 export { findObjects, recordsById, recordsOfCase } from './queries.ts'
@@ -33,6 +33,25 @@ export async function recordOf(
     const about = { ...err.extra.about, recordId: id }
     throw new Refusal('record-not-found', err.message, { about })
   }
+}
+
+/**
+ * The rows of these records, if all of them are in this case. Throws Refusal `record-not-in-case`.
+ */
+export async function requireRecordsOfCase(
+  queries: Queries,
+  caseId: string,
+  ids: string[]
+): Promise<RecordRow[]> {
+  const rows = await recordsById(queries, ids)
+  const elsewhere = rows.find(row => row.caseId !== caseId)
+  if (elsewhere !== undefined) {
+    // Its owner learns who reached for it; the caller does not learn that it exists.
+    const found = { record: elsewhere, case: await knownCase(queries, elsewhere.caseId) }
+    throw new Refusal('record-not-in-case', 'elsewhere', { about: aboutRecord(found) })
+  }
+  if (rows.length !== ids.length) throw new Refusal('record-not-in-case', 'unknown')
+  return rows
 }
 
 /** One object of a record. */

@@ -2,13 +2,13 @@ import { v7 as uuidv7 } from 'uuid'
 import { timestamp } from '../../schemas/common.ts'
 import type { ShareCreate } from '../../schemas/share.ts'
 import { actedBy } from '../audit/acted-by.ts'
-import { caseOf, knownCase, openCaseKey } from '../cases/case.ts'
-import type { Queries } from '../database/database.ts'
+import { caseOf, openCaseKey } from '../cases/case.ts'
+import { caseShared, requireShareable } from '../cases/sharing.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { findSpecialist } from '../identity/accounts.ts'
 import type { Caller } from '../identity/principal.ts'
-import { aboutRecord, recordsById } from '../records/record.ts'
+import { requireRecordsOfCase } from '../records/record.ts'
 import { insertShare } from './queries.ts'
 import { aboutShare, type ShareRow, sealTerms } from './share.ts'
 import { safeguardEnds, transferBasis } from './transfer.ts'
@@ -34,8 +34,12 @@ export async function createShare(
   const { notBefore, expiresAt } = lifeOf(exchange, wanted, now)
   const transfer = transferBasis(specialist.country, wanted.safeguard, now)
 
+  const caseKey = await openCaseKey(keyring, found)
+  const shareable = await requireShareable(exchange, found, caseKey, wanted.overrideReason)
+
   const id = uuidv7({ msecs: now })
-  const terms = { purpose: wanted.purpose, transfer }
+  const { purpose } = wanted
+  const { override } = shareable.terms
   const row: ShareRow = {
     id,
     caseId,
@@ -45,7 +49,7 @@ export async function createShare(
     recipientCountry: specialist.country,
     transferBasis: transfer.basis,
     transferExpiresAt: transfer.safeguard ? safeguardEnds(transfer.safeguard) : null,
-    termsSealed: sealTerms(await openCaseKey(keyring, found), id, terms),
+    termsSealed: sealTerms(caseKey, id, { purpose, transfer, ...shareable.terms }),
     notBefore,
     expiresAt,
     openingsMax: wanted.openingsMax ?? null,
@@ -58,25 +62,21 @@ export async function createShare(
   const link = await links.make({ shareId: id, issuedAt: now, notBefore, expiresAt })
   await database.write(async tx => {
     await insertShare(tx, row, wanted.records)
+    await caseShared(tx, shareable, { shareId: id, by: caller.accountId, at: now })
     await exchange.audit.append(tx, {
       action: 'share.create',
       outcome: 'success',
-      ...actedBy(caller, { ...terms, specialist: specialist.id, records: wanted.records }),
+      ...actedBy(caller, {
+        purpose,
+        transfer,
+        ...(override && { override }),
+        specialist: specialist.id,
+        records: wanted.records
+      }),
       ...aboutShare(row, found)
     })
   })
   return { id, link, notBefore: timestamp(notBefore), expiresAt: timestamp(expiresAt), transfer }
-}
-
-async function requireRecordsOfCase(queries: Queries, caseId: string, ids: string[]) {
-  const rows = await recordsById(queries, ids)
-  const elsewhere = rows.find(row => row.caseId !== caseId)
-  if (elsewhere !== undefined) {
-    // Its owner learns who reached for it; the caller does not learn that it exists.
-    const found = { record: elsewhere, case: await knownCase(queries, elsewhere.caseId) }
-    throw new Refusal('record-not-in-case', 'elsewhere', { about: aboutRecord(found) })
-  }
-  if (rows.length !== ids.length) throw new Refusal('record-not-in-case', 'unknown')
 }
 
 /** When the share begins and ends. Its life counts from its beginning. */

@@ -6,8 +6,9 @@ import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { type Page, pageOf } from '../http/page.ts'
 import type { Caller } from '../identity/principal.ts'
-import { findShare, findShareRecords, pageOfShares, revokeRow } from './queries.ts'
-import { aboutShare, openTerms, type ShareRow, viewShare } from './share.ts'
+import { findShare, findShareRecords, pageOfShares } from './queries.ts'
+import { openTerms, type ShareRow, viewShare } from './share.ts'
+import { withdrawShare } from './withdraw.ts'
 
 /** Shares of the caller's organisation, newest first; with `caseId` only those of that case. */
 export async function listShares(
@@ -50,15 +51,8 @@ export async function revokeShare(
 ): Promise<ShareView> {
   const { found } = await sentShare(exchange.database.read, caller, shareId)
   const row = await exchange.database.write(async tx => {
-    const at = exchange.clock()
-    const [revoked] = await revokeRow(tx, { id: shareId, by: caller.accountId, at })
+    const revoked = await withdrawShare(exchange, tx, caller, found, shareId)
     if (revoked === undefined) throw new Refusal('share-ended')
-    await exchange.audit.append(tx, {
-      action: 'share.revoke',
-      outcome: 'success',
-      ...actedBy(caller),
-      ...aboutShare(revoked, found)
-    })
     return revoked
   })
   return viewSent(exchange, caller, row)

@@ -209,11 +209,13 @@ async function viewOpened(
 ): Promise<Omit<OpenedShare, 'records'>> {
   const { database, keyring, serviceKeys } = exchange
   const caseKey = await openCaseKey(keyring, found)
+  const { purpose, request } = openTerms(caseKey, share)
   return {
     id: share.id,
     case: share.caseId,
     ...openCaseDetails(caseKey, found),
-    purpose: openTerms(caseKey, share).purpose,
+    ...(request && { request }),
+    purpose,
     from: await describeSender(database.read, serviceKeys, share.createdBy),
     expiresAt: timestamp(share.expiresAt),
     openUntil: timestamp(share.openUntil ?? share.expiresAt),

@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { timestamp } from '../../schemas/common.ts'
-import type { ShareView, TransferBasis } from '../../schemas/share.ts'
+import type { SharedRequest } from '../../schemas/request.ts'
+import type { Override, ShareView, TransferBasis } from '../../schemas/share.ts'
 import type { CaseRow } from '../cases/case.ts'
 import type { Caller } from '../identity/principal.ts'
 import { canonicalContext, openBox, sealBox } from '../sealing/keys.ts'
@@ -13,6 +14,10 @@ export { findShareRecords, pageOfShares } from './queries.ts'
 export interface ShareTerms {
   purpose: string
   transfer: TransferBasis
+  /** What the specialist is asked, as it was then; without it the question of the case. */
+  request?: SharedRequest
+  /** The case was not complete then. */
+  override?: Override
 }
 
 const termsContext = (id: string): Buffer => canonicalContext('share-terms', id)
@@ -76,6 +81,8 @@ export function viewShare(
     openings: row.openings,
     ...(row.openingsMax !== null && { openingsMax: row.openingsMax }),
     ...(row.revokedAt !== null && { revokedAt: timestamp(row.revokedAt) }),
-    transfer: terms.transfer
+    transfer: terms.transfer,
+    ...(terms.request && { requestVersion: terms.request.version }),
+    ...(terms.override && { override: terms.override })
   }
 }
