@@ -9,6 +9,7 @@ import {
   type TestExchange
 } from './helpers/exchange.ts'
 import { bodyOf, parametersOf, pathOf, type Scene, setScene, told } from './routes/scene.ts'
+import { prepare } from './routes/standing.ts'
 import {
   callers,
   type Row,
@@ -114,9 +115,11 @@ async function tryRoute(
   // Withdrawing works once, so each caller gets a share of its own to withdraw.
   if (method === 'DELETE')
     values.share = (await shareRecords(exchange, scene.caseId, [scene.recordId])).id
+  const { caseId = scene.caseId, headers } = await prepare(route, exchange, scene.caseId)
+  values.case = caseId
   const body = bodyOf(route, scene, exchange.people.specialistGb.accountId)
   const { result, events } = await exchange.eventsOf(() =>
-    exchange.client(who).send(method, pathOf(url, values), body)
+    exchange.client(who).send(method, pathOf(url, values), body, headers)
   )
 
   const label = `${route} as ${who ?? 'nobody'}: ${expected}`
