@@ -52,11 +52,11 @@ export function normalSnomed(code: string): string {
 /**
  * An ICD-10 code (WHO ICD-10, Volume 2, 2.4): a letter and two digits, and after a dot a fourth
  * character, or the X that pads it, and a fifth. The dot may be left out. Only the form is checked.
- * Throws Refusal `icd10-code-invalid`.
+ * Throws Refusal `icd-code-invalid`.
  */
 export function normalIcd10(code: string): string {
   const found = /^([A-Z]\d\d)(?:\.?(\d{1,2}|X\d?))?$/.exec(code.trim().toUpperCase())
-  if (found === null) throw new Refusal('icd10-code-invalid')
+  if (found === null) throw new Refusal('icd-code-invalid')
   const [, category = '', more] = found
   return more === undefined ? category : `${category}.${more}`
 }

@@ -36,7 +36,7 @@ export const requestRefusals = {
     'SNOMED CT code is not valid',
     'Give a concept id; its last digit is a check digit.'
   ],
-  'icd10-code-invalid': [
+  'icd-code-invalid': [
     422,
     'ICD-10 code is not valid',
     'Give a letter, two digits and if known a dot and one or two more: C71.2.'

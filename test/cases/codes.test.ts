@@ -53,6 +53,6 @@ t.test('ICD-10 codes', async t => {
     'C71 2',
     'C71.2; x'
   ]) {
-    t.throws(() => normalIcd10(code), { code: 'icd10-code-invalid' }, code)
+    t.throws(() => normalIcd10(code), { code: 'icd-code-invalid' }, code)
   }
 })

@@ -97,7 +97,7 @@ t.test('each wrong field has its own code, and changes nothing', async t => {
   })
   const table: [code: string, change: object][] = [
     ['snomed-code-invalid', { condition: { ...condition, snomed: '22298007' } }],
-    ['icd10-code-invalid', { condition: { ...condition, icd10: 'brain' } }],
+    ['icd-code-invalid', { condition: { ...condition, icd10: 'brain' } }],
     ['text-invalid', { condition: { text: '   ' } }],
     ['text-invalid', { diagnosis: '\u0007' }],
     ['text-invalid', { proposedTreatment: 'left \u202e right' }],
