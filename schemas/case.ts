@@ -75,7 +75,10 @@ const ofCase = {
   sharesLive: Type.Integer({ description: 'Shares of it that have not ended.' }),
   warnings: Type.Array(Warning),
   lastEventAt: Type.Optional(
-    Type.String({ format: 'date-time', description: 'When it was last on the access log.' })
+    Type.String({
+      format: 'date-time',
+      description: 'When something was last done to it, or a specialist read of it.'
+    })
   )
 }
 

@@ -36,8 +36,10 @@ t.test('PostgreSQL is saved beside its service, and put into another database', 
   const unlike = { ...settings, DATABASE_OWNER_URL: target.ownerUrl }
   t.match(await runScript('restore', unlike, ...args), { exit: 1, err: /not the tables of/ })
   t.notOk(existsSync(to), 'nothing was made')
-  const { sha256 = '' } = migrationFiles('postgres')[0] ?? {}
-  await asAdmin(target.adminUrl, `UPDATE migrations SET sha256 = '${sha256}'`)
+  for (const { name, sha256 } of migrationFiles('postgres')) {
+    const put = `UPDATE migrations SET sha256 = '${sha256}' WHERE name = '${name}'`
+    await asAdmin(target.adminUrl, put)
+  }
 
   const owner = { ...settings, DATABASE_OWNER_URL: target.ownerUrl }
   const restored = await runScript('restore', owner, ...args)

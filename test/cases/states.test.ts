@@ -258,3 +258,35 @@ t.test('closing and sharing at once: one of them comes first', async t => {
   }
   t.comment([...seen].join(' | '))
 })
+
+t.test('a case says when something last happened to it, and looking is not news', async t => {
+  const { exchange, clinician } = await stage(t)
+  const { clock } = exchange
+  const { caseId, letterId } = await completeCase(clinician, clock.now())
+  const share = await shareRecords(exchange, caseId, [letterId])
+  const at = async (act: () => Promise<unknown>) => {
+    clock.advance(60_000)
+    const before = clock.now()
+    await act()
+    // Content has a second event, after the client has the last byte.
+    await exchange.auditEvents()
+    clock.advance(60_000)
+    const { lastEventAt } = await readCase(clinician, caseId)
+    return Date.parse(String(lastEventAt)) === before
+  }
+  t.notOk(await at(() => readCase(clinician, caseId)), 'a colleague looks')
+  t.notOk(await at(() => clinician.send('GET', `/v1/records/${letterId}/content`)), 'and reads')
+  const stranger = exchange.client('stranger')
+  t.notOk(await at(() => sendLink(stranger, share.link)), 'a stranger is refused')
+  t.ok(await at(() => sendLink(exchange.client('specialistGb'), share.link)), 'a specialist opens')
+  const path = `/v1/shares/${share.id}/records/${letterId}/content`
+  t.ok(await at(() => exchange.client('specialistGb').send('GET', path)), 'and reads')
+  t.ok(await at(() => writeRequest(clinician, caseId, requestLike(clock.now()))), 'it is written')
+})
+
+/** As the one before, with its questions. */
+const requestLike = (now: number) => {
+  const whole = wholeRequest(now)
+  const questions = whole.questions.map(({ text }, place) => ({ number: place + 1, text }))
+  return { ...whole, questions }
+}

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { type RequestDetails, type RequestRow, sharedPart } from '../../src/cases/request.ts'
 import {
   numberedText,
   type OpenedShare,
@@ -63,6 +64,22 @@ t.test('a specialist sees what is asked, and nothing of who pays or why', async 
     ['birthDate', 'identifier', 'name'],
     'nor more of the patient than before'
   )
+})
+
+t.test('what is not shown is not in the share either', async t => {
+  const request = wholeRequest(0) as unknown as RequestDetails
+  const row = { version: 3, dueAt: 0 } as RequestRow
+  t.same(Object.keys(sharedPart(row, request)).sort(), [
+    'condition',
+    'conditionGroup',
+    'diagnosis',
+    'dueAt',
+    'dueDate',
+    'proposedTreatment',
+    'questions',
+    'urgency',
+    'version'
+  ])
 })
 
 t.test('a share shows what was asked when it was made', async t => {
