@@ -47,7 +47,14 @@ export const actions = [
   'data.backup',
   'data.restore',
   'record.confirm-patient',
-  'data.move'
+  'data.move',
+  'request.read',
+  'request.write',
+  'checklist.read',
+  'checklist.write',
+  'case.complete',
+  'case.close',
+  'case.reopen'
 ] as const
 
 /**

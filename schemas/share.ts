@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox'
 import { Patient } from './case.ts'
 import { Id, Next, Timestamp } from './common.ts'
 import { RecordSummary, RecordView } from './record.ts'
+import { SharedRequest } from './request.ts'
 
 export const safeguardTypes = [
   'adequacy-condition',
@@ -75,6 +76,13 @@ export const ShareCreate = Type.Object(
       decision(
         'With pseudonymise: records whose held files (reports, screen captures, ultrasound …) somebody has looked at; they are pseudonymised, and their pictures and texts go as they are.'
       )
+    ),
+    overrideReason: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 1000,
+        description: 'Why a case that is not complete is shared all the same.'
+      })
     )
   },
   { additionalProperties: false }
@@ -90,6 +98,13 @@ export const TransferBasis = Type.Object({
   safeguard: Type.Optional(Safeguard)
 })
 export type TransferBasis = Static<typeof TransferBasis>
+
+/** That a case was shared before it was complete. */
+export const Override = Type.Object({
+  reason: Type.String(),
+  missing: Type.Array(Type.String(), { description: 'What was missing then.' })
+})
+export type Override = Static<typeof Override>
 
 /** A share as its sender sees it. */
 const absent =
@@ -111,7 +126,9 @@ export const ShareView = Type.Object(
     openingsMax: Type.Optional(Type.Integer()),
     revokedAt: Type.Optional(Timestamp),
     transfer: Type.Optional(TransferBasis),
-    pseudonymised: Type.Optional(Pseudonymised)
+    pseudonymised: Type.Optional(Pseudonymised),
+    requestVersion: Type.Optional(Type.Integer({ description: 'Which request it shows.' })),
+    override: Type.Optional(Override)
   },
   { $id: 'Share' }
 )
@@ -138,6 +155,7 @@ const asSpecialistSees = {
   patient: Type.Optional(Patient),
   pseudonymised: Type.Optional(Pseudonymised),
   question: Type.String(),
+  request: Type.Optional(SharedRequest),
   purpose: Type.String(),
   from: Type.Object({ organisation: Type.String(), clinician: Type.String() }),
   expiresAt: Timestamp,

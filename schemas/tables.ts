@@ -1,5 +1,6 @@
 import { auditTables } from './audit-tables.ts'
 import { type Columns, postgres, sqlite } from './columns.ts'
+import { requestTables } from './request-tables.ts'
 import { uploadTables } from './upload-tables.ts'
 
 /**
@@ -17,7 +18,8 @@ function define(c: Columns) {
     odsCode: c.text('ods_code'),
     /** ISO 3166-1 alpha-2. */
     country: c.text('country').notNull(),
-    createdAt: c.int('created_at').notNull()
+    createdAt: c.int('created_at').notNull(),
+    timeZone: c.text('time_zone').notNull().default('Europe/London')
   })
 
   const accounts = c.table('accounts', {
@@ -204,6 +206,7 @@ function define(c: Columns) {
     ...uploadTables(c),
     shares,
     shareRecords,
+    ...requestTables(c),
     ...auditTables(c),
     openDisclosures,
     refusalCounts

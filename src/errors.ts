@@ -1,4 +1,5 @@
 import type { RefusedFile } from '../schemas/inspection.ts'
+import { requestRefusals } from './cases/refusals.ts'
 import { fileRefusals } from './records/refusals.ts'
 import { uploadRefusals } from './uploads/refusals.ts'
 
@@ -72,6 +73,9 @@ const table = {
     'NHS number is not valid',
     'Check all ten digits; the last is a check digit.'
   ],
+
+  // The request for a second opinion, and where its case stands.
+  ...requestRefusals,
 
   // Uploaded files, and resumable upload.
   ...fileRefusals,

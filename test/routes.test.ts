@@ -19,6 +19,7 @@ import {
   setScene,
   told
 } from './routes/scene.ts'
+import { prepare } from './routes/standing.ts'
 import {
   callers,
   type Row,
@@ -129,14 +130,18 @@ async function tryRoute(
   if (url.endsWith('patient-confirmation')) {
     values.record = await mismatch(exchange, scene.caseId)
   }
-  if (/^(DELETE|PATCH) .*(draft|upload)|complete/.test(route)) {
+  if (/^(DELETE|PATCH) .*(draft|upload)|draft.*complete/.test(route)) {
     const clinician = exchange.client('clinician')
     const own = await makeDraft(clinician, scene.caseId, route.endsWith('complete'))
     Object.assign(values, { draft: own.draftId, upload: own.uploadId })
   }
+  const { caseId = scene.caseId, headers } = await prepare(route, exchange, scene.caseId)
+  values.case = caseId
   const body = bodyOf(route, scene, exchange.people.specialistGb.accountId)
   const { result, events } = await exchange.eventsOf(() =>
-    exchange.client(who).send(method, pathOf(url, values), body, headersFor(route, scene))
+    exchange
+      .client(who)
+      .send(method, pathOf(url, values), body, { ...headersFor(route, scene), ...headers })
   )
 
   const label = `${route} as ${who ?? 'nobody'}: ${expected}`

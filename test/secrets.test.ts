@@ -33,6 +33,7 @@ import {
 import { assertion } from './helpers/identity.ts'
 import { intrude } from './helpers/intruder.ts'
 import { madeScan, SOMEBODY_ELSE } from './helpers/made-dicom.ts'
+import { putAnswers, putRequest, readyCase, wholeRequest } from './helpers/request.ts'
 import { scriptedClamd } from './helpers/scripted-clamd.ts'
 import { beginUpload, sendBegin, sendPatch, TUS } from './uploads/tus.ts'
 
@@ -43,6 +44,10 @@ const HEADER_NAME = 'FIRECREST^Aurelia'
 const HEADER_NUMBER = 'RX9-5550131'
 const REASON = 'Registered under another name at the scanner in May.'
 const REFERENCE = 'IDTA-CITY-BOSTON-2026-77'
+const OVERRIDE = 'The avocet board sits tomorrow'
+const CLOSING = 'The dotterel went home'
+const NOTE = 'Blocks lie with the phalarope laboratory'
+const NOT_APPLICABLE = 'The godwit has no scan'
 
 /** What a name or a key looks like wherever it could turn up. */
 type Secrets = Map<string, Buffer[]>
@@ -72,10 +77,28 @@ function personal(exchange: TestExchange): Secrets {
     'number in a header': HEADER_NUMBER,
     'reason of a confirmation': REASON,
     'safeguard reference': REFERENCE,
-    'registration number': '7654321'
+    'registration number': '7654321',
+    'override reason': OVERRIDE,
+    'reason for closing': CLOSING,
+    'note of the checklist': NOTE,
+    'reason of the checklist': NOT_APPLICABLE,
+    ...wordsOfRequest(exchange)
   }
   for (const { name } of Object.values(exchange.people)) words[name] = name
   return new Map(Object.entries(words).map(([label, word]) => [label, [Buffer.from(word)]]))
+}
+
+/** Every text of a request that somebody typed. */
+function wordsOfRequest(exchange: TestExchange): Record<string, string> {
+  const texts = (value: unknown, name: string): [string, string][] =>
+    typeof value === 'object' && value !== null
+      ? Object.entries(value).flatMap(([key, part]) => texts(part, `${name}.${key}`))
+      : [[name, String(value)]]
+  const all = texts(wholeRequest(exchange.clock.now()), 'request')
+  // Words of the form itself are in the API description, and these dates are anybody's.
+  return Object.fromEntries(
+    all.filter(([name]) => !/conditionGroup|urgency|covers|\.(from|until)$|icd10/.test(name))
+  )
 }
 
 async function keys(exchange: TestExchange): Promise<Secrets> {
@@ -225,6 +248,7 @@ async function live(exchange: TestExchange) {
     'content-type': 'application/json'
   })
   await sendLink(specialist, `${token}x`)
+  await askAndClose(exchange)
   return { caseId, record, share, token, bearer, copied }
 }
 
@@ -250,6 +274,27 @@ async function pseudonymised(exchange: TestExchange, caseId: string, held: Safeg
     Buffer.from(JSON.stringify(opened)),
     ...answers.flatMap(({ bytes, headers }) => [bytes, Buffer.from(JSON.stringify([...headers]))])
   ]
+}
+
+/** A request with everything in it, answered, refused, shared before it was complete, and closed. */
+async function askAndClose(exchange: TestExchange): Promise<void> {
+  const clinician = exchange.client('clinician')
+  const now = exchange.clock.now()
+  const { caseId, letterId } = await readyCase(clinician, now)
+  await putAnswers(clinician, caseId, [
+    { item: 'slides-or-blocks', status: 'present', note: NOTE },
+    { item: 'imaging', status: 'not-applicable', reason: NOT_APPLICABLE }
+  ])
+  await putRequest(clinician, caseId, wholeRequest(now), '"0"')
+  await putRequest(clinician, caseId, { ...wholeRequest(now), dueDate: '2001-01-01' })
+  await putRequest(clinician, caseId, { ...wholeRequest(now), [PATIENT_NAME]: NHS_NUMBER })
+  const records = [letterId]
+  await shareRecords(exchange, caseId, records, { overrideReason: OVERRIDE }).then(share =>
+    openShare(exchange.client('specialistGb'), share.link)
+  )
+  const path = `/v1/cases/${caseId}/close`
+  await clinician.send('POST', path, { reason: CLOSING })
+  await clinician.json('POST', path, { reason: CLOSING, revokeShares: true })
 }
 
 /** Everything strangers are told when they try every way in. */
@@ -361,6 +406,7 @@ t.test('no key, no token and no name is anywhere it must not be', async t => {
   t.match(log.text, told.share.id, 'the auditor’s log')
   const notForAuditors: Secrets = new Map([...all].filter(([label]) => !isName(label, exchange)))
   notForAuditors.delete('purpose')
+  notForAuditors.delete('override reason')
   notForAuditors.delete('safeguard reference')
   notForAuditors.delete('reason of a confirmation')
   t.same(

@@ -103,7 +103,9 @@ export function populate(
   const organisations = countries.map((country, place) => {
     const id = place === 0 ? organisationId : uuidv7({ msecs: from })
     connection
-      .prepare('INSERT OR IGNORE INTO organisations VALUES (?, ?, NULL, ?, ?)')
+      .prepare(
+        'INSERT OR IGNORE INTO organisations (id, name, ods_code, country, created_at) VALUES (?, ?, NULL, ?, ?)'
+      )
       .run(id, `Organisation ${place}`, country, from)
     return id
   })

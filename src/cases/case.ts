@@ -1,9 +1,7 @@
 import type { KeyObject } from 'node:crypto'
-import type { CaseView, Patient } from '../../schemas/case.ts'
-import { timestamp } from '../../schemas/common.ts'
+import type { Patient } from '../../schemas/case.ts'
 import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
-import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
 import type { Keyring } from '../sealing/keyrings/keyring.ts'
 import { canonicalContext, openBox, sealBox, unwrapKey } from '../sealing/keys.ts'
@@ -59,15 +57,4 @@ export function sealCaseDetails(key: KeyObject, id: string, details: CaseDetails
 
 export function openCaseDetails(key: KeyObject, row: CaseRow): CaseDetails {
   return JSON.parse(openBox(key, detailsContext(row.id), row.detailsSealed).toString())
-}
-
-export async function viewCase(exchange: Exchange, row: CaseRow): Promise<CaseView> {
-  const details = openCaseDetails(await openCaseKey(exchange.keyring, row), row)
-  return {
-    id: row.id,
-    organisation: row.organisationId,
-    createdBy: row.createdBy,
-    createdAt: timestamp(row.createdAt),
-    ...details
-  }
 }

@@ -5,9 +5,10 @@ import { actedBy } from '../audit/acted-by.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
 import { newKey, wrapKey } from '../sealing/keys.ts'
-import { aboutCase, caseKeyContext, sealCaseDetails, viewCase } from './case.ts'
+import { aboutCase, caseKeyContext, sealCaseDetails } from './case.ts'
 import { normalPatient, patientRef } from './patient.ts'
 import { insertCase } from './queries.ts'
+import { viewCase } from './view.ts'
 
 /** Makes a case for the caller's organisation. Refuses an NHS number that cannot be one. */
 export async function createCase(

@@ -1,17 +1,26 @@
-import { and, desc, eq, lt, sql } from '../../schemas/drizzle.ts'
-import { prepared, type Queries } from '../database/database.ts'
+import { and, asc, desc, eq, gt, inArray, isNull, lt, ne, sql } from '../../schemas/drizzle.ts'
+import { held, prepared, type Queries } from '../database/database.ts'
+
+const p = sql.placeholder
 
 export const findCase = prepared(q =>
   q
     .select()
     .from(q.tables.cases)
-    .where(eq(q.tables.cases.id, sql.placeholder('id')))
+    .where(eq(q.tables.cases.id, p('id')))
     .prepare('find_case')
 )
 export type CaseRow = Awaited<ReturnType<typeof findCase>>[number]
 
 export async function insertCase(tx: Queries, row: CaseRow): Promise<void> {
   await tx.insert(tx.tables.cases).values(row)
+  await tx.insert(tx.tables.caseRequests).values({
+    caseId: row.id,
+    state: 'draft',
+    version: 0,
+    answersVersion: 0,
+    questionsShared: 0
+  })
 }
 
 /** Cases of one organisation, newest first, from `before` (exclusive) on. */
@@ -32,4 +41,121 @@ export function pageOfCases(
     )
     .orderBy(desc(cases.id))
     .limit(filter.limit)
+}
+
+export const findRequest = prepared(q =>
+  q
+    .select()
+    .from(q.tables.caseRequests)
+    .where(eq(q.tables.caseRequests.caseId, p('caseId')))
+    .prepare('find_request')
+)
+export type RequestRow = Awaited<ReturnType<typeof findRequest>>[number]
+
+/** The same, which nobody else can change, or hold, until the transaction ends. */
+export const findRequestHeld = prepared(q =>
+  held(
+    q,
+    q
+      .select()
+      .from(q.tables.caseRequests)
+      .where(eq(q.tables.caseRequests.caseId, p('caseId'))),
+    'update'
+  ).prepare('find_request_held')
+)
+
+export function requestsOf(queries: Queries, caseIds: string[]): Promise<RequestRow[]> {
+  const { caseRequests } = queries.tables
+  return queries.select().from(caseRequests).where(inArray(caseRequests.caseId, caseIds))
+}
+
+/**
+ * Changes what is asked or answered, in one statement that only what was read before passes, and no
+ * closed case. Returns the row as it is then, or nothing.
+ */
+export function changeRequest(
+  tx: Queries,
+  caseId: string,
+  seen: Partial<Pick<RequestRow, 'version' | 'answersVersion' | 'questionsShared'>>,
+  change: Partial<RequestRow>
+): Promise<RequestRow[]> {
+  const { caseRequests } = tx.tables
+  const { version, answersVersion, questionsShared } = seen
+  return tx
+    .update(caseRequests)
+    .set(change)
+    .where(
+      and(
+        eq(caseRequests.caseId, caseId),
+        version === undefined ? undefined : eq(caseRequests.version, version),
+        answersVersion === undefined ? undefined : eq(caseRequests.answersVersion, answersVersion),
+        questionsShared === undefined
+          ? undefined
+          : eq(caseRequests.questionsShared, questionsShared),
+        ne(caseRequests.state, 'closed')
+      )
+    )
+    .returning()
+}
+
+/** Moves a case, in one statement that passes only from where the move may start. */
+export function changeState(
+  tx: Queries,
+  caseId: string,
+  from: readonly string[],
+  change: Partial<RequestRow>
+): Promise<RequestRow[]> {
+  const { caseRequests } = tx.tables
+  return tx
+    .update(caseRequests)
+    .set(change)
+    .where(and(eq(caseRequests.caseId, caseId), inArray(caseRequests.state, [...from])))
+    .returning()
+}
+
+/** Shares of these cases that have not ended, with those that have not begun. */
+export function liveShares(queries: Queries, caseIds: string[], now: number) {
+  const { shares } = queries.tables
+  return queries
+    .select({ id: shares.id, caseId: shares.caseId, country: shares.recipientCountry })
+    .from(shares)
+    .where(
+      and(inArray(shares.caseId, caseIds), isNull(shares.revokedAt), gt(shares.expiresAt, now))
+    )
+    .orderBy(asc(shares.id))
+}
+
+export function movesOf(queries: Queries, caseId: string) {
+  const { caseMoves } = queries.tables
+  return queries
+    .select()
+    .from(caseMoves)
+    .where(eq(caseMoves.caseId, caseId))
+    .orderBy(asc(caseMoves.position))
+}
+export type MoveRow = Awaited<ReturnType<typeof movesOf>>[number]
+
+/** The place of the next move. Nobody else has it while the case is held. */
+export async function nextPosition(tx: Queries, caseId: string): Promise<number> {
+  const { caseMoves } = tx.tables
+  const [row] = await tx
+    .select({ last: sql<number | null>`max(${caseMoves.position})` })
+    .from(caseMoves)
+    .where(eq(caseMoves.caseId, caseId))
+  return Number(row?.last ?? 0) + 1
+}
+
+export async function insertMove(tx: Queries, row: MoveRow): Promise<void> {
+  await tx.insert(tx.tables.caseMoves).values(row)
+}
+
+/** Every file of a case with its digest. A study may have thousands. */
+export function digestsOfCase(queries: Queries, caseId: string) {
+  const { objects, records } = queries.tables
+  return queries
+    .select({ record: records.id, object: objects.id, sha256: objects.sha256 })
+    .from(records)
+    .innerJoin(objects, eq(objects.recordId, records.id))
+    .where(eq(records.caseId, caseId))
+    .orderBy(asc(objects.id))
 }

@@ -1,11 +1,12 @@
-import type { CaseView, PatientIdentifier } from '../../schemas/case.ts'
+import type { CaseSummary, CaseView, PatientIdentifier } from '../../schemas/case.ts'
 import { actedBy } from '../audit/acted-by.ts'
 import type { Exchange } from '../exchange.ts'
 import { type Page, pageOf } from '../http/page.ts'
 import type { Caller } from '../identity/principal.ts'
-import { aboutCase, caseOf, viewCase } from './case.ts'
+import { aboutCase, caseOf } from './case.ts'
 import { patientRef } from './patient.ts'
 import { pageOfCases } from './queries.ts'
+import { viewCase, viewCases } from './view.ts'
 
 /** One case of the caller's organisation. */
 export async function readCase(exchange: Exchange, caller: Caller, id: string): Promise<CaseView> {
@@ -31,7 +32,7 @@ export async function listCases(
   caller: Caller,
   page: Page,
   identifier?: PatientIdentifier
-): Promise<{ cases: CaseView[]; next?: string }> {
+): Promise<{ cases: CaseSummary[]; next?: string }> {
   const ref = identifier && patientRef(exchange.serviceKeys.lookup, identifier)
   const { rows, next } = await pageOf(page, exchange.limits, (before, limit) =>
     pageOfCases(exchange.database.read, {
@@ -41,7 +42,7 @@ export async function listCases(
       ...(before && { before })
     })
   )
-  const cases = await Promise.all(rows.map(row => viewCase(exchange, row)))
+  const cases = await viewCases(exchange, caller.organisationId, rows)
   await exchange.database.write(tx =>
     exchange.audit.append(tx, {
       action: ref ? 'case.search' : 'case.list',

@@ -6,9 +6,12 @@ import type { Exchange } from '../exchange.ts'
 import { callerOf, type Guarded } from '../http/area.ts'
 import { createCase } from './create.ts'
 import { listCases, readCase } from './read.ts'
+import { caseMoveRoutes, requestRoutes } from './request-routes.ts'
 
 export function caseRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
   return async app => {
+    await app.register(requestRoutes(exchange, guarded))
+    await app.register(caseMoveRoutes(exchange, guarded))
     app.post(
       '/v1/cases',
       {

@@ -28,6 +28,9 @@ export const SERVICE_GRANTS: Record<string, string> = {
   upload_segments: 'SELECT, INSERT, UPDATE (upload_id, place), DELETE',
   shares: 'SELECT, INSERT, UPDATE (openings, open_until, revoked_at, revoked_by)',
   share_records: 'SELECT, INSERT',
+  case_requests:
+    'SELECT, INSERT, UPDATE (state, completed_at, completed_by, opinion_at, closed_at, version, request_sealed, answers_version, answers_sealed, questions_shared, due_at, changed_at, changed_by)',
+  case_moves: 'SELECT, INSERT',
   audit_events: 'SELECT',
   audit_pending: 'SELECT, INSERT',
   audit_share_counts: 'SELECT, INSERT, UPDATE (events)',

@@ -11,6 +11,7 @@ import {
 } from '../audit/verify/findings.ts'
 import type { Blobs } from '../blobs/blobs.ts'
 import { knownCase, openCaseDetails, openCaseKey } from '../cases/case.ts'
+import { openWhatIsAsked } from '../cases/stored.ts'
 import type { Queries } from '../database/database.ts'
 import type { Exchange } from '../exchange.ts'
 import { openProfile } from '../identity/profile.ts'
@@ -117,9 +118,11 @@ async function checkCases(
   const { cases, records } = database.read.tables
   let bytes = 0
   for (const row of await database.read.select().from(cases)) {
-    await look(faults, `Case ${row.id}`, async () =>
-      openCaseDetails(await openCaseKey(keyring, row), row)
-    )
+    await look(faults, `Case ${row.id}`, async () => {
+      const key = await openCaseKey(keyring, row)
+      openCaseDetails(key, row)
+      await openWhatIsAsked(database.read, key, row.id)
+    })
     const rows = await database.read.select().from(records).where(eq(records.caseId, row.id))
     for (const record of rows) {
       bytes += await checkRecord(exchange, receipt, { record, case: row }, faults, blobs)

@@ -122,3 +122,22 @@ function specialistsBefore(exchange: Parts, cursor: string | undefined, rowsMax:
 function plain(text: string): string {
   return text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase().trim()
 }
+
+const findHome = prepared((q: Queries) => {
+  const { organisations } = q.tables
+  return q
+    .select({ country: organisations.country, timeZone: organisations.timeZone })
+    .from(organisations)
+    .where(eq(organisations.id, p('id')))
+    .prepare('find_home')
+})
+
+/** Where an organisation is, and the time zone that its days are counted in. */
+export async function homeOf(
+  queries: Queries,
+  organisationId: string
+): Promise<{ country: string; timeZone: string }> {
+  const [home] = await findHome(queries, { id: organisationId })
+  if (home === undefined) throw new Error('A row names an organisation that is not there.')
+  return home
+}

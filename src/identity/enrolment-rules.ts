@@ -1,5 +1,6 @@
 import { type Role, roles } from '../../schemas/account.ts'
 import { countries } from '../../schemas/countries.ts'
+import { isTimeZone } from '../calendar.ts'
 import type { Profile } from './profile.ts'
 
 /** What an operator gives about an organisation. */
@@ -7,7 +8,11 @@ export interface OrganisationInput {
   name: string
   odsCode?: string | undefined
   country: string
+  /** IANA name of the zone in which its days begin and end; that of the United Kingdom by default. */
+  timeZone?: string | undefined
 }
+
+const TIME_ZONE_DEFAULT = 'Europe/London'
 
 /** What an operator gives about a person, or about a system that acts for an organisation. */
 export interface AccountInput {
@@ -38,7 +43,7 @@ const CONTROL_CHARACTER = /\p{Cc}|\p{Cf}|\p{Zl}|\p{Zp}/u
 
 export function checkOrganisation(
   input: OrganisationInput
-): Checked<{ name: string; odsCode: string | null; country: string }> {
+): Checked<{ name: string; odsCode: string | null; country: string; timeZone: string }> {
   const problems: string[] = []
   const name = checkText('name', input.name, NAME_CHARACTERS_MAX, problems)
   const country = checkCountry(input.country, problems)
@@ -49,7 +54,9 @@ export function checkOrganisation(
   if (odsCode !== null && !ODS_CODE.test(odsCode)) {
     problems.push('The ODS code must be 3 to 12 letters and digits, such as RJ122.')
   }
-  return problems.length > 0 ? { problems } : { value: { name, odsCode, country } }
+  const timeZone = clean(input.timeZone) ?? TIME_ZONE_DEFAULT
+  if (!isTimeZone(timeZone)) problems.push('The time zone must be an IANA name: America/New_York.')
+  return problems.length > 0 ? { problems } : { value: { name, odsCode, country, timeZone } }
 }
 
 export function checkAccount(

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { timestamp } from '../../schemas/common.ts'
 import type { ObjectView, RecordFields, RecordSummary, RecordView } from '../../schemas/record.ts'
-import { aboutCase, type CaseRow, caseOf } from '../cases/case.ts'
+import { aboutCase, type CaseRow, caseOf, knownCase } from '../cases/case.ts'
 import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Caller } from '../identity/principal.ts'
@@ -11,7 +11,7 @@ import { type Candidate, duplicatesIn } from './duplicates.ts'
 import type { PatientMatch } from './inspect/patient-match.ts'
 import { lineOfRecord, studiesOf } from './inspect/study.ts'
 import { openSummary, type StoredSummary } from './object-summary.ts'
-import { findObject, findRecord, type ObjectRow, type RecordRow } from './queries.ts'
+import { findObject, findRecord, type ObjectRow, type RecordRow, recordsById } from './queries.ts'
 import { quarantineOf, viewScan } from './scan/quarantine.ts'
 import type { ScanPolicy } from './scan/scanner.ts'
 
@@ -49,6 +49,27 @@ export async function recordOf(
     const about = { ...err.extra.about, recordId: id }
     throw new Refusal('record-not-found', err.message, { about })
   }
+}
+
+/**
+ * The rows of these records, in their order, if all of them are in this case. A copy that was made for
+ * another share is none of the case. Throws Refusal `record-not-in-case`.
+ */
+export async function requireRecordsOfCase(
+  queries: Queries,
+  caseId: string,
+  ids: string[]
+): Promise<RecordRow[]> {
+  const rows = await recordsById(queries, ids)
+  const elsewhere = rows.find(row => row.caseId !== caseId)
+  if (elsewhere !== undefined) {
+    // Its owner learns who reached for it; the caller does not learn that it exists.
+    const found = { record: elsewhere, case: await knownCase(queries, elsewhere.caseId) }
+    throw new Refusal('record-not-in-case', 'elsewhere', { about: aboutRecord(found) })
+  }
+  if (rows.length !== ids.length) throw new Refusal('record-not-in-case', 'unknown')
+  if (rows.some(row => row.copyOf !== null)) throw new Refusal('record-not-in-case', 'a copy')
+  return rows
 }
 
 /** One object of a record. */

@@ -2,14 +2,14 @@ import { v7 as uuidv7 } from 'uuid'
 import { timestamp } from '../../schemas/common.ts'
 import type { ShareCreate } from '../../schemas/share.ts'
 import { actedBy } from '../audit/acted-by.ts'
-import { aboutCase, caseOf, knownCase, openCaseKey } from '../cases/case.ts'
-import type { Queries } from '../database/database.ts'
+import { aboutCase, caseOf, openCaseKey } from '../cases/case.ts'
+import { caseShared, requireShareable } from '../cases/sharing.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { findSpecialist } from '../identity/accounts.ts'
 import type { Caller } from '../identity/principal.ts'
 import { requireRightPatient } from '../records/patient-confirmation.ts'
-import { aboutRecord, insertRecord, type RecordRow, recordsById } from '../records/record.ts'
+import { insertRecord, requireRecordsOfCase } from '../records/record.ts'
 import { requireReleased } from '../records/scan/quarantine.ts'
 import { pseudonymise } from './pseudonymise.ts'
 import { insertShare } from './queries.ts'
@@ -39,11 +39,16 @@ export async function createShare(
   const { notBefore, expiresAt } = lifeOf(exchange, wanted, now)
   const transfer = transferBasis(specialist.country, wanted.safeguard, now)
 
+  const caseKey = await openCaseKey(keyring, found)
+  const shareable = await requireShareable(exchange, found, caseKey, wanted.overrideReason)
+
   const id = uuidv7({ msecs: now })
+  const { request, override } = shareable.terms
   const made = wanted.pseudonymise
-    ? await pseudonymise(exchange, caller, found, { share: wanted, shareId: id, records })
+    ? await pseudonymise(exchange, caller, found, { share: wanted, shareId: id, records, request })
     : undefined
-  const terms = { purpose: wanted.purpose, transfer }
+  const { purpose } = wanted
+  const told = made && tellPseudonyms(made.terms)
   const row: ShareRow = {
     id,
     caseId,
@@ -53,8 +58,10 @@ export async function createShare(
     recipientCountry: specialist.country,
     transferBasis: transfer.basis,
     transferExpiresAt: transfer.safeguard ? safeguardEnds(transfer.safeguard) : null,
-    termsSealed: sealTerms(await openCaseKey(keyring, found), id, {
-      ...terms,
+    termsSealed: sealTerms(caseKey, id, {
+      purpose,
+      transfer,
+      ...shareable.terms,
       ...(made && { pseudonymised: made.terms })
     }),
     notBefore,
@@ -68,16 +75,18 @@ export async function createShare(
     pseudonymised: made !== undefined
   }
   const link = await links.make({ shareId: id, issuedAt: now, notBefore, expiresAt })
-  const told = made && tellPseudonyms(made.terms)
   const stored = database.write(async tx => {
     await requireReleased(tx, wanted.records, exchange.scanner.policy, aboutCase(found))
     await insertShare(tx, row, wanted.records)
     for (const copy of made?.copies.rows ?? []) await insertRecord(tx, copy.record, copy.objects)
+    await caseShared(tx, shareable, { shareId: id, by: caller.accountId, at: now })
     await exchange.audit.append(tx, {
       action: 'share.create',
       outcome: 'success',
       ...actedBy(caller, {
-        ...terms,
+        purpose,
+        transfer,
+        ...(override && { override }),
         specialist: specialist.id,
         records: wanted.records,
         ...(told && { pseudonymised: { ...told, ...decisionsOf(wanted) } })
@@ -113,24 +122,6 @@ function requireFittingOptions(wanted: ShareCreate): void {
   if (question === undefined && allowAsIs === undefined && allowHeld === undefined) return
   const problems = ['question, allowAsIs and allowHeld belong to pseudonymise: true']
   throw new Refusal('request-invalid', 'options of a copy', { problems })
-}
-
-/** Those records, in their order. A copy that was made for another share is none of the case. */
-async function requireRecordsOfCase(
-  queries: Queries,
-  caseId: string,
-  ids: string[]
-): Promise<RecordRow[]> {
-  const rows = await recordsById(queries, ids)
-  const elsewhere = rows.find(row => row.caseId !== caseId)
-  if (elsewhere !== undefined) {
-    // Its owner learns who reached for it; the caller does not learn that it exists.
-    const found = { record: elsewhere, case: await knownCase(queries, elsewhere.caseId) }
-    throw new Refusal('record-not-in-case', 'elsewhere', { about: aboutRecord(found) })
-  }
-  if (rows.length !== ids.length) throw new Refusal('record-not-in-case', 'unknown')
-  if (rows.some(row => row.copyOf !== null)) throw new Refusal('record-not-in-case', 'a copy')
-  return rows
 }
 
 /** When the share begins and ends. Its life counts from its beginning. */

@@ -8,8 +8,9 @@ import type { Exchange } from '../exchange.ts'
 import { type Page, pageOf } from '../http/page.ts'
 import type { Caller } from '../identity/principal.ts'
 import { SealError } from '../sealing/seal-error.ts'
-import { findShare, findShareRecords, pageOfShares, revokeRow } from './queries.ts'
-import { aboutShare, openTerms, type ShareRow, viewShare } from './share.ts'
+import { findShare, findShareRecords, pageOfShares } from './queries.ts'
+import { openTerms, type ShareRow, viewShare } from './share.ts'
+import { withdrawShare } from './withdraw.ts'
 
 /** Shares of the caller's organisation, newest first; with `caseId` only those of that case. */
 export async function listShares(
@@ -53,15 +54,8 @@ export async function revokeShare(
 ): Promise<ShareView> {
   const { found } = await sentShare(exchange.database.read, caller, shareId)
   const row = await exchange.database.write(async tx => {
-    const at = exchange.clock()
-    const [revoked] = await revokeRow(tx, { id: shareId, by: caller.accountId, at })
+    const revoked = await withdrawShare(exchange, tx, caller, found, shareId)
     if (revoked === undefined) throw new Refusal('share-ended')
-    await exchange.audit.append(tx, {
-      action: 'share.revoke',
-      outcome: 'success',
-      ...actedBy(caller),
-      ...aboutShare(revoked, found)
-    })
     return revoked
   })
   return await viewSent(exchange, caller, row, unlessUnavailable)

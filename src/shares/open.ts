@@ -254,7 +254,7 @@ async function viewOpened(
 ): Promise<Omit<OpenedShare, 'records'>> {
   const { database, keyring, serviceKeys } = exchange
   const caseKey = await openCaseKey(keyring, found)
-  const { purpose, pseudonymised } = openTerms(caseKey, share)
+  const { purpose, request, pseudonymised } = openTerms(caseKey, share)
   if (share.pseudonymised !== (pseudonymised !== undefined))
     throw new Error('A share contradicts itself.')
   return {
@@ -263,6 +263,7 @@ async function viewOpened(
     ...(pseudonymised
       ? { question: pseudonymised.question, pseudonymised: tellPseudonyms(pseudonymised) }
       : openCaseDetails(caseKey, found)),
+    ...(request && { request }),
     purpose,
     from: await describeSender(database.read, serviceKeys, share.createdBy),
     expiresAt: timestamp(share.expiresAt),

@@ -1,5 +1,6 @@
 import { createSecretKey } from 'node:crypto'
 import type { Patient } from '../../schemas/case.ts'
+import type { SharedRequest } from '../../schemas/request.ts'
 import type { ShareCreate } from '../../schemas/share.ts'
 import { actedBy } from '../audit/acted-by.ts'
 import type { Receipt } from '../audit/receipt.ts'
@@ -33,12 +34,17 @@ export async function pseudonymise(
   exchange: Exchange,
   caller: Caller,
   found: CaseRow,
-  wanted: { share: ShareCreate; shareId: string; records: RecordRow[] }
+  wanted: {
+    share: ShareCreate
+    shareId: string
+    records: RecordRow[]
+    request: SharedRequest | undefined
+  }
 ): Promise<Pseudonymised> {
-  const { share, shareId, records } = wanted
+  const { share, shareId, records, request } = wanted
   const { patient, question } = openCaseDetails(await openCaseKey(exchange.keyring, found), found)
   const names = namesOf(patient)
-  for (const text of [share.purpose, share.question ?? question]) {
+  for (const text of [share.purpose, share.question ?? question, ...textsOf(request)]) {
     if (namesSomebody(text, names)) throw new Refusal('pseudonymise-names-patient')
   }
   const { blobs, limits } = exchange
@@ -102,6 +108,19 @@ async function recorded<T>(
     await disclosure.complete('failed', 0)
     throw err
   }
+}
+
+/** Everything somebody wrote in the request as the specialist will see it. */
+function textsOf(request: SharedRequest | undefined): string[] {
+  if (request === undefined) return []
+  const { condition, diagnosis, proposedTreatment, questions } = request
+  const texts = [
+    condition?.text,
+    diagnosis,
+    proposedTreatment,
+    ...questions.map(({ text }) => text)
+  ]
+  return texts.filter(text => text !== undefined)
 }
 
 /** What would name the patient in a text. */

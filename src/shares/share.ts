@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { timestamp } from '../../schemas/common.ts'
-import type { ShareView, TransferBasis } from '../../schemas/share.ts'
+import type { SharedRequest } from '../../schemas/request.ts'
+import type { Override, ShareView, TransferBasis } from '../../schemas/share.ts'
 import type { CaseRow } from '../cases/case.ts'
 import type { Queries } from '../database/database.ts'
 import type { Caller } from '../identity/principal.ts'
@@ -14,6 +15,10 @@ export { endedWithCopies, findShareRecords, pageOfShares } from './queries.ts'
 export interface ShareTerms {
   purpose: string
   transfer: TransferBasis
+  /** What the specialist is asked, as it was then; without it the question of the case. */
+  request?: SharedRequest
+  /** The case was not complete then. */
+  override?: Override
   /** Of a share whose specialist reads copies. */
   pseudonymised?: PseudonymTerms
 }
@@ -100,6 +105,8 @@ export function viewShare(
     openings: row.openings,
     ...(row.openingsMax !== null && { openingsMax: row.openingsMax }),
     ...(row.revokedAt !== null && { revokedAt: timestamp(row.revokedAt) }),
-    ...(terms?.pseudonymised && { pseudonymised: tellPseudonyms(terms.pseudonymised) })
+    ...(terms?.pseudonymised && { pseudonymised: tellPseudonyms(terms.pseudonymised) }),
+    ...(terms?.request && { requestVersion: terms.request.version }),
+    ...(terms?.override && { override: terms.override })
   }
 }

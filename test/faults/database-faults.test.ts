@@ -3,6 +3,7 @@ import { dataPaths } from '../../src/open-data.ts'
 import type { Answer } from '../helpers/client.ts'
 import { sqliteOnly } from '../helpers/databases.ts'
 import { eventually } from '../helpers/exchange.ts'
+import { putRequest, wholeRequest } from '../helpers/request.ts'
 import {
   createCase,
   openShare,
@@ -31,6 +32,9 @@ async function setUp(t: Test, env = {}) {
   const clinician = service.client('clinician')
   const specialist = service.client('specialistGb')
   const { id: caseId } = await createCase(clinician)
+  const { id: askedId } = await createCase(clinician)
+  // Whichever of these versions the fault before has left.
+  const anyVersion = Array.from({ length: 20 }, (_, version) => `"${version}"`).join(', ')
   const record = await uploadRecord(clinician, caseId, { files: files.slice(0, 1) })
   const opened = await shareRecords(service, caseId, [record.id])
   await openShare(specialist, opened.link)
@@ -45,6 +49,7 @@ async function setUp(t: Test, env = {}) {
         records: [record.id],
         purpose: PURPOSE
       }),
+    'a request': () => putRequest(clinician, askedId, wholeRequest(Date.now()), anyVersion),
     'an opening': () => sendLink(specialist, unopened.link),
     content: () => specialist.send('GET', content),
     'a range of content': () =>
@@ -82,7 +87,7 @@ t.test('an act whose commit does not reach the disk is refused', { skip: sqliteO
   const stage = await setUp(t)
   const { service, acts, wal } = stage
   const fsync: SystemFault = { calls: ['fsync', 'fdatasync'], error: 'EIO', path: wal }
-  for (const what of ['an upload', 'a share', 'an opening', 'content', 'a record']) {
+  for (const what of ['an upload', 'a share', 'a request', 'an opening', 'content', 'a record']) {
     const act = acts[what] as () => Promise<Answer>
     const before = await openingsOf(stage)
     const answer = await withFault(service.pid, fsync, act)

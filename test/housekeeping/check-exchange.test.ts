@@ -3,6 +3,7 @@ import { checkExchange } from '../../src/housekeeping/check-exchange.ts'
 import { assertFaults } from '../faults/soundness.ts'
 import { openShare, sampleFile, sharedRecord, startExchange } from '../helpers/exchange.ts'
 import { type Intruder, intrude } from '../helpers/intruder.ts'
+import { readyCase } from '../helpers/request.ts'
 import { letter, pathologyReport } from '../samples/samples.ts'
 
 /** An exchange in which something of every kind is stored, and a way to change its rows unseen. */
@@ -26,11 +27,11 @@ async function setUp(t: Test) {
 }
 
 /** One bit of a sealed column turned over. */
-const spoil = async (intruder: Intruder, table: string, column: string, id: string) => {
-  const [row] = await intruder.run(`SELECT ${column} FROM ${table} WHERE id = ?`, id)
+const spoil = async (intruder: Intruder, table: string, column: string, id: string, key = 'id') => {
+  const [row] = await intruder.run(`SELECT ${column} FROM ${table} WHERE ${key} = ?`, id)
   const bytes = Buffer.from(row?.[column] as Buffer)
   bytes[bytes.length - 5] = Number(bytes[bytes.length - 5]) ^ 4
-  await intruder.run(`UPDATE ${table} SET ${column} = ? WHERE id = ?`, bytes, id)
+  await intruder.run(`UPDATE ${table} SET ${column} = ? WHERE ${key} = ?`, bytes, id)
 }
 
 t.test('an exchange that is whole has no fault, and the check is on the log', async t => {
@@ -65,6 +66,34 @@ t.test('every sealed field that was changed is found', async t => {
     await spoil(intruder, table, column, id)
   }
   assertFaults(t, await check(), [])
+})
+
+t.test('a request that was changed, or put back to an earlier one', async t => {
+  const { x, intruder, check } = await setUp(t)
+  const clinician = x.client('clinician')
+  const now = x.clock.now()
+  const { caseId } = await readyCase(clinician, now)
+  await clinician.json('POST', `/v1/cases/${caseId}/close`, { reason: 'Done' })
+  const fault = [new RegExp(`^Case ${caseId}: sealed-damaged`)]
+  for (const [table, column] of [
+    ['case_requests', 'request_sealed'],
+    ['case_requests', 'answers_sealed'],
+    ['case_moves', 'reason_sealed']
+  ] as const) {
+    await spoil(intruder, table, column, caseId, 'case_id')
+    assertFaults(t, await check(), fault)
+    await spoil(intruder, table, column, caseId, 'case_id')
+  }
+  const set = (column: string, value: number | string | null) =>
+    intruder.run(`UPDATE case_requests SET ${column} = ? WHERE case_id = ?`, value, caseId)
+  await set('version', 2)
+  assertFaults(t, await check(), fault)
+  await set('version', 1)
+  await intruder.run(
+    "UPDATE case_requests SET state = 'draft', closed_at = NULL WHERE case_id = ?",
+    caseId
+  )
+  assertFaults(t, await check(), [new RegExp(`^Case ${caseId}: .*do not lead`)])
 })
 
 t.test('the key of a case that was changed', async t => {

@@ -131,6 +131,10 @@ export function bodyOf(
   const bodies: Record<string, SentBody> = {
     'POST /v1/cases': { patient, question: 'Which course is the better?' },
     'POST /v1/cases/search': { identifier },
+    'PUT /v1/cases/:case/request': { conditionGroup: 'general', questions: [{ text: 'Why?' }] },
+    'PUT /v1/cases/:case/checklist': { answers: [] },
+    'POST /v1/cases/:case/close': { reason: 'The answer came by post' },
+    'POST /v1/cases/:case/reopen': { reason: 'It was the wrong one' },
     'POST /v1/cases/:case/records': recordForm({ files: [numberedText(100)] }),
     'POST /v1/records/:record/patient-confirmation': {
       reason: 'Registered under her maiden name.'

@@ -53,6 +53,23 @@ export const table: Record<string, Row> = {
     'case-not-found'
   ),
 
+  ...Object.fromEntries(
+    (
+      [
+        ['GET', 'request', 'request.read'],
+        ['PUT', 'request', 'request.write'],
+        ['GET', 'checklist', 'checklist.read'],
+        ['PUT', 'checklist', 'checklist.write'],
+        ['POST', 'complete', 'case.complete'],
+        ['POST', 'close', 'case.close'],
+        ['POST', 'reopen', 'case.reopen']
+      ] as const
+    ).map(([method, what, action]) => [
+      `${method} /v1/cases/:case/${what}`,
+      row(action, 'token  yes yes hidden  role role  role role  role', 'case-not-found')
+    ])
+  ),
+
   'POST /v1/cases/:case/records': row(
     'record.create',
     'token  yes yes hidden  role role  role role  role',

@@ -74,9 +74,9 @@ function plainText({ kind, record, files, file, range }: Disclosure['what']): st
   const name = file === undefined ? 'one file' : `file “${file.name}”`
   switch (kind) {
     case 'summary':
-      return 'Opened the link: saw the patient’s details, the question and the list of records'
+      return 'Opened the link: saw the patient’s details, what is asked and the list of records'
     case 'file-list':
-      return 'Saw the names and sizes of all files of the shared records'
+      return 'Saw the patient’s details, what is asked, and names and sizes of all files of the shared records'
     case 'record':
       return `${title}: all ${count(files ?? 0, 'file')}`
     case 'file':

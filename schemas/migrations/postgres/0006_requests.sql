@@ -1,0 +1,60 @@
+-- The request for a second opinion, where it stands, and what its checklist says. Columns are
+-- documented in schemas/tables.ts.
+
+-- In which zone an organisation's days begin and end: a due date is a day there.
+ALTER TABLE organisations ADD COLUMN time_zone text COLLATE "C" NOT NULL DEFAULT 'Europe/London';
+
+CREATE TABLE case_requests (
+  case_id text COLLATE "C" PRIMARY KEY NOT NULL REFERENCES cases (id),
+  state text COLLATE "C" NOT NULL CHECK (state IN ('draft', 'complete', 'opinion-received', 'closed')),
+  completed_at bigint,
+  completed_by text COLLATE "C" REFERENCES accounts (id),
+  opinion_at bigint,
+  closed_at bigint,
+  version bigint NOT NULL CHECK (version >= 0),
+  request_sealed bytea,
+  answers_version bigint NOT NULL CHECK (answers_version >= 0),
+  answers_sealed bytea,
+  questions_shared bigint NOT NULL CHECK (questions_shared >= 0),
+  due_at bigint,
+  changed_at bigint,
+  changed_by text COLLATE "C" REFERENCES accounts (id),
+  CHECK ((version = 0) = (request_sealed IS NULL)),
+  CHECK ((answers_version = 0) = (answers_sealed IS NULL)),
+  CHECK ((completed_at IS NULL) = (completed_by IS NULL)),
+  CHECK ((changed_at IS NULL) = (changed_by IS NULL)),
+  CHECK ((state = 'closed') = (closed_at IS NOT NULL)),
+  CHECK (state <> 'draft' OR (completed_at IS NULL AND opinion_at IS NULL)),
+  CHECK (state <> 'complete' OR (completed_at IS NOT NULL AND opinion_at IS NULL)),
+  CHECK (state <> 'opinion-received' OR opinion_at IS NOT NULL)
+);
+CREATE INDEX case_requests_due ON case_requests (due_at) WHERE due_at IS NOT NULL AND state <> 'closed';
+INSERT INTO case_requests (case_id, state, version, answers_version, questions_shared)
+  SELECT id, 'draft', 0, 0, 0 FROM cases;
+
+-- A request becomes newer and nothing else: who holds an older version is found out.
+CREATE TRIGGER case_requests_newer BEFORE UPDATE OF version, answers_version, questions_shared ON case_requests
+  FOR EACH ROW WHEN (NEW.version < OLD.version OR NEW.answers_version < OLD.answers_version
+    OR NEW.questions_shared < OLD.questions_shared)
+  EXECUTE FUNCTION refuse('a request cannot become older');
+-- When a case was first complete, the clock began. It cannot begin again.
+CREATE TRIGGER case_requests_complete_once BEFORE UPDATE OF completed_at, completed_by ON case_requests
+  FOR EACH ROW WHEN (OLD.completed_at IS NOT NULL)
+  EXECUTE FUNCTION refuse('a case is complete once');
+
+CREATE TABLE case_moves (
+  case_id text COLLATE "C" NOT NULL REFERENCES case_requests (case_id),
+  position bigint NOT NULL CHECK (position > 0),
+  move text COLLATE "C" NOT NULL,
+  from_state text COLLATE "C" NOT NULL,
+  to_state text COLLATE "C" NOT NULL,
+  at bigint NOT NULL,
+  moved_by text COLLATE "C" NOT NULL REFERENCES accounts (id),
+  share_id text COLLATE "C" REFERENCES shares (id),
+  reason_sealed bytea,
+  PRIMARY KEY (case_id, position)
+);
+CREATE TRIGGER case_moves_frozen BEFORE UPDATE OR DELETE ON case_moves
+  FOR EACH ROW EXECUTE FUNCTION refuse('what happened cannot be changed');
+CREATE TRIGGER case_moves_not_emptied BEFORE TRUNCATE ON case_moves
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse('what happened cannot be changed');

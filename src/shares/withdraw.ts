@@ -1,0 +1,36 @@
+import { actedBy } from '../audit/acted-by.ts'
+import type { CaseRow } from '../cases/case.ts'
+import { holdCase, moveCase } from '../cases/move.ts'
+import type { Queries } from '../database/database.ts'
+import type { Exchange } from '../exchange.ts'
+import type { Caller } from '../identity/principal.ts'
+import { revokeRow } from './queries.ts'
+import { aboutShare, type ShareRow } from './share.ts'
+
+/**
+ * Withdraws one share inside the caller's transaction, with its event, and lets its case follow: one
+ * without a live share is shared no longer. Undefined when it had been withdrawn before.
+ */
+export async function withdrawShare(
+  exchange: Pick<Exchange, 'audit' | 'clock'>,
+  tx: Queries,
+  caller: Caller,
+  found: CaseRow,
+  shareId: string
+): Promise<ShareRow | undefined> {
+  await holdCase(tx, found.id)
+  const at = exchange.clock()
+  const [revoked] = await revokeRow(tx, { id: shareId, by: caller.accountId, at })
+  if (revoked === undefined) return undefined
+  await exchange.audit.append(tx, {
+    action: 'share.revoke',
+    outcome: 'success',
+    ...actedBy(caller),
+    ...aboutShare(revoked, found)
+  })
+  // One that time has ended already was no longer what made the case shared.
+  if (at < revoked.expiresAt) {
+    await moveCase(tx, 'withdraw', { caseId: found.id, by: caller.accountId, at, shareId })
+  }
+  return revoked
+}
