@@ -34,7 +34,20 @@ export const actions = [
   'keys.rewrap',
   'keys.retire',
   'data.backup',
-  'data.restore'
+  'data.restore',
+  'specialist.create',
+  'specialist.read',
+  'specialist.update',
+  'specialist.verify',
+  'specialist.unverify',
+  'specialist.expire',
+  'specialist.import',
+  'register.import',
+  'invitation.create',
+  'invitation.list',
+  'invitation.resend',
+  'invitation.withdraw',
+  'invitation.accept'
 ] as const
 
 /**

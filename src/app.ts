@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
@@ -24,6 +23,7 @@ import { linkPage } from './http/link-page.ts'
 import { operationRoutes, refuseWhenStopping } from './http/operations.ts'
 import { answerBadAddress, answerProblems, answerUnreadable } from './http/problems.ts'
 import { countRefusals } from './http/refusal-counts.ts'
+import { requestIds } from './http/request-ids.ts'
 import { createStreams } from './http/streams.ts'
 import { createAuthenticator } from './identity/authenticate.ts'
 import { embeddedIssuer } from './identity/issuer.ts'
@@ -37,6 +37,8 @@ import {
   readSigningKeys
 } from './open-data.ts'
 import { recordRoutes } from './records/routes.ts'
+import { registerOldAccounts } from './register/enrolled-entry.ts'
+import { registerRoutes } from './register/routes.ts'
 import { createSealPool } from './sealing/seal-pool.ts'
 import { openLinkKeys } from './shares/link.ts'
 import { reviewRoutes, shareRoutes } from './shares/routes.ts'
@@ -66,6 +68,8 @@ export async function buildApp(
   parts: Parts = {}
 ): Promise<App> {
   const exchange = await openExchange(config, log, parts)
+  const registered = await registerOldAccounts(exchange)
+  if (registered > 0) log.info({ registered }, 'specialists entered the register')
   const fastify = createFastify(config, log)
   const routes = requireRules(fastify, DOCS)
   const state = { leaving: false, stopping: false }
@@ -231,16 +235,6 @@ function createFastify(config: Config, log: FastifyBaseLogger): FastifyInstance 
   return fastify
 }
 
-/** Ids that no two requests share: a random part for this run, and a count. */
-function requestIds(): () => string {
-  const run = randomBytes(6).toString('base64url')
-  let count = 0
-  return () => {
-    count += 1
-    return `${run}-${count.toString(36)}`
-  }
-}
-
 async function mountAreas(fastify: FastifyInstance, exchange: Exchange, config: Config) {
   const { issuer: signingKeys } = await readSigningKeys(config)
   const issuer = embeddedIssuer(exchange, signingKeys)
@@ -254,6 +248,7 @@ async function mountAreas(fastify: FastifyInstance, exchange: Exchange, config: 
     exchange.links.jwks()
   )
   await app.register(accountRoutes(exchange, guarded))
+  await app.register(registerRoutes(exchange, guarded))
   await app.register(caseRoutes(exchange, guarded))
   await app.register(recordRoutes(exchange, guarded))
   await app.register(shareRoutes(exchange, guarded))

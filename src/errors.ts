@@ -1,3 +1,5 @@
+import { registerRefusals } from './register/refusals.ts'
+
 /**
  * Every refusal the exchange can answer, once: code → HTTP status, title and what to do next.
  * Clients and tests depend on the code; the sentences may be reworded. Public sentences name no
@@ -155,6 +157,9 @@ const table = {
     'The basis for this transfer no longer holds',
     'Ask the sender to share again.'
   ],
+
+  // The register of specialists, and invitations to it.
+  ...registerRefusals,
 
   // The service.
   'audit-unavailable': [

@@ -2,7 +2,15 @@ import t, { type Test } from 'tap'
 import { v7 as uuidv7 } from 'uuid'
 import { publicFace, type RefusalCode } from '../src/errors.ts'
 import { type PersonName, startExchange, type TestExchange } from './helpers/exchange.ts'
-import { bodyOf, parametersOf, pathOf, type Scene, setScene, told } from './routes/scene.ts'
+import {
+  bodyOf,
+  headersOf,
+  parametersOf,
+  pathOf,
+  type Scene,
+  setScene,
+  told
+} from './routes/scene.ts'
 import { table } from './routes/table.ts'
 
 /** One service for all tests of this file: none changes what another looks at. */
@@ -14,13 +22,20 @@ await exchange.client('auditor').token()
 /** The caller each route is for, who would be let in if the ids were right. */
 function rightCaller(route: string): PersonName {
   const word = table[route]?.expected.indexOf('yes') ?? 0
-  return word === 4 ? 'specialistGb' : word === 6 ? 'auditor' : 'clinician'
+  return word === 4
+    ? 'specialistGb'
+    : word === 6
+      ? 'auditor'
+      : word === 8
+        ? 'administrator'
+        : 'clinician'
 }
 
 /** What a caller is told who names something that is not there, by the parameter that is wrong. */
 function notFoundCode(route: string, parameter: string): RefusalCode {
   const ofShare = route.includes(':share')
   if (parameter === 'record' && ofShare) return 'record-not-found'
+  if (parameter === 'specialist') return 'specialist-entry-not-found'
   return `${parameter}-not-found` as RefusalCode
 }
 
@@ -51,7 +66,7 @@ async function tryId(
   const path = pathOf(url, { ...parametersOf(scene), [parameter]: value })
   const body = bodyOf(route, scene, exchange.people.specialistGb.accountId)
   const { result, events } = await exchange.eventsOf(() =>
-    exchange.client(rightCaller(route)).send(method, path, body)
+    exchange.client(rightCaller(route)).send(method, path, body, headersOf(route))
   )
   t.equal(result.status, publicFace(code).status, label)
   if (method !== 'HEAD') t.equal(told(result), code, label)

@@ -14,6 +14,7 @@ import {
   type RecordInCase,
   viewRecord
 } from '../records/record.ts'
+import { openEntry } from '../register/entry.ts'
 import { openTerms } from '../shares/share.ts'
 
 type Parts = Pick<
@@ -68,7 +69,10 @@ async function look(faults: Faults, what: string, at: () => unknown): Promise<vo
 }
 
 async function checkAccounts({ database, serviceKeys }: Parts, faults: Faults): Promise<void> {
-  const { accounts } = database.read.tables
+  const { accounts, specialists } = database.read.tables
+  for (const entry of await database.read.select().from(specialists)) {
+    await look(faults, `Register entry ${entry.id}`, () => openEntry(serviceKeys, entry))
+  }
   for (const account of await database.read.select().from(accounts)) {
     await look(faults, `Profile of account ${account.id}`, () => openProfile(serviceKeys, account))
   }

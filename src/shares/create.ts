@@ -9,6 +9,7 @@ import type { Exchange } from '../exchange.ts'
 import { findSpecialist } from '../identity/accounts.ts'
 import type { Caller } from '../identity/principal.ts'
 import { aboutRecord, recordsById } from '../records/record.ts'
+import { requireShareable } from '../register/shareable.ts'
 import { insertShare } from './queries.ts'
 import { aboutShare, type ShareRow, sealTerms } from './share.ts'
 import { safeguardEnds, transferBasis } from './transfer.ts'
@@ -57,6 +58,7 @@ export async function createShare(
   }
   const link = await links.make({ shareId: id, issuedAt: now, notBefore, expiresAt })
   await database.write(async tx => {
+    await requireShareable(tx, specialist.id, now)
     await insertShare(tx, row, wanted.records)
     await exchange.audit.append(tx, {
       action: 'share.create',

@@ -13,6 +13,7 @@ import {
   type TestExchange,
   uploadRecord
 } from '../helpers/exchange.ts'
+import { entryInput, verify } from '../register/scene.ts'
 import { type ShareState, shareStates } from './table.ts'
 
 const HOUR = 3_600_000
@@ -24,6 +25,8 @@ export interface Scene {
   objectId: string
   /** An event of City Hospital. */
   eventId: string
+  /** An entry of the register that nobody has verified. */
+  specialistId: string
   shares: Record<ShareState, ShareMade>
 }
 
@@ -52,8 +55,21 @@ export async function setScene(exchange: TestExchange): Promise<Scene> {
     recordId: record.id,
     objectId: String(record.objects[0]?.id),
     eventId: String(created?.id),
+    specialistId: await newEntry(exchange),
     shares: { live, expired, revoked, notYetValid, spent }
   }
+}
+
+let entries = 0
+
+/** An entry of a registration of its own. */
+export async function newEntry(exchange: TestExchange, verified = false): Promise<string> {
+  entries += 1
+  const input = entryInput({ registrationNumber: String(2_000_000 + entries) })
+  const administrator = exchange.client('administrator')
+  const { id } = await administrator.json<{ id: string }>('POST', '/v1/specialists', input)
+  if (verified) await verify(exchange, id)
+  return id
 }
 
 /** What a route needs in its query. */
@@ -69,12 +85,13 @@ export function pathOf(url: string, values: Record<string, string>): string {
 
 /** The parameters of every route, as they are in the scene. */
 export function parametersOf(scene: Scene, state: ShareState = 'live'): Record<string, string> {
-  const { caseId, recordId, objectId, eventId, shares } = scene
+  const { caseId, recordId, objectId, eventId, specialistId, shares } = scene
   return {
     case: caseId,
     record: recordId,
     object: objectId,
     event: eventId,
+    specialist: specialistId,
     share: shares[state].id
   }
 }
@@ -91,6 +108,12 @@ export function bodyOf(
   const bodies: Record<string, SentBody> = {
     'POST /v1/cases': { patient, question: 'Which course is the better?' },
     'POST /v1/cases/search': { identifier },
+    'POST /v1/specialists': entryInput({ registrationNumber: String(Math.random()).slice(2) }),
+    'PUT /v1/specialists/:specialist': entryInput({
+      registrationNumber: String(Math.random()).slice(2)
+    }),
+    'POST /v1/specialists/:specialist/verify': { evidence: 'Seen' },
+    'POST /v1/specialists/:specialist/expire': { reason: 'Left' },
     'POST /v1/cases/:case/records': recordForm({ files: [numberedText(100)] }),
     'POST /v1/cases/:case/shares': { specialist, records: [scene.recordId], purpose: PURPOSE },
     'POST /v1/links/open': { link: scene.shares[state].link },
@@ -101,6 +124,12 @@ export function bodyOf(
     'POST /fhir/AuditEvent/_search': new URLSearchParams()
   }
   return bodies[route]
+}
+
+/** Headers without which a route is of no use. */
+export function headersOf(route: string): Record<string, string> {
+  const isChange = /^(PUT|POST) .*:specialist/.test(route)
+  return isChange ? { 'if-match': route.endsWith('/expire') ? '"2"' : '"1"' } : {}
 }
 
 export function isShareState(text: string): text is ShareState {

@@ -42,7 +42,27 @@ const row = (action: Action, words: string, hidden?: string): Row => ({
  */
 export const table: Record<string, Row> = {
   'GET /v1/account': row('account.read', 'token  yes yes yes  yes yes  yes yes  yes'),
-  'GET /v1/specialists': row('specialist.list', 'token  yes yes yes  role role  role role  role'),
+  'GET /v1/specialists': row('specialist.list', 'token  yes yes yes  role role  role role  yes'),
+  'POST /v1/specialists': row(
+    'specialist.create',
+    'token  role role role  role role  role role  yes'
+  ),
+  'GET /v1/specialists/:specialist': row(
+    'specialist.read',
+    'token  yes yes yes  role role  role role  yes'
+  ),
+  'PUT /v1/specialists/:specialist': row(
+    'specialist.update',
+    'token  role role role  role role  role role  yes'
+  ),
+  'POST /v1/specialists/:specialist/verify': row(
+    'specialist.verify',
+    'token  role role role  role role  role role  yes'
+  ),
+  'POST /v1/specialists/:specialist/expire': row(
+    'specialist.expire',
+    'token  role role role  role role  role role  yes'
+  ),
 
   'POST /v1/cases': row('case.create', 'token  yes yes yes  role role  role role  role'),
   'GET /v1/cases': row('case.list', 'token  yes yes yes  role role  role role  role'),
