@@ -19,13 +19,13 @@ import type { Exchange } from './exchange.ts'
 import { guardedBy, isQuiet, open, type RuledRoute, requireRules } from './http/area.ts'
 import { DOCS, describeApi } from './http/describe-api.ts'
 import { addSecurityHeaders, requireProxy } from './http/headers.ts'
-import { linkPage } from './http/link-page.ts'
+import { linkPages } from './http/link-page.ts'
 import { operationRoutes, refuseWhenStopping } from './http/operations.ts'
 import { answerBadAddress, answerProblems, answerUnreadable } from './http/problems.ts'
 import { countRefusals } from './http/refusal-counts.ts'
 import { requestIds } from './http/request-ids.ts'
 import { createStreams } from './http/streams.ts'
-import { createAuthenticator } from './identity/authenticate.ts'
+import { createAuthenticator, tokenVerifier } from './identity/authenticate.ts'
 import { embeddedIssuer } from './identity/issuer.ts'
 import { accountRoutes } from './identity/routes.ts'
 import {
@@ -38,9 +38,10 @@ import {
 } from './open-data.ts'
 import { recordRoutes } from './records/routes.ts'
 import { registerOldAccounts } from './register/enrolled-entry.ts'
+import { invitationRoutes } from './register/invitation-routes.ts'
 import { registerRoutes } from './register/routes.ts'
 import { createSealPool } from './sealing/seal-pool.ts'
-import { openLinkKeys } from './shares/link.ts'
+import { openInvitationLinks, openLinkKeys } from './shares/link.ts'
 import { reviewRoutes, shareRoutes } from './shares/routes.ts'
 
 /** How long a stop waits for streams that it has cut. What takes longer the next start finds. */
@@ -148,6 +149,7 @@ async function openParts(
     logGuard,
     sealPool: createSealPool(),
     links: await openLinkKeys(links, config.publicUrl, clock),
+    invitationLinks: await openInvitationLinks(links, config.publicUrl, clock),
     disclosures,
     refusals: countRefusals(data, config.limits.refusalsPerMinuteMax),
     streams: createStreams(config.limits.streamsPerAccountMax, 'too-many-streams', takePlace),
@@ -238,17 +240,20 @@ function createFastify(config: Config, log: FastifyBaseLogger): FastifyInstance 
 async function mountAreas(fastify: FastifyInstance, exchange: Exchange, config: Config) {
   const { issuer: signingKeys } = await readSigningKeys(config)
   const issuer = embeddedIssuer(exchange, signingKeys)
-  const authenticate = createAuthenticator(exchange, [issuer.trusted])
+  const trusted = [issuer.trusted]
+  const authenticate = createAuthenticator(exchange, trusted)
   const guarded = guardedBy(authenticate, exchange.logGuard)
   const app = fastify.withTypeProvider<TypeBoxTypeProvider>()
 
   issuer.routes(fastify)
-  linkPage(fastify)
+  linkPages(fastify)
   fastify.get('/.well-known/jwks.json', { ...open, schema: { hide: true } }, async () =>
     exchange.links.jwks()
   )
   await app.register(accountRoutes(exchange, guarded))
   await app.register(registerRoutes(exchange, guarded))
+  const verifyToken = tokenVerifier(trusted, exchange.clock)
+  await app.register(invitationRoutes(exchange, guarded, verifyToken))
   await app.register(caseRoutes(exchange, guarded))
   await app.register(recordRoutes(exchange, guarded))
   await app.register(shareRoutes(exchange, guarded))

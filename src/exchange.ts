@@ -11,7 +11,7 @@ import type { RefusalCounter } from './http/refusal-counter.ts'
 import type { Streams } from './http/streams.ts'
 import type { Keyring } from './sealing/keyrings/keyring.ts'
 import type { SealPool } from './sealing/seal-pool.ts'
-import type { LinkKeys } from './shares/link.ts'
+import type { LinkKeys, SignedLinks } from './shares/link.ts'
 
 /** Milliseconds since 1970 UTC. One clock judges every expiry. */
 export type Clock = () => number
@@ -36,6 +36,8 @@ export interface Exchange {
   serviceKeys: ServiceKeys
   sealPool: SealPool
   links: LinkKeys
+  /** Links that name invitations to the register. */
+  invitationLinks: SignedLinks
   audit: AuditLog
   /** The Merkle tree over the access log. */
   tree: LogTree

@@ -13,7 +13,7 @@ import {
   type TestExchange,
   uploadRecord
 } from '../helpers/exchange.ts'
-import { entryInput, verify } from '../register/scene.ts'
+import { entryInput, invitationInput, invite, verify } from '../register/scene.ts'
 import { type ShareState, shareStates } from './table.ts'
 
 const HOUR = 3_600_000
@@ -27,6 +27,8 @@ export interface Scene {
   eventId: string
   /** An entry of the register that nobody has verified. */
   specialistId: string
+  /** One of City Hospital that nobody has accepted. */
+  invitationId: string
   shares: Record<ShareState, ShareMade>
 }
 
@@ -56,6 +58,7 @@ export async function setScene(exchange: TestExchange): Promise<Scene> {
     objectId: String(record.objects[0]?.id),
     eventId: String(created?.id),
     specialistId: await newEntry(exchange),
+    invitationId: await newInvitation(exchange),
     shares: { live, expired, revoked, notYetValid, spent }
   }
 }
@@ -72,6 +75,12 @@ export async function newEntry(exchange: TestExchange, verified = false): Promis
   return id
 }
 
+/** An invitation that the clinician of City Hospital has sent to somebody new. */
+export async function newInvitation(exchange: TestExchange): Promise<string> {
+  const { invitation } = await invite(exchange)
+  return invitation.id
+}
+
 /** What a route needs in its query. */
 const queries: Record<string, string> = {
   '/v1/audit/questions/person': '?actor=00000000-0000-7000-8000-000000000000'
@@ -85,13 +94,14 @@ export function pathOf(url: string, values: Record<string, string>): string {
 
 /** The parameters of every route, as they are in the scene. */
 export function parametersOf(scene: Scene, state: ShareState = 'live'): Record<string, string> {
-  const { caseId, recordId, objectId, eventId, specialistId, shares } = scene
+  const { caseId, recordId, objectId, eventId, specialistId, invitationId, shares } = scene
   return {
     case: caseId,
     record: recordId,
     object: objectId,
     event: eventId,
     specialist: specialistId,
+    invitation: invitationId,
     share: shares[state].id
   }
 }
@@ -116,6 +126,8 @@ export function bodyOf(
     'POST /v1/specialists/:specialist/expire': { reason: 'Left' },
     'POST /v1/cases/:case/records': recordForm({ files: [numberedText(100)] }),
     'POST /v1/cases/:case/shares': { specialist, records: [scene.recordId], purpose: PURPOSE },
+    'POST /v1/invitations': invitationInput({ email: `r${Math.random()}@clinic.example` }),
+    'POST /v1/invitations/:invitation/resend': { codeChannel: 'telephone' },
     'POST /v1/links/open': { link: scene.shares[state].link },
     'POST /v1/audit/events/search': {},
     'POST /v1/audit/events/export': {},

@@ -64,6 +64,22 @@ export const table: Record<string, Row> = {
     'token  role role role  role role  role role  yes'
   ),
 
+  'POST /v1/invitations': row(
+    'invitation.create',
+    'token  yes yes yes  role role  role role  role'
+  ),
+  'GET /v1/invitations': row('invitation.list', 'token  yes yes yes  role role  role role  role'),
+  'POST /v1/invitations/:invitation/resend': row(
+    'invitation.resend',
+    'token  yes yes hidden  role role  role role  role',
+    'invitation-not-found'
+  ),
+  'DELETE /v1/invitations/:invitation': row(
+    'invitation.withdraw',
+    'token  yes yes hidden  role role  role role  role',
+    'invitation-not-found'
+  ),
+
   'POST /v1/cases': row('case.create', 'token  yes yes yes  role role  role role  role'),
   'GET /v1/cases': row('case.list', 'token  yes yes yes  role role  role role  role'),
   'POST /v1/cases/search': row('case.search', 'token  yes yes yes  role role  role role  role'),
@@ -248,6 +264,7 @@ export const unaudited = [
   'GET /docs/yaml',
   'GET /fhir/metadata',
   'GET /healthz',
+  'GET /i',
   'GET /metrics',
   'GET /oidc/.well-known/openid-configuration',
   'GET /oidc/jwks',
@@ -261,6 +278,7 @@ export const unaudited = [
   'GET /v1/audit/questions',
   'GET /v1/audit/tile/*',
   'HEAD /docs/static/*',
+  'HEAD /i',
   'HEAD /s',
   'HEAD /v1/audit/checkpoint',
   'HEAD /v1/audit/consistency',
@@ -271,3 +289,5 @@ export const unaudited = [
 
 /** Tried by itself: callers prove who they are in the body. */
 export const tokenRoute = 'POST /oidc/token'
+/** The same: who accepts has no account yet. Tried in test/register/accept.test.ts. */
+export const acceptRoute = 'POST /v1/invitations/accept'
