@@ -12,6 +12,7 @@ import {
   bodyOf,
   headersOf,
   newEntry,
+  newInvitation,
   parametersOf,
   pathOf,
   type Scene,

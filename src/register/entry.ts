@@ -119,7 +119,8 @@ export function viewEntry(
   }
 }
 
-function viewAvailability(row: Availability): SpecialistView['availability'] {
+/** The days and the room of an entry, as they are typed. */
+export function viewAvailability(row: Availability): SpecialistView['availability'] {
   const { availableFrom, availableUntil, capacity } = row
   return {
     ...(availableFrom !== null && { from: dayOf(availableFrom) }),

@@ -11,9 +11,9 @@ import type { Exchange } from '../exchange.ts'
 import { isEmail } from '../identity/enrolment-rules.ts'
 import type { Caller } from '../identity/principal.ts'
 import { type EntryRow, emailRef } from './entry.ts'
-import { addEntry } from './keep.ts'
 import { entriesByEmail, findEntry } from './queries.ts'
 import { type CheckedEntry, checkEntry } from './rules.ts'
+import { actOf, addEntry } from './write-entry.ts'
 
 type Person = { specialist: string } | { checked: CheckedEntry; email: string }
 
@@ -62,7 +62,7 @@ export async function entryFor(
   const ref = emailRef(exchange.serviceKeys.lookup, person.email)
   const known = await entriesByEmail(tx, ref)
   if (known.some(row => row.accountId !== null)) throw new Refusal('invitation-not-needed')
-  return known[0] ?? (await addEntry(tx, exchange, caller, person.checked))
+  return known[0] ?? (await addEntry(tx, exchange, actOf(caller), person.checked))
 }
 
 /**

@@ -1,26 +1,16 @@
-import { v7 as uuidv7 } from 'uuid'
 import { eq } from '../../schemas/drizzle.ts'
 import type { SpecialistInput, SpecialistVerify, SpecialistView } from '../../schemas/specialist.ts'
 import { actedBy } from '../audit/acted-by.ts'
-import { isRuleViolation, type Queries } from '../database/database.ts'
+import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
 import { verifiedUntil } from './enrolled-entry.ts'
-import {
-  type EntryDetails,
-  type EntryRow,
-  emailRef,
-  endOfDay,
-  numberRef,
-  openEntry,
-  sealEntry,
-  viewEntry
-} from './entry.ts'
-import { changeEntry, entryByNumber, findEntry, insertEntry, replaceTerms } from './queries.ts'
+import { type EntryRow, endOfDay, openEntry, sealEntry, viewEntry } from './entry.ts'
+import { changeEntry, findEntry } from './queries.ts'
 import { type CheckedEntry, checkEntry } from './rules.ts'
-import { termsOf } from './terms.ts'
 import { verdictOf } from './verdict.ts'
+import { actOf, addEntry, exclusively, replaceEntry, requireChanged } from './write-entry.ts'
 
 /** How far away the day may be on which an entry is to be verified anew. */
 const VERIFIED_DAYS_MAX = 731
@@ -44,7 +34,7 @@ export async function createSpecialist(
   const row = await exclusively(() =>
     exchange.database.write(async tx => {
       await requireOrganisation(tx, checked.details.organisationId)
-      return await addEntry(tx, exchange, caller, checked)
+      return await addEntry(tx, exchange, actOf(caller), checked)
     })
   )
   return keptOf(exchange, row)
@@ -66,7 +56,7 @@ export async function replaceSpecialist(
     exchange.database.write(async tx => {
       await requireOrganisation(tx, checked.details.organisationId)
       const before = await entryIn(tx, at)
-      return await replaceEntry(tx, exchange, caller, before, checked)
+      return await replaceEntry(tx, exchange, actOf(caller), before, checked)
     })
   )
   return keptOf(exchange, row)
@@ -139,122 +129,6 @@ export async function expireSpecialist(
   return keptOf(exchange, row)
 }
 
-/** The columns that follow from what an entry says. */
-function columnsOf({ serviceKeys }: Parts, id: string, checked: CheckedEntry) {
-  const { country, details, availability } = checked
-  const { registrationSystem: system, registrationNumber: number, email } = details
-  return {
-    country,
-    detailsSealed: sealEntry(serviceKeys, id, details),
-    numberSystem: system ?? null,
-    numberRef:
-      system === undefined || number === undefined
-        ? null
-        : numberRef(serviceKeys.lookup, system, number),
-    emailRef: email === undefined ? null : emailRef(serviceKeys.lookup, email),
-    onSpecialistRegister: details.specialistRegister !== undefined,
-    ...availability
-  }
-}
-
-/** Adds a checked entry inside the caller's transaction. */
-export async function addEntry(
-  tx: Queries,
-  exchange: Parts,
-  caller: Caller,
-  checked: CheckedEntry
-): Promise<EntryRow> {
-  const now = exchange.clock()
-  const id = uuidv7({ msecs: now })
-  const row: EntryRow = {
-    id,
-    accountId: null,
-    ...columnsOf(exchange, id, checked),
-    isSecond: false,
-    verifiedAt: null,
-    verifiedUntil: null,
-    unverifiedReason: 'new',
-    expiryNotedAt: null,
-    version: 1,
-    createdAt: now,
-    changedAt: now
-  }
-  await requireFree(tx, row)
-  await insertEntry(tx, row, termsOf(checked.details))
-  await exchange.audit.append(tx, {
-    action: 'specialist.create',
-    outcome: 'success',
-    ...actedBy(caller, { specialist: id })
-  })
-  return row
-}
-
-/** Replaces an entry by a checked one inside the caller's transaction. */
-export async function replaceEntry(
-  tx: Queries,
-  exchange: Parts,
-  caller: Caller,
-  before: EntryRow,
-  checked: CheckedEntry
-): Promise<EntryRow> {
-  const now = exchange.clock()
-  const old = openEntry(exchange.serviceKeys, before)
-  const stays = before.verifiedAt !== null && isSamePerson(old, before.country, checked)
-  const { verification } = old
-  const details = { ...checked.details, ...(stays && verification && { verification }) }
-  const columns = columnsOf(exchange, before.id, { ...checked, details })
-  await requireFree(tx, { ...before, ...columns })
-  const lapsed = before.verifiedAt !== null && !stays
-  const row = requireChanged(
-    await changeEntry(tx, before, {
-      ...columns,
-      ...(lapsed && {
-        verifiedAt: null,
-        verifiedUntil: null,
-        unverifiedReason: 'changed',
-        expiryNotedAt: null
-      }),
-      changedAt: now
-    })
-  )
-  await replaceTerms(tx, before.id, termsOf(details))
-  await exchange.audit.append(tx, {
-    action: 'specialist.update',
-    outcome: 'success',
-    ...actedBy(caller, { specialist: before.id, ...(lapsed && { verification: 'lapsed' }) })
-  })
-  return row
-}
-
-/** Whether what was verified is untouched. */
-function isSamePerson(old: EntryDetails, country: string, { details, country: now }: CheckedEntry) {
-  const shown = (d: EntryDetails) => [
-    d.name,
-    d.professionalBody,
-    d.registrationSystem,
-    d.registrationNumber,
-    d.specialistRegister?.specialty,
-    d.specialistRegister?.since
-  ]
-  return country === now && JSON.stringify(shown(old)) === JSON.stringify(shown(details))
-}
-
-async function requireFree(tx: Queries, row: EntryRow): Promise<void> {
-  if (row.numberRef === null || row.isSecond) return
-  const holder = await entryByNumber(tx, row.numberRef)
-  if (holder !== undefined && holder.id !== row.id) throw new Refusal('registration-taken')
-}
-
-/** On PostgreSQL two may look at once and find it free: then the index lets one of them through. */
-export async function exclusively<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (err) {
-    if (isRuleViolation(err)) throw new Refusal('registration-taken', 'at once')
-    throw err
-  }
-}
-
 async function requireOrganisation(tx: Queries, id: string | undefined): Promise<void> {
   if (id === undefined) return
   const { organisations } = tx.tables
@@ -269,11 +143,6 @@ async function entryIn(tx: Queries, at: { id: string; version: number }): Promis
   const [row] = await findEntry(tx, { id: at.id })
   if (row === undefined) throw new Refusal('specialist-entry-not-found')
   if (row.version !== at.version) throw new Refusal('version-changed')
-  return row
-}
-
-function requireChanged(row: EntryRow | undefined): EntryRow {
-  if (row === undefined) throw new Refusal('version-changed', 'at once')
   return row
 }
 

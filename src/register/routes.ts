@@ -1,18 +1,22 @@
+import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply } from 'fastify'
 import { Type } from 'typebox'
 import { Id } from '../../schemas/common.ts'
 import {
   SpecialistExpire,
+  SpecialistImport,
   SpecialistInput,
   SpecialistPage,
   SpecialistQuery,
   SpecialistVerify,
   SpecialistView
 } from '../../schemas/specialist.ts'
+import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { callerOf, type Guarded } from '../http/area.ts'
 import { etagOf, versionOf } from '../http/versions.ts'
+import { importSpecialists } from './import.ts'
 import {
   createSpecialist,
   expireSpecialist,
@@ -21,6 +25,7 @@ import {
   verifySpecialist
 } from './keep.ts'
 import { listSpecialists, readSpecialist } from './search.ts'
+import { actOf } from './write-entry.ts'
 
 const params = Type.Object({ specialist: Id })
 const headers = Type.Object({
@@ -59,6 +64,7 @@ export function registerRoutes(exchange: Exchange, guarded: Guarded): FastifyPlu
         answer(reply, await readSpecialist(exchange, callerOf(request), request.params.specialist))
     )
     await app.register(keepingRoutes(exchange, guarded))
+    await app.register(importRoute(exchange, guarded))
   }
 }
 
@@ -135,6 +141,41 @@ function keepingRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsync
         const at = versionAt(request.params.specialist, request.headers)
         const { reason } = request.body
         return answer(reply, await expireSpecialist(exchange, callerOf(request), at, reason))
+      }
+    )
+  }
+}
+
+/** Importing. In a scope of its own, because nothing else takes CSV. */
+function importRoute(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
+  return async app => {
+    // The importer reads, and limits, the stream itself.
+    app.addContentTypeParser('text/csv', (_request, payload, done) => done(null, payload))
+    app.post(
+      '/v1/specialists/import',
+      {
+        ...guarded('specialist.import', 'administrator'),
+        schema: {
+          tags,
+          summary: 'Enter and change specialists from CSV, and be told of each row',
+          consumes: ['text/csv'],
+          querystring: Type.Object(
+            {
+              dryRun: Type.Optional(
+                Type.Literal('true', { description: 'Say what would be done, and do nothing' })
+              )
+            },
+            { additionalProperties: false }
+          ),
+          response: { 200: SpecialistImport }
+        }
+      },
+      request => {
+        const { body } = request
+        // A body of another type that is taken elsewhere, such as JSON, was read already.
+        if (!(body instanceof Readable)) throw new Refusal('media-type-refused', 'not CSV')
+        const dryRun = request.query.dryRun !== undefined
+        return importSpecialists(exchange, actOf(callerOf(request)), body, dryRun)
       }
     )
   }
