@@ -15,6 +15,7 @@ import {
   viewRecord
 } from '../records/record.ts'
 import { openEntry } from '../register/entry.ts'
+import { openInvitation } from '../register/invitation.ts'
 import { openTerms } from '../shares/share.ts'
 
 type Parts = Pick<
@@ -69,9 +70,12 @@ async function look(faults: Faults, what: string, at: () => unknown): Promise<vo
 }
 
 async function checkAccounts({ database, serviceKeys }: Parts, faults: Faults): Promise<void> {
-  const { accounts, specialists } = database.read.tables
+  const { accounts, specialists, invitations } = database.read.tables
   for (const entry of await database.read.select().from(specialists)) {
     await look(faults, `Register entry ${entry.id}`, () => openEntry(serviceKeys, entry))
+  }
+  for (const row of await database.read.select().from(invitations)) {
+    await look(faults, `Invitation ${row.id}`, () => openInvitation(serviceKeys, row))
   }
   for (const account of await database.read.select().from(accounts)) {
     await look(faults, `Profile of account ${account.id}`, () => openProfile(serviceKeys, account))
