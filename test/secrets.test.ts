@@ -26,11 +26,17 @@ import {
 } from './helpers/exchange.ts'
 import { assertion } from './helpers/identity.ts'
 import { intrude } from './helpers/intruder.ts'
+import { entryInput, invitationInput, mailOf, newKey, sendAccept } from './register/scene.ts'
 
 const TITLE = 'Stereotactic biopsy of Ottoline'
 const FILE_NAME = 'quillfeather-biopsy-1951.txt'
 const CONTENT = 'Findings: the heron stands in the reeds at dawn.\n'.repeat(3000)
 const REFERENCE = 'IDTA-CITY-BOSTON-2026-77'
+const EMAIL = 'phalarope.maya@clinic.example'
+const INVITED = 'Dr Maya Phalarope'
+const MESSAGE = 'We met at the congress in Lyon.'
+const ENTERED = 'Prof Ines Turnstone'
+const EVIDENCE = 'Letter of the board, ring binder 7'
 
 /** What a name or a key looks like wherever it could turn up. */
 type Secrets = Map<string, Buffer[]>
@@ -56,7 +62,13 @@ function personal(exchange: TestExchange): Secrets {
     'file name': FILE_NAME,
     content: CONTENT.slice(0, 40),
     'safeguard reference': REFERENCE,
-    'registration number': '7654321'
+    'registration number': '7654321',
+    'e-mail address': EMAIL,
+    'invited person': INVITED,
+    'message to the invited': MESSAGE,
+    'person in the register': ENTERED,
+    'evidence of a verification': EVIDENCE,
+    'number in the register': '1234567893'
   }
   for (const { name } of Object.values(exchange.people)) words[name] = name
   return new Map(Object.entries(words).map(([label, word]) => [label, [Buffer.from(word)]]))
@@ -157,7 +169,42 @@ async function live(exchange: TestExchange) {
     'content-type': 'application/json'
   })
   await sendLink(specialist, `${token}x`)
-  return { caseId, record, share, token, bearer }
+  return { caseId, record, share, token, bearer, invited: await inviting(exchange) }
+}
+
+/** The register and an invitation, with what goes wrong on the way. */
+async function inviting(exchange: TestExchange) {
+  const administrator = exchange.client('administrator')
+  const clinician = exchange.client('clinician')
+  const input = entryInput({ name: ENTERED })
+  const made = await administrator.send('POST', '/v1/specialists', input)
+  const path = `/v1/specialists/${made.json.id}`
+  await administrator.send('POST', `${path}/verify`, { evidence: EVIDENCE }, { 'if-match': '"1"' })
+  await administrator.send('PUT', path, input, { 'if-match': '"1"' })
+  await administrator.send('POST', '/v1/specialists', { ...input, country: 'UK', email: EMAIL })
+  await administrator.send('POST', '/v1/specialists/import', `${ENTERED},${EMAIL}\n`, {
+    'content-type': 'text/csv'
+  })
+  const body = invitationInput({ email: EMAIL, message: MESSAGE })
+  const { invitation, code } = await clinician.json<{ invitation: { id: string }; code: string }>(
+    'POST',
+    '/v1/invitations',
+    body
+  )
+  await clinician.send('POST', '/v1/invitations', { ...body, codeAddress: EMAIL })
+  const { link } = await mailOf(exchange, invitation.id)
+  const { key } = await newKey()
+  await sendAccept(exchange, { link, code: '00000-00000', key })
+  await sendAccept(exchange, { link: `${link}x`, code, key })
+  await exchange.client().send('GET', `/i?link=${link}&code=${code}`)
+  const second = await clinician.json<{ code: string }>(
+    'POST',
+    `/v1/invitations/${invitation.id}/resend`,
+    { codeChannel: 'letter' }
+  )
+  const { link: newer } = await mailOf(exchange, invitation.id)
+  await sendAccept(exchange, { link: newer, code: second.code, key })
+  return { links: [link, newer], codes: [code, second.code] }
 }
 
 /** Everything strangers are told when they try every way in. */
@@ -221,6 +268,12 @@ t.test('no key, no token and no name is anywhere it must not be', async t => {
     ['access token', [Buffer.from(told.bearer)]],
     ['client assertion', [Buffer.from(assertions)]]
   ])
+  for (const [n, link] of told.invited.links.entries()) {
+    tokens.set(`link ${n} of an invitation`, [Buffer.from(String(link.split('#')[1]))])
+  }
+  for (const code of told.invited.codes) {
+    tokens.set(`enrolment code ${code}`, [Buffer.from(code), Buffer.from(code.replace('-', ''))])
+  }
   for (const who of Object.keys(exchange.people) as PersonName[]) {
     tokens.set(`token of ${who}`, [Buffer.from(String(await exchange.client(who).token()))])
   }
