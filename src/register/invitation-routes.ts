@@ -91,6 +91,16 @@ export function invitationRoutes(
       },
       request => withdrawInvitation(exchange, callerOf(request), request.params.invitation)
     )
+    await app.register(acceptRoute(exchange, verifyToken))
+  }
+}
+
+/** Being invited: the one route of a caller whom nobody knows yet. */
+function acceptRoute(
+  exchange: Exchange,
+  verifyToken: (token: string) => Promise<VerifiedToken>
+): FastifyPluginAsyncTypebox {
+  return async app => {
     app.post(
       '/v1/invitations/accept',
       {

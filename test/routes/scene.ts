@@ -63,6 +63,7 @@ export async function setScene(exchange: TestExchange): Promise<Scene> {
   }
 }
 
+const INVITED = 'invited@clinic.example'
 let entries = 0
 
 /** An entry of a registration of its own. */
@@ -77,7 +78,7 @@ export async function newEntry(exchange: TestExchange, verified = false): Promis
 
 /** An invitation that the clinician of City Hospital has sent to somebody new. */
 export async function newInvitation(exchange: TestExchange): Promise<string> {
-  const { invitation } = await invite(exchange)
+  const { invitation } = await invite(exchange, { email: INVITED })
   return invitation.id
 }
 
@@ -126,7 +127,9 @@ export function bodyOf(
     'POST /v1/specialists/:specialist/expire': { reason: 'Left' },
     'POST /v1/cases/:case/records': recordForm({ files: [numberedText(100)] }),
     'POST /v1/cases/:case/shares': { specialist, records: [scene.recordId], purpose: PURPOSE },
-    'POST /v1/invitations': invitationInput({ email: `r${Math.random()}@clinic.example` }),
+    // Somebody whom the register has: no entry is made beside the invitation.
+    'POST /v1/invitations': invitationInput({ email: INVITED }),
+    'POST /v1/specialists/import': 'name,country,organisation,specialty,languages\n',
     'POST /v1/invitations/:invitation/resend': { codeChannel: 'telephone' },
     'POST /v1/links/open': { link: scene.shares[state].link },
     'POST /v1/audit/events/search': {},
@@ -140,6 +143,7 @@ export function bodyOf(
 
 /** Headers without which a route is of no use. */
 export function headersOf(route: string): Record<string, string> {
+  if (route.endsWith('/import')) return { 'content-type': 'text/csv' }
   const isChange = /^(PUT|POST) .*:specialist/.test(route)
   return isChange ? { 'if-match': route.endsWith('/expire') ? '"2"' : '"1"' } : {}
 }

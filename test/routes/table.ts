@@ -47,6 +47,10 @@ export const table: Record<string, Row> = {
     'specialist.create',
     'token  role role role  role role  role role  yes'
   ),
+  'POST /v1/specialists/import': row(
+    'specialist.import',
+    'token  role role role  role role  role role  yes'
+  ),
   'GET /v1/specialists/:specialist': row(
     'specialist.read',
     'token  yes yes yes  role role  role role  yes'
