@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { Id, Next } from './common.ts'
+import { Id } from './common.ts'
 
 /** What an account may be. Wire constants: stored, so never renamed. */
 export const roles = ['clinician', 'specialist', 'auditor', 'administrator'] as const
@@ -11,6 +11,7 @@ const person = {
   name: Type.String(),
   professionalBody: Type.Optional(Type.String({ description: 'Who registered them, e.g. GMC.' })),
   registrationNumber: Type.Optional(Type.String()),
+  email: Type.Optional(Type.String()),
   country: Country
 }
 
@@ -29,17 +30,3 @@ export const AccountView = Type.Object(
   { $id: 'Account' }
 )
 export type AccountView = Static<typeof AccountView>
-
-/** One specialist, as a clinician who looks for one sees them. */
-export const SpecialistView = Type.Object(
-  { ...person, organisation: Type.String() },
-  { $id: 'Specialist' }
-)
-export type SpecialistView = Static<typeof SpecialistView>
-
-/** A page may hold fewer specialists than asked for, even none, and still have a next one. */
-export const SpecialistPage = Type.Object(
-  { specialists: Type.Array(SpecialistView), next: Next },
-  { $id: 'SpecialistPage' }
-)
-export type SpecialistPage = Static<typeof SpecialistPage>

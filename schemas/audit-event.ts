@@ -54,7 +54,20 @@ export const actions = [
   'checklist.write',
   'case.complete',
   'case.close',
-  'case.reopen'
+  'case.reopen',
+  'specialist.create',
+  'specialist.read',
+  'specialist.update',
+  'specialist.verify',
+  'specialist.unverify',
+  'specialist.expire',
+  'specialist.import',
+  'register.import',
+  'invitation.create',
+  'invitation.list',
+  'invitation.resend',
+  'invitation.withdraw',
+  'invitation.accept'
 ] as const
 
 /**

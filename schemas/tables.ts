@@ -1,5 +1,6 @@
 import { auditTables } from './audit-tables.ts'
 import { type Columns, postgres, sqlite } from './columns.ts'
+import { registerTables } from './register-tables.ts'
 import { requestTables } from './request-tables.ts'
 import { uploadTables } from './upload-tables.ts'
 
@@ -207,6 +208,7 @@ function define(c: Columns) {
     shares,
     shareRecords,
     ...requestTables(c),
+    ...registerTables(c),
     ...auditTables(c),
     openDisclosures,
     refusalCounts

@@ -1,33 +1,24 @@
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
-import { auditRoutes } from './audit/ask/routes.ts'
+import { mountAreas } from './areas.ts'
 import { openDisclosures } from './audit/disclosures.ts'
-import { fhirRoutes } from './audit/fhir/routes.ts'
-import { reportRoutes } from './audit/report/routes.ts'
 import { LogFault } from './audit/tree/grow-tree.ts'
 import { guardLog } from './audit/tree/log-guard.ts'
 import { type LogTree, openLogTree } from './audit/tree/log-tree.ts'
-import { logRoutes } from './audit/tree/routes.ts'
 import type { LogKeys } from './audit/tree/signing-keys.ts'
 import { showToWitnesses } from './audit/tree/witness.ts'
 import type { Blobs } from './blobs/blobs.ts'
-import { caseRoutes } from './cases/routes.ts'
 import { type Config, ConfigError } from './config.ts'
 import type { Exchange } from './exchange.ts'
-import { guardedBy, isQuiet, open, type RuledRoute, requireRules } from './http/area.ts'
+import { isQuiet, type RuledRoute, requireRules } from './http/area.ts'
 import { DOCS, describeApi } from './http/describe-api.ts'
 import { addSecurityHeaders, requireProxy } from './http/headers.ts'
-import { linkPage } from './http/link-page.ts'
 import { operationRoutes, refuseWhenStopping } from './http/operations.ts'
 import { answerBadAddress, answerProblems, answerUnreadable } from './http/problems.ts'
 import { countRefusals } from './http/refusal-counts.ts'
 import { requestIds } from './http/request-ids.ts'
 import { createStreams } from './http/streams.ts'
-import { createAuthenticator } from './identity/authenticate.ts'
-import { embeddedIssuer } from './identity/issuer.ts'
-import { accountRoutes } from './identity/routes.ts'
 import {
   dataPaths,
   freeDataBytes,
@@ -37,12 +28,10 @@ import {
   readSigningKeys
 } from './open-data.ts'
 import { createInspectPool } from './records/inspect/inspect-pool.ts'
-import { recordRoutes } from './records/routes.ts'
 import { createScanner } from './records/scan/scanner.ts'
+import { registerOldAccounts } from './register/enrolled-entry.ts'
 import { createSealPool } from './sealing/seal-pool.ts'
-import { openLinkKeys } from './shares/link.ts'
-import { reviewRoutes, shareRoutes } from './shares/routes.ts'
-import { draftRoutes, uploadRoutes } from './uploads/routes.ts'
+import { openInvitationLinks, openLinkKeys } from './shares/link.ts'
 
 /** How long a stop waits for streams that it has cut. What takes longer the next start finds. */
 const CUT_MILLISECONDS = 5000
@@ -69,6 +58,8 @@ export async function buildApp(
   parts: Parts = {}
 ): Promise<App> {
   const exchange = await openExchange(config, log, parts)
+  const registered = await registerOldAccounts(exchange)
+  if (registered > 0) log.info({ registered }, 'specialists entered the register')
   const fastify = createFastify(config, log)
   const routes = requireRules(fastify, DOCS)
   const state = { leaving: false, stopping: false }
@@ -149,6 +140,7 @@ async function openParts(
     inspectPool: createInspectPool({ log }),
     scanner: createScanner(config.scan, clock),
     links: await openLinkKeys(links, config.publicUrl, clock),
+    invitationLinks: await openInvitationLinks(links, config.publicUrl, clock),
     disclosures,
     refusals: countRefusals(data, config.limits.refusalsPerMinuteMax),
     streams: createStreams(config.limits.streamsPerAccountMax, 'too-many-streams', takePlace),
@@ -234,29 +226,6 @@ function createFastify(config: Config, log: FastifyBaseLogger): FastifyInstance 
     done()
   })
   return fastify
-}
-
-async function mountAreas(fastify: FastifyInstance, exchange: Exchange, config: Config) {
-  const { issuer: signingKeys } = await readSigningKeys(config)
-  const issuer = embeddedIssuer(exchange, signingKeys)
-  const authenticate = createAuthenticator(exchange, [issuer.trusted])
-  const guarded = guardedBy(authenticate, exchange.logGuard)
-  const app = fastify.withTypeProvider<TypeBoxTypeProvider>()
-
-  issuer.routes(fastify)
-  linkPage(fastify)
-  fastify.get('/.well-known/jwks.json', { ...open, schema: { hide: true } }, async () =>
-    exchange.links.jwks()
-  )
-  for (const routes of [accountRoutes, caseRoutes, recordRoutes, draftRoutes, uploadRoutes]) {
-    await app.register(routes(exchange, guarded))
-  }
-  await app.register(shareRoutes(exchange, guarded))
-  await app.register(reviewRoutes(exchange, guarded))
-  await app.register(auditRoutes(exchange, guarded))
-  await app.register(reportRoutes(exchange, guarded))
-  await app.register(logRoutes(exchange))
-  await app.register(fhirRoutes(exchange, guarded))
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { RefusedFile } from '../schemas/inspection.ts'
 import { requestRefusals } from './cases/refusals.ts'
 import { fileRefusals } from './records/refusals.ts'
+import { registerRefusals } from './register/refusals.ts'
 import { uploadRefusals } from './uploads/refusals.ts'
 
 /**
@@ -168,6 +169,9 @@ const table = {
     'The basis for this transfer no longer holds',
     'Ask the sender to share again.'
   ],
+
+  // The register of specialists, and invitations to it.
+  ...registerRefusals,
 
   // The service.
   'audit-unavailable': [

@@ -13,7 +13,7 @@ import type { InspectPool } from './records/inspect/inspect-pool.ts'
 import type { Scanner } from './records/scan/scanner.ts'
 import type { Keyring } from './sealing/keyrings/keyring.ts'
 import type { SealPool } from './sealing/seal-pool.ts'
-import type { LinkKeys } from './shares/link.ts'
+import type { LinkKeys, SignedLinks } from './shares/link.ts'
 
 /** Milliseconds since 1970 UTC. One clock judges every expiry. */
 export type Clock = () => number
@@ -42,6 +42,8 @@ export interface Exchange {
   /** Looks for malware; there may be none. */
   scanner: Scanner
   links: LinkKeys
+  /** Links that name invitations to the register. */
+  invitationLinks: SignedLinks
   audit: AuditLog
   /** The Merkle tree over the access log. */
   tree: LogTree

@@ -13,6 +13,8 @@ import {
   headersFor,
   makeDraft,
   mismatch,
+  newEntry,
+  newInvitation,
   parametersOf,
   pathOf,
   type Scene,
@@ -21,6 +23,7 @@ import {
 } from './routes/scene.ts'
 import { prepare } from './routes/standing.ts'
 import {
+  acceptRoute,
   callers,
   type Row,
   shareStates,
@@ -63,7 +66,7 @@ t.test('every route has its line in the table', async t => {
   const { app } = await startExchange(t)
   const name = ({ method, url }: { method: string; url: string }) => `${method} ${url}`
   const audited = app.routes.filter(route => route.action !== 'none')
-  t.same(audited.map(name).sort(), [...Object.keys(table), tokenRoute].sort())
+  t.same(audited.map(name).sort(), [...Object.keys(table), tokenRoute, acceptRoute].sort())
   t.same(
     app.routes
       .filter(route => route.action === 'none')
@@ -72,7 +75,7 @@ t.test('every route has its line in the table', async t => {
     unaudited
   )
   for (const route of audited) {
-    if (name(route) === tokenRoute) continue
+    if ([tokenRoute, acceptRoute].includes(name(route))) continue
     t.equal(route.action, table[name(route)]?.action, `${name(route)} says what it does`)
     t.not(route.roles, 'public', `${name(route)} asks who is calling`)
   }
@@ -125,6 +128,11 @@ async function tryRoute(
   // Some things can be done once, so each caller gets a share or a draft of its own for them.
   if (method === 'DELETE') {
     values.share = (await shareRecords(exchange, scene.caseId, [scene.recordId])).id
+    values.invitation = await newInvitation(exchange)
+  }
+  // An entry is changed once in each of its versions; ending a verification needs one.
+  if (/^(PUT|POST) .*:specialist/.test(route)) {
+    values.specialist = await newEntry(exchange, route.endsWith('/expire'))
   }
   // So does stating a reason.
   if (url.endsWith('patient-confirmation')) {
@@ -159,11 +167,12 @@ async function tryRoute(
 
   const person = who && exchange.people[who]
   const city = exchange.people.clinician.organisationId
-  // What belongs to City Hospital is on its log, whoever asked for it.
+  // What belongs to City Hospital is on its log, whoever asked for it. The register is everybody's.
+  const isInCity =
+    expected === 'yes' &&
+    ((url.includes(':') && !url.includes(':specialist')) || route === 'POST /v1/uploads')
   const concernsCity =
-    expected === 'hidden' ||
-    (expected === 'yes' && (url.includes(':') || route === 'POST /v1/uploads')) ||
-    (expected === 'yes' && row.action === 'link.open')
+    expected === 'hidden' || isInCity || (expected === 'yes' && row.action === 'link.open')
   t.same(
     events.map(seenOf),
     expectedEvents(method, row.action, code).map(event => ({

@@ -35,6 +35,7 @@ import { intrude } from './helpers/intruder.ts'
 import { madeScan, SOMEBODY_ELSE } from './helpers/made-dicom.ts'
 import { putAnswers, putRequest, readyCase, wholeRequest } from './helpers/request.ts'
 import { scriptedClamd } from './helpers/scripted-clamd.ts'
+import { entryInput, invitationInput, mailOf, newKey, sendAccept } from './register/scene.ts'
 import { beginUpload, sendBegin, sendPatch, TUS } from './uploads/tus.ts'
 
 const TITLE = 'Stereotactic biopsy of Ottoline'
@@ -48,6 +49,11 @@ const OVERRIDE = 'The avocet board sits tomorrow'
 const CLOSING = 'The dotterel went home'
 const NOTE = 'Blocks lie with the phalarope laboratory'
 const NOT_APPLICABLE = 'The godwit has no scan'
+const EMAIL = 'phalarope.maya@clinic.example'
+const INVITED = 'Dr Maya Phalarope'
+const MESSAGE = 'We met at the congress in Lyon.'
+const ENTERED = 'Prof Ines Turnstone'
+const EVIDENCE = 'Letter of the board, ring binder 7'
 
 /** What a name or a key looks like wherever it could turn up. */
 type Secrets = Map<string, Buffer[]>
@@ -82,7 +88,13 @@ function personal(exchange: TestExchange): Secrets {
     'reason for closing': CLOSING,
     'note of the checklist': NOTE,
     'reason of the checklist': NOT_APPLICABLE,
-    ...wordsOfRequest(exchange)
+    ...wordsOfRequest(exchange),
+    'e-mail address': EMAIL,
+    'invited person': INVITED,
+    'message to the invited': MESSAGE,
+    'person in the register': ENTERED,
+    'evidence of a verification': EVIDENCE,
+    'number in the register': '1234567893'
   }
   for (const { name } of Object.values(exchange.people)) words[name] = name
   return new Map(Object.entries(words).map(([label, word]) => [label, [Buffer.from(word)]]))
@@ -249,7 +261,7 @@ async function live(exchange: TestExchange) {
   })
   await sendLink(specialist, `${token}x`)
   await askAndClose(exchange)
-  return { caseId, record, share, token, bearer, copied }
+  return { caseId, record, share, token, bearer, copied, invited: await inviting(exchange) }
 }
 
 /** A scan that names its patient, read through a pseudonymised share: resolves to all of its answers. */
@@ -295,6 +307,41 @@ async function askAndClose(exchange: TestExchange): Promise<void> {
   const path = `/v1/cases/${caseId}/close`
   await clinician.send('POST', path, { reason: CLOSING })
   await clinician.json('POST', path, { reason: CLOSING, revokeShares: true })
+}
+
+/** The register and an invitation, with what goes wrong on the way. */
+async function inviting(exchange: TestExchange) {
+  const administrator = exchange.client('administrator')
+  const clinician = exchange.client('clinician')
+  const input = entryInput({ name: ENTERED })
+  const made = await administrator.send('POST', '/v1/specialists', input)
+  const path = `/v1/specialists/${made.json.id}`
+  await administrator.send('POST', `${path}/verify`, { evidence: EVIDENCE }, { 'if-match': '"1"' })
+  await administrator.send('PUT', path, input, { 'if-match': '"1"' })
+  await administrator.send('POST', '/v1/specialists', { ...input, country: 'UK', email: EMAIL })
+  await administrator.send('POST', '/v1/specialists/import', `${ENTERED},${EMAIL}\n`, {
+    'content-type': 'text/csv'
+  })
+  const body = invitationInput({ email: EMAIL, message: MESSAGE })
+  const { invitation, code } = await clinician.json<{ invitation: { id: string }; code: string }>(
+    'POST',
+    '/v1/invitations',
+    body
+  )
+  await clinician.send('POST', '/v1/invitations', { ...body, codeAddress: EMAIL })
+  const { link } = await mailOf(exchange, invitation.id)
+  const { key } = await newKey()
+  await sendAccept(exchange, { link, code: '00000-00000', key })
+  await sendAccept(exchange, { link: `${link}x`, code, key })
+  await exchange.client().send('GET', `/i?link=${link}&code=${code}`)
+  const second = await clinician.json<{ code: string }>(
+    'POST',
+    `/v1/invitations/${invitation.id}/resend`,
+    { codeChannel: 'letter' }
+  )
+  const { link: newer } = await mailOf(exchange, invitation.id)
+  await sendAccept(exchange, { link: newer, code: second.code, key })
+  return { links: [link, newer], codes: [code, second.code] }
 }
 
 /** Everything strangers are told when they try every way in. */
@@ -362,6 +409,12 @@ t.test('no key, no token and no name is anywhere it must not be', async t => {
     ['access token', [Buffer.from(told.bearer)]],
     ['client assertion', [Buffer.from(assertions)]]
   ])
+  for (const [n, link] of told.invited.links.entries()) {
+    tokens.set(`link ${n} of an invitation`, [Buffer.from(String(link.split('#')[1]))])
+  }
+  for (const code of told.invited.codes) {
+    tokens.set(`enrolment code ${code}`, [Buffer.from(code), Buffer.from(code.replace('-', ''))])
+  }
   for (const who of Object.keys(exchange.people) as PersonName[]) {
     tokens.set(`token of ${who}`, [Buffer.from(String(await exchange.client(who).token()))])
   }
@@ -407,6 +460,9 @@ t.test('no key, no token and no name is anywhere it must not be', async t => {
   const notForAuditors: Secrets = new Map([...all].filter(([label]) => !isName(label, exchange)))
   notForAuditors.delete('purpose')
   notForAuditors.delete('override reason')
+  // Who has accepted is a person like the others, and why somebody was verified is for auditors.
+  notForAuditors.delete('invited person')
+  notForAuditors.delete('evidence of a verification')
   notForAuditors.delete('safeguard reference')
   notForAuditors.delete('reason of a confirmation')
   t.same(

@@ -27,6 +27,8 @@ import {
   viewRecord
 } from '../records/record.ts'
 import { WITHOUT_SCANNER } from '../records/scan/scanner.ts'
+import { openEntry } from '../register/entry.ts'
+import { openInvitation } from '../register/invitation.ts'
 import { hasEnded, openTerms } from '../shares/share.ts'
 import { checkDrafts } from '../uploads/check.ts'
 
@@ -101,7 +103,13 @@ async function look(faults: Faults, what: string, at: () => unknown): Promise<vo
 }
 
 async function checkAccounts({ database, serviceKeys }: Parts, faults: Faults): Promise<void> {
-  const { accounts } = database.read.tables
+  const { accounts, specialists, invitations } = database.read.tables
+  for (const entry of await database.read.select().from(specialists)) {
+    await look(faults, `Register entry ${entry.id}`, () => openEntry(serviceKeys, entry))
+  }
+  for (const row of await database.read.select().from(invitations)) {
+    await look(faults, `Invitation ${row.id}`, () => openInvitation(serviceKeys, row))
+  }
   for (const account of await database.read.select().from(accounts)) {
     await look(faults, `Profile of account ${account.id}`, () => openProfile(serviceKeys, account))
   }

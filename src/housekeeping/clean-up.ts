@@ -1,6 +1,7 @@
 import type { Exchange } from '../exchange.ts'
 import { removeExpired } from '../identity/oidc-adapter.ts'
 import { namedBlobs } from '../records/record.ts'
+import { recheckRegister, removeOldRows } from '../register/recheck.ts'
 import { sweepUploads } from '../uploads/sweep.ts'
 import { removeCopies } from './remove-copies.ts'
 
@@ -13,8 +14,9 @@ const BATCH = 500
 /**
  * Removes what nothing needs any more, now and every ten minutes: blobs that no row names because
  * their upload never ended, drafts whose time is over, the copies of shares that ended, and what the
- * issuer remembered for a short while; and completes the disclosures of processes that ended. Safe to
- * stop and to repeat at any point.
+ * issuer remembered for a short while; compares the register of specialists with the files of their
+ * professional bodies; and completes the disclosures of processes that ended. Safe to stop and to
+ * repeat at any point.
  *
  * Where other processes use the same store, or its clock is not ours, `sharedHours` says how old a
  * blob must be before it cannot be part of an upload that is still under way somewhere.
@@ -28,6 +30,9 @@ export function cleanUp(exchange: Exchange, sharedHours?: number): { stop(): Pro
   async function round(): Promise<void> {
     try {
       while (goOn() && (await removeExpired(exchange.database, exchange.clock(), BATCH)) === BATCH);
+      const { verified, unverified } = await recheckRegister(exchange)
+      if (verified + unverified > 0) exchange.log.info({ verified, unverified }, 'register checked')
+      await removeOldRows(exchange)
       const interrupted = await exchange.disclosures.recover()
       if (interrupted > 0) exchange.log.warn({ interrupted }, 'streams of an ended process')
       const expired = await sweepUploads(exchange, goOn)

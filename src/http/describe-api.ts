@@ -75,6 +75,8 @@ function complete(document: Partial<OpenAPIV3.Document>): Partial<OpenAPIV3.Docu
   }
   const upload = document.paths?.[UPLOAD]?.post
   if (upload !== undefined) upload.requestBody = uploadForm()
+  const imported = document.paths?.['/v1/specialists/import']?.post
+  if (imported !== undefined) imported.requestBody = csvFile()
   const search = document.paths?.['/fhir/AuditEvent/_search']?.post
   if (search !== undefined) search.requestBody = searchForm()
   return document
@@ -100,6 +102,11 @@ function uploadForm(): OpenAPIV3.RequestBodyObject {
     }
   }
   return { required: true, content: { 'multipart/form-data': { schema } } }
+}
+
+function csvFile(): OpenAPIV3.RequestBodyObject {
+  const description = 'Rows under a header, see docs/operating.md, "The register of specialists"'
+  return { required: true, content: { 'text/csv': { schema: { type: 'string', description } } } }
 }
 
 /** Which parameters there are is for the CapabilityStatement to say. */

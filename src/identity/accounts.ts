@@ -1,16 +1,11 @@
-import { type AccountView, type Role, roles, type SpecialistPage } from '../../schemas/account.ts'
-import { and, desc, eq, isNull, lt, sql } from '../../schemas/drizzle.ts'
+import { type AccountView, type Role, roles } from '../../schemas/account.ts'
+import { eq, sql } from '../../schemas/drizzle.ts'
 import { prepared, type Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange, ServiceKeys } from '../exchange.ts'
 import { openProfile } from './profile.ts'
 
 type Parts = Pick<Exchange, 'database' | 'serviceKeys'>
-
-/** Names are sealed, so a search opens every profile it passes; one page passes no more than this. */
-export const PROFILES_PER_PAGE_MAX = 2000
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 const p = sql.placeholder
 
@@ -23,35 +18,6 @@ const findAccount = prepared((q: Queries) => {
     .where(eq(accounts.id, p('id')))
     .prepare('find_account')
 })
-
-/**
- * Specialists of every organisation who are not disabled, newest first. `q` keeps those whose name
- * contains it, whatever its case and accents. A page ends after `limit` specialists or `profilesMax`
- * profiles, so one with a `next` may be short, even empty: ask on.
- * Throws Refusal `cursor-invalid`.
- */
-export async function listSpecialists(
-  exchange: Parts,
-  page: { cursor?: string | undefined; limit: number; q?: string | undefined },
-  profilesMax = PROFILES_PER_PAGE_MAX
-): Promise<SpecialistPage> {
-  const { cursor, limit } = page
-  if (cursor !== undefined && !UUID.test(cursor)) throw new Refusal('cursor-invalid')
-  const wanted = plain(page.q ?? '')
-  // Without a search every row counts, and one more tells whether there is a next page.
-  const rowsMax = wanted === '' ? limit + 1 : profilesMax
-  const rows = await specialistsBefore(exchange, cursor, rowsMax)
-  const specialists: SpecialistPage['specialists'] = []
-  let last = ''
-  for (const { account, organisation } of rows) {
-    if (specialists.length === limit) return { specialists, next: last }
-    last = account.id
-    const profile = openProfile(exchange.serviceKeys, account)
-    if (!plain(profile.name).includes(wanted)) continue
-    specialists.push({ id: account.id, ...profile, country: account.country, organisation })
-  }
-  return rows.length < rowsMax ? { specialists } : { specialists, next: last }
-}
 
 /** One account as its holder sees it. Throws Refusal `account-not-found`. */
 export async function describeAccount(exchange: Parts, accountId: string): Promise<AccountView> {
@@ -99,28 +65,6 @@ export function toRole(text: string): Role {
   const role = roles.find(name => name === text)
   if (role === undefined) throw new Error('The database holds a role this release does not know.')
   return role
-}
-
-function specialistsBefore(exchange: Parts, cursor: string | undefined, rowsMax: number) {
-  const { accounts, organisations } = exchange.database.read.tables
-  return exchange.database.read
-    .select({ account: accounts, organisation: organisations.name })
-    .from(accounts)
-    .innerJoin(organisations, eq(organisations.id, accounts.organisationId))
-    .where(
-      and(
-        eq(accounts.role, 'specialist'),
-        isNull(accounts.disabledAt),
-        cursor === undefined ? undefined : lt(accounts.id, cursor)
-      )
-    )
-    .orderBy(desc(accounts.id))
-    .limit(rowsMax)
-}
-
-/** Letters without case and accents, so that "Muller" finds "Müller". */
-function plain(text: string): string {
-  return text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase().trim()
 }
 
 const findHome = prepared((q: Queries) => {

@@ -20,7 +20,7 @@ export const EXCHANGE_SCOPE = 'system/exchange'
 export type Authenticate = (headers: { authorization?: string | undefined }) => Promise<Principal>
 
 /** What a verified token says. Nothing about the account: that is read on every request. */
-interface VerifiedToken {
+export interface VerifiedToken {
   identityIssuer: string
   subject: string
   clientId: string
@@ -112,7 +112,8 @@ function bearerToken(authorization: string | undefined): string {
   return token
 }
 
-function tokenVerifier(
+/** Who a token speaks for, by an issuer of the list. Throws as `createAuthenticator` says. */
+export function tokenVerifier(
   issuers: TrustedIssuer[],
   clock: Exchange['clock']
 ): (token: string) => Promise<VerifiedToken> {

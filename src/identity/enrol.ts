@@ -4,6 +4,7 @@ import { and, eq, isNull } from '../../schemas/drizzle.ts'
 import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
+import { insertEnrolled, verifiedUntil } from '../register/enrolled-entry.ts'
 import {
   type AccountInput,
   checkAccount,
@@ -87,6 +88,22 @@ export async function addAccount(
       organisationId: organisation.id,
       details: { ...OPERATOR, account: id, role, country }
     })
+    if (role !== 'specialist') return
+    const now = exchange.clock()
+    await insertEnrolled(
+      tx,
+      exchange,
+      {
+        accountId: id,
+        country,
+        organisation: organisation.name,
+        organisationId: organisation.id,
+        profile,
+        verifiedAt: now,
+        verifiedUntil: verifiedUntil(now)
+      },
+      now
+    )
   })
   return id
 }

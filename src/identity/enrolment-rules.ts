@@ -20,6 +20,7 @@ export interface AccountInput {
   name: string
   professionalBody?: string | undefined
   registrationNumber?: string | undefined
+  email?: string | undefined
   /** Defaults to the organisation's. */
   country?: string | undefined
 }
@@ -36,10 +37,14 @@ const BODY_CHARACTERS_MAX = 100
  */
 const ODS_CODE = /^[A-Z0-9]{3,12}$/
 /** GMC reference number: 7 digits; NHS systems write a C before it. It is stored without. */
-const GMC_NUMBER = /^C?([0-9]{7})$/
+export const GMC_NUMBER = /^C?([0-9]{7})$/
 /** Other registers: letters, digits and the marks that national registers use between them. */
-const REGISTRATION_NUMBER = /^[A-Z0-9][A-Z0-9 ./-]{0,39}$/
-const CONTROL_CHARACTER = /\p{Cc}|\p{Cf}|\p{Zl}|\p{Zp}/u
+export const REGISTRATION_NUMBER = /^[A-Z0-9][A-Z0-9 ./-]{0,39}$/
+export const CONTROL_CHARACTER = /\p{Cc}|\p{Cf}|\p{Zl}|\p{Zp}/u
+/** What mail servers take without quoting (RFC 5321, section 4.1.2), with a domain of two labels. */
+const EMAIL =
+  /^[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/i
+const EMAIL_CHARACTERS_MAX = 254
 
 export function checkOrganisation(
   input: OrganisationInput
@@ -71,8 +76,15 @@ export function checkAccount(
   // Without its organisation there is no default, and the organisation is a problem of its own.
   const country = ownCountry === undefined ? '' : checkCountry(ownCountry, problems)
   const registration = checkRegistration(input, role, problems)
+  const email = clean(input.email)
+  if (email !== undefined && !isEmail(email)) problems.push('The e-mail address is not valid.')
   if (problems.length > 0 || role === undefined) return { problems }
-  return { value: { role, country, profile: { name, ...registration } } }
+  return { value: { role, country, profile: { name, ...registration, ...(email && { email }) } } }
+}
+
+/** Whether mail can be sent to it as it stands: no quoting, no display name, no second address. */
+export function isEmail(text: string): boolean {
+  return text.length <= EMAIL_CHARACTERS_MAX && EMAIL.test(text) && !/^\.|\.\.|\.@/.test(text)
 }
 
 /** Who treats or reviews is known by the register that lets them practise. */
@@ -119,7 +131,7 @@ function checkText(field: string, text: string, max: number, problems: string[])
 }
 
 /** One spelling of what looks the same (NFC), without blanks around it; undefined when empty. */
-function clean(text: string | undefined): string | undefined {
+export function clean(text: string | undefined): string | undefined {
   const value = text?.normalize('NFC').trim()
   return value === '' ? undefined : value
 }

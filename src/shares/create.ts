@@ -11,6 +11,7 @@ import type { Caller } from '../identity/principal.ts'
 import { requireRightPatient } from '../records/patient-confirmation.ts'
 import { insertRecord, requireRecordsOfCase } from '../records/record.ts'
 import { requireReleased } from '../records/scan/quarantine.ts'
+import { requireVerifiedSpecialist } from '../register/verified.ts'
 import { pseudonymise } from './pseudonymise.ts'
 import { insertShare } from './queries.ts'
 import { aboutShare, type ShareRow, sealTerms, tellPseudonyms } from './share.ts'
@@ -77,6 +78,7 @@ export async function createShare(
   const link = await links.make({ shareId: id, issuedAt: now, notBefore, expiresAt })
   const stored = database.write(async tx => {
     await requireReleased(tx, wanted.records, exchange.scanner.policy, aboutCase(found))
+    await requireVerifiedSpecialist(tx, specialist.id, now)
     await insertShare(tx, row, wanted.records)
     for (const copy of made?.copies.rows ?? []) await insertRecord(tx, copy.record, copy.objects)
     await caseShared(tx, shareable, { shareId: id, by: caller.accountId, at: now })

@@ -9,11 +9,9 @@ import {
   jwtVerify,
   SignJWT
 } from 'jose'
-import { Refusal } from '../errors.ts'
+import { Refusal, type RefusalCode } from '../errors.ts'
 
 const ALGORITHM = 'EdDSA'
-const TYPE = 'consilium-share+jwt'
-const AUDIENCE_PATH = '/s'
 const CLOCK_TOLERANCE_SECONDS = 5
 const TOKEN_CHARACTERS_MAX = 2048
 
@@ -23,27 +21,54 @@ const LINKS_REMEMBERED_MAX = 10_000
 /** A compact JWS (RFC 7515, section 7.1): three base64url parts. */
 const COMPACT_JWS = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/
 
-/** What a link says: which share it names, and until when. It opens nothing by itself. */
-export interface ShareToken {
-  shareId: string
+/** A kind of link. The keys are the same, but a link of one kind is none of another. */
+interface LinkKind {
+  /** The `typ` of its tokens (RFC 7515, section 4.1.9). */
+  type: string
+  /** Where it leads; with the address of the service, the `aud` of its tokens. */
+  path: string
+  /** What a link is told that was not signed here. */
+  unknown: RefusalCode
+}
+
+const SHARE_LINK: LinkKind = {
+  type: 'consilium-share+jwt',
+  path: '/s',
+  unknown: 'share-not-found'
+}
+const INVITATION_LINK: LinkKind = {
+  type: 'consilium-invitation+jwt',
+  path: '/i',
+  unknown: 'invitation-not-found'
+}
+
+/** What a link says: what it names, and until when. It opens nothing by itself. */
+export interface LinkToken {
+  id: string
   /** Milliseconds since 1970, UTC. */
   issuedAt: number
   notBefore: number
   expiresAt: number
 }
 
-export interface LinkKeys {
+/** The same for a link that names a share. */
+export type ShareToken = Omit<LinkToken, 'id'> & { shareId: string }
+
+export interface SignedLinks {
   /** The link with the token in its fragment, which no server, proxy or Referer ever sees. */
-  make(token: ShareToken): Promise<string>
+  make(token: LinkToken): Promise<string>
   /**
-   * The id of the share that a link names. `link-incomplete` when it is not a whole link;
-   * `share-not-found` when it was not signed here. Whether its time is right is left to the share
-   * itself, because a link that is too old must tell its own specialist so, and strangers nothing.
+   * The id that a link names. `link-incomplete` when it is not a whole link; the refusal of its kind
+   * when it was not signed here. Whether its time is right is left to what it names, because a link
+   * that is too old must tell its own specialist so, and strangers nothing.
    */
   read(linkOrToken: string): Promise<string>
   /** Public keys, so that others can check a signature. */
   jwks(): { keys: JWK[] }
 }
+
+/** Links that name shares. */
+export type LinkKeys = Omit<SignedLinks, 'make'> & { make(token: ShareToken): Promise<string> }
 
 /** `privateJwks` holds Ed25519 keys (RFC 8037); the first signs, all verify. */
 export async function openLinkKeys(
@@ -51,12 +76,31 @@ export async function openLinkKeys(
   publicUrl: string,
   clock: () => number
 ): Promise<LinkKeys> {
+  const links = await openLinks(privateJwks, publicUrl, clock, SHARE_LINK)
+  return { ...links, make: ({ shareId, ...token }) => links.make({ id: shareId, ...token }) }
+}
+
+/** Links that name invitations to the register, signed with the same keys. */
+export function openInvitationLinks(
+  privateJwks: { keys: JWK[] },
+  publicUrl: string,
+  clock: () => number
+): Promise<SignedLinks> {
+  return openLinks(privateJwks, publicUrl, clock, INVITATION_LINK)
+}
+
+async function openLinks(
+  privateJwks: { keys: JWK[] },
+  publicUrl: string,
+  clock: () => number,
+  kind: LinkKind
+): Promise<SignedLinks> {
   const [current] = privateJwks.keys
   if (current?.kid === undefined) throw new Error('There is no key to sign links with.')
   const signingKey = (await importJWK(current, ALGORITHM)) as CryptoKey
   const publicKeys = privateJwks.keys.map(({ d, ...key }) => key)
   const verificationKeys = createLocalJWKSet({ keys: publicKeys })
-  const audience = publicUrl + AUDIENCE_PATH
+  const audience = publicUrl + kind.path
 
   const remembered = new Map<string, string>()
 
@@ -64,7 +108,7 @@ export async function openLinkKeys(
     try {
       const { payload } = await jwtVerify(token, verificationKeys, {
         algorithms: [ALGORITHM],
-        typ: TYPE,
+        typ: kind.type,
         issuer: publicUrl,
         audience,
         requiredClaims: ['iss', 'aud', 'jti', 'iat', 'nbf', 'exp'],
@@ -76,20 +120,17 @@ export async function openLinkKeys(
       // Times are checked last, so here everything else about the token is right.
       if (err instanceof errors.JWTExpired) return err.payload
       if (isTooEarly(err)) return err.payload
-      throw new Refusal(
-        'share-not-found',
-        err instanceof errors.JOSEError ? err.code : 'unreadable'
-      )
+      throw new Refusal(kind.unknown, err instanceof errors.JOSEError ? err.code : 'unreadable')
     }
   }
 
   return {
-    async make({ shareId, issuedAt, notBefore, expiresAt }) {
+    async make({ id, issuedAt, notBefore, expiresAt }) {
       const token = await new SignJWT()
-        .setProtectedHeader({ alg: ALGORITHM, typ: TYPE, kid: String(current.kid) })
+        .setProtectedHeader({ alg: ALGORITHM, typ: kind.type, kid: String(current.kid) })
         .setIssuer(publicUrl)
         .setAudience(audience)
-        .setJti(shareId)
+        .setJti(id)
         .setIssuedAt(seconds(issuedAt))
         .setNotBefore(seconds(notBefore))
         .setExpirationTime(Math.ceil(expiresAt / 1000))
@@ -108,11 +149,11 @@ export async function openLinkKeys(
       if (known !== undefined) return known
       const { jti } = await verified(token)
       // The id, never the text of the token: one token has several spellings that all verify.
-      const shareId = String(jti)
+      const id = String(jti)
       const [oldest] = remembered.keys()
       if (oldest !== undefined && remembered.size >= LINKS_REMEMBERED_MAX) remembered.delete(oldest)
-      remembered.set(name, shareId)
-      return shareId
+      remembered.set(name, id)
+      return id
     },
     jwks: () => ({ keys: publicKeys })
   }

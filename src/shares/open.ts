@@ -19,6 +19,7 @@ import {
 } from '../records/record.ts'
 import { quarantineOfRecords } from '../records/scan/quarantine.ts'
 import type { Access } from '../records/serve.ts'
+import { type VerificationProblem, verificationProblem } from '../register/verified.ts'
 import { countOpening, findShare, findShareHeld, findShareRecords } from './queries.ts'
 import {
   aboutHiddenShare,
@@ -34,7 +35,7 @@ const HOUR_MILLISECONDS = 3_600_000
 
 /**
  * Opens a share: the link is whole and signed here, the share is live, the caller is its
- * specialist, the transfer is still lawful, an opening is left. The opening is counted and recorded
+ * specialist, the transfer is still lawful, they are verified, an opening is left. The opening is counted and recorded
  * in one transaction before anything is told. A link alone never spends an opening.
  */
 export async function openLink(
@@ -60,6 +61,7 @@ export async function openLink(
       // Thrown inside the transaction: what was counted is undone.
       throw refusalOf(counted ?? (await reread(tx, shareId)), found, caller, now, 'opening')
     }
+    await requireVerified(tx, counted, found, now, true)
     await exchange.audit.append(tx, {
       action: 'link.open',
       outcome: 'success',
@@ -93,7 +95,7 @@ export async function accessByShare(
 ): Promise<Access> {
   const { database, clock } = exchange
   const { share, found } = await ownShare(database.read, caller, shareId)
-  requireOpen(share, found, caller, clock())
+  await requireOpen(database.read, share, found, caller, clock(), false)
   const record = await sharedRecord(database.read, share, recordId)
   if (record === undefined) {
     throw new Refusal('record-not-found', undefined, { about: aboutShare(share, found) })
@@ -107,8 +109,12 @@ export async function accessByShare(
       // Of a copy the log names what it shows.
       recordId: record.copyOf ?? record.id
     },
-    stillGranted: async tx => requireOpen(await rereadHeld(tx, shareId), found, caller, clock()),
-    mustEnd: async () => endingOf(await reread(database.read, shareId), caller, clock())
+    stillGranted: async tx =>
+      requireOpen(tx, await rereadHeld(tx, shareId), found, caller, clock()),
+    mustEnd: async () => {
+      const problem = await verificationProblem(database.read, caller.accountId, clock())
+      return endingOf(await reread(database.read, shareId), problem, caller, clock())
+    }
   }
 }
 
@@ -120,7 +126,7 @@ export async function readManifest(
 ): Promise<ShareManifest> {
   const { database, clock } = exchange
   const { share, found } = await ownShare(database.read, caller, shareId)
-  requireOpen(share, found, caller, clock())
+  await requireOpen(database.read, share, found, caller, clock(), false)
   const shared = []
   for (const { record, key } of await sharedRecords(exchange, share, found)) {
     const objects = await findObjects(database.read, { recordId: record.id })
@@ -133,7 +139,7 @@ export async function readManifest(
   )
   const view = await viewOpened(exchange, share, found)
   await database.write(async tx => {
-    requireOpen(await rereadHeld(tx, shareId), found, caller, clock())
+    await requireOpen(tx, await rereadHeld(tx, shareId), found, caller, clock())
     await exchange.audit.append(tx, {
       action: 'share.read',
       outcome: 'success',
@@ -177,11 +183,33 @@ async function rereadHeld(tx: Queries, shareId: string): Promise<ShareRow> {
   return share
 }
 
-function requireOpen(share: ShareRow, found: CaseRow, caller: Caller, now: number): void {
+async function requireOpen(
+  queries: Queries,
+  share: ShareRow,
+  found: CaseRow,
+  caller: Caller,
+  now: number,
+  hold = true
+): Promise<void> {
   const isOpen = share.openUntil !== null && now < share.openUntil
   const holds = transferHolds(share, caller.country, now)
-  if (stateOf(share, now) === 'live' && isOpen && holds) return
-  throw refusalOf(share, found, caller, now, 'reading')
+  const mayRead = stateOf(share, now) === 'live' && isOpen && holds
+  if (!mayRead) throw refusalOf(share, found, caller, now, 'reading')
+  await requireVerified(queries, share, found, now, hold)
+}
+
+/** The register may have lost its trust in the specialist since the share was made. */
+async function requireVerified(
+  queries: Queries,
+  share: ShareRow,
+  found: CaseRow,
+  now: number,
+  hold: boolean
+): Promise<void> {
+  const problem = await verificationProblem(queries, share.specialistId, now, hold)
+  if (problem !== undefined) {
+    throw new Refusal(problem, undefined, { about: aboutShare(share, found) })
+  }
 }
 
 /** Why the share's own specialist may not go on. Only they are told. */
@@ -205,9 +233,15 @@ function refusalOf(
 }
 
 /** Why a running stream must be cut, if it must. */
-function endingOf(share: ShareRow, caller: Caller, now: number): Ending | undefined {
+function endingOf(
+  share: ShareRow,
+  problem: VerificationProblem | undefined,
+  caller: Caller,
+  now: number
+): Ending | undefined {
   const state = stateOf(share, now)
-  if (state === 'revoked') return 'revoked'
+  if (state === 'revoked' || problem === 'specialist-unverified') return 'revoked'
+  if (problem !== undefined) return 'expired'
   if (state !== 'live' || !transferHolds(share, caller.country, now)) return 'expired'
   return undefined
 }

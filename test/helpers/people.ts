@@ -68,5 +68,10 @@ export async function enrolPeople(
       return [who, { name: account.name, accountId, organisationId, key }] as const
     })
   )
+  // Stories about time go years ahead; whether somebody is verified is told in test/register.
+  await exchange.database.write(async tx => {
+    const verifiedUntil = exchange.clock() + 20 * 365 * 86_400_000
+    await tx.update(tx.tables.specialists).set({ verifiedUntil })
+  })
   return Object.fromEntries(enrolled) as People
 }

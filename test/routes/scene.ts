@@ -15,6 +15,7 @@ import {
   uploadRecord
 } from '../helpers/exchange.ts'
 import { madeScan, SOMEBODY_ELSE } from '../helpers/made-dicom.ts'
+import { entryInput, invitationInput, invite, verify } from '../register/scene.ts'
 import { beginDraft, beginUpload, metadata, sendPatch, TUS } from '../uploads/tus.ts'
 import { type ShareState, shareStates } from './table.ts'
 
@@ -30,6 +31,10 @@ export interface Scene {
   uploadId: string
   /** An event of City Hospital. */
   eventId: string
+  /** An entry of the register that nobody has verified. */
+  specialistId: string
+  /** One of City Hospital that nobody has accepted. */
+  invitationId: string
   shares: Record<ShareState, ShareMade>
 }
 
@@ -60,8 +65,29 @@ export async function setScene(exchange: TestExchange): Promise<Scene> {
     objectId: String(record.objects[0]?.id),
     ...draft,
     eventId: String(created?.id),
+    specialistId: await newEntry(exchange),
+    invitationId: await newInvitation(exchange),
     shares: { live, expired, revoked, notYetValid, spent }
   }
+}
+
+const INVITED = 'invited@clinic.example'
+let entries = 0
+
+/** An entry of a registration of its own. */
+export async function newEntry(exchange: TestExchange, verified = false): Promise<string> {
+  entries += 1
+  const input = entryInput({ registrationNumber: String(2_000_000 + entries) })
+  const administrator = exchange.client('administrator')
+  const { id } = await administrator.json<{ id: string }>('POST', '/v1/specialists', input)
+  if (verified) await verify(exchange, id)
+  return id
+}
+
+/** An invitation that the clinician of City Hospital has sent to somebody new. */
+export async function newInvitation(exchange: TestExchange): Promise<string> {
+  const { invitation } = await invite(exchange, { email: INVITED })
+  return invitation.id
 }
 
 /** A record of City Hospital's case whose header names somebody else. */
@@ -83,8 +109,12 @@ export async function makeDraft(
   return { draftId, uploadId: path.slice(path.lastIndexOf('/') + 1) }
 }
 
-/** The headers that a route of tus needs. */
+/** The headers without which a route is of no use. */
 export function headersFor(route: string, scene: Scene): Record<string, string> {
+  if (route.endsWith('/import')) return { 'content-type': 'text/csv' }
+  if (/^(PUT|POST) .*:specialist/.test(route)) {
+    return { 'if-match': route.endsWith('/expire') ? '"2"' : '"1"' }
+  }
   if (!route.includes('/v1/uploads')) return {}
   if (route.startsWith('PATCH')) {
     return { ...TUS, 'content-type': 'application/offset+octet-stream', 'upload-offset': '5' }
@@ -107,7 +137,17 @@ export function pathOf(url: string, values: Record<string, string>): string {
 
 /** The parameters of every route, as they are in the scene. */
 export function parametersOf(scene: Scene, state: ShareState = 'live'): Record<string, string> {
-  const { caseId, recordId, objectId, draftId, uploadId, eventId, shares } = scene
+  const {
+    caseId,
+    recordId,
+    objectId,
+    draftId,
+    uploadId,
+    eventId,
+    specialistId,
+    invitationId,
+    shares
+  } = scene
   return {
     case: caseId,
     record: recordId,
@@ -115,6 +155,8 @@ export function parametersOf(scene: Scene, state: ShareState = 'live'): Record<s
     draft: draftId,
     upload: uploadId,
     event: eventId,
+    specialist: specialistId,
+    invitation: invitationId,
     share: shares[state].id
   }
 }
@@ -135,12 +177,22 @@ export function bodyOf(
     'PUT /v1/cases/:case/checklist': { answers: [] },
     'POST /v1/cases/:case/close': { reason: 'The answer came by post' },
     'POST /v1/cases/:case/reopen': { reason: 'It was the wrong one' },
+    'POST /v1/specialists': entryInput({ registrationNumber: String(Math.random()).slice(2) }),
+    'PUT /v1/specialists/:specialist': entryInput({
+      registrationNumber: String(Math.random()).slice(2)
+    }),
+    'POST /v1/specialists/:specialist/verify': { evidence: 'Seen' },
+    'POST /v1/specialists/:specialist/expire': { reason: 'Left' },
     'POST /v1/cases/:case/records': recordForm({ files: [numberedText(100)] }),
     'POST /v1/records/:record/patient-confirmation': {
       reason: 'Registered under her maiden name.'
     },
     'POST /v1/cases/:case/drafts': { kind: 'scan', title: 'A draft', date: '2026-11-02' },
     'POST /v1/cases/:case/shares': { specialist, records: [scene.recordId], purpose: PURPOSE },
+    // Somebody whom the register has: no entry is made beside the invitation.
+    'POST /v1/invitations': invitationInput({ email: INVITED }),
+    'POST /v1/specialists/import': 'name,country,organisation,specialty,languages\n',
+    'POST /v1/invitations/:invitation/resend': { codeChannel: 'telephone' },
     'POST /v1/links/open': { link: scene.shares[state].link },
     'POST /v1/audit/events/search': {},
     'POST /v1/audit/events/export': {},

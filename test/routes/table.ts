@@ -42,7 +42,47 @@ const row = (action: Action, words: string, hidden?: string): Row => ({
  */
 export const table: Record<string, Row> = {
   'GET /v1/account': row('account.read', 'token  yes yes yes  yes yes  yes yes  yes'),
-  'GET /v1/specialists': row('specialist.list', 'token  yes yes yes  role role  role role  role'),
+  'GET /v1/specialists': row('specialist.list', 'token  yes yes yes  role role  role role  yes'),
+  'POST /v1/specialists': row(
+    'specialist.create',
+    'token  role role role  role role  role role  yes'
+  ),
+  'POST /v1/specialists/import': row(
+    'specialist.import',
+    'token  role role role  role role  role role  yes'
+  ),
+  'GET /v1/specialists/:specialist': row(
+    'specialist.read',
+    'token  yes yes yes  role role  role role  yes'
+  ),
+  'PUT /v1/specialists/:specialist': row(
+    'specialist.update',
+    'token  role role role  role role  role role  yes'
+  ),
+  'POST /v1/specialists/:specialist/verify': row(
+    'specialist.verify',
+    'token  role role role  role role  role role  yes'
+  ),
+  'POST /v1/specialists/:specialist/expire': row(
+    'specialist.expire',
+    'token  role role role  role role  role role  yes'
+  ),
+
+  'POST /v1/invitations': row(
+    'invitation.create',
+    'token  yes yes yes  role role  role role  role'
+  ),
+  'GET /v1/invitations': row('invitation.list', 'token  yes yes yes  role role  role role  role'),
+  'POST /v1/invitations/:invitation/resend': row(
+    'invitation.resend',
+    'token  yes yes hidden  role role  role role  role',
+    'invitation-not-found'
+  ),
+  'DELETE /v1/invitations/:invitation': row(
+    'invitation.withdraw',
+    'token  yes yes hidden  role role  role role  role',
+    'invitation-not-found'
+  ),
 
   'POST /v1/cases': row('case.create', 'token  yes yes yes  role role  role role  role'),
   'GET /v1/cases': row('case.list', 'token  yes yes yes  role role  role role  role'),
@@ -292,6 +332,7 @@ export const unaudited = [
   'GET /docs/yaml',
   'GET /fhir/metadata',
   'GET /healthz',
+  'GET /i',
   'GET /metrics',
   'GET /oidc/.well-known/openid-configuration',
   'GET /oidc/jwks',
@@ -305,6 +346,7 @@ export const unaudited = [
   'GET /v1/audit/questions',
   'GET /v1/audit/tile/*',
   'HEAD /docs/static/*',
+  'HEAD /i',
   'HEAD /s',
   'HEAD /v1/audit/checkpoint',
   'HEAD /v1/audit/consistency',
@@ -315,3 +357,5 @@ export const unaudited = [
 
 /** Tried by itself: callers prove who they are in the body. */
 export const tokenRoute = 'POST /oidc/token'
+/** The same: who accepts has no account yet. Tried in test/register/accept.test.ts. */
+export const acceptRoute = 'POST /v1/invitations/accept'

@@ -158,7 +158,20 @@ const table: Record<Action, Pattern> = {
   'keys.retire': { ...running(subtypes.configured), type: types.alert, action: 'D' },
   'data.backup': { ...running(subtypes.archive), type: types.export, action: 'R' },
   'data.restore': { ...running(subtypes.restore), action: 'C' },
-  'data.move': { ...running(subtypes.archive), action: 'E' }
+  'data.move': { ...running(subtypes.archive), action: 'E' },
+  'specialist.create': enrolment,
+  'specialist.read': read,
+  'specialist.update': { ...enrolment, action: 'U' },
+  'specialist.verify': { ...enrolment, action: 'U' },
+  'specialist.unverify': { ...enrolment, action: 'U' },
+  'specialist.expire': { ...enrolment, action: 'U' },
+  'specialist.import': enrolment,
+  'register.import': enrolment,
+  'invitation.create': enrolment,
+  'invitation.list': query,
+  'invitation.resend': { ...enrolment, action: 'U' },
+  'invitation.withdraw': { ...enrolment, action: 'U' },
+  'invitation.accept': enrolment
 }
 
 /**

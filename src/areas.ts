@@ -1,0 +1,54 @@
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { FastifyInstance } from 'fastify'
+import { auditRoutes } from './audit/ask/routes.ts'
+import { fhirRoutes } from './audit/fhir/routes.ts'
+import { reportRoutes } from './audit/report/routes.ts'
+import { logRoutes } from './audit/tree/routes.ts'
+import { caseRoutes } from './cases/routes.ts'
+import type { Config } from './config.ts'
+import type { Exchange } from './exchange.ts'
+import { guardedBy, open } from './http/area.ts'
+import { linkPages } from './http/link-page.ts'
+import { createAuthenticator, tokenVerifier } from './identity/authenticate.ts'
+import { embeddedIssuer } from './identity/issuer.ts'
+import { accountRoutes } from './identity/routes.ts'
+import { readSigningKeys } from './open-data.ts'
+import { recordRoutes } from './records/routes.ts'
+import { invitationRoutes } from './register/invitation-routes.ts'
+import { registerRoutes } from './register/routes.ts'
+import { reviewRoutes, shareRoutes } from './shares/routes.ts'
+import { draftRoutes, uploadRoutes } from './uploads/routes.ts'
+
+/** Puts every area of the API under the one way to tell who calls. A new area is added here. */
+export async function mountAreas(fastify: FastifyInstance, exchange: Exchange, config: Config) {
+  const { issuer: signingKeys } = await readSigningKeys(config)
+  const issuer = embeddedIssuer(exchange, signingKeys)
+  const trusted = [issuer.trusted]
+  const authenticate = createAuthenticator(exchange, trusted)
+  const guarded = guardedBy(authenticate, exchange.logGuard)
+  const app = fastify.withTypeProvider<TypeBoxTypeProvider>()
+
+  issuer.routes(fastify)
+  linkPages(fastify)
+  fastify.get('/.well-known/jwks.json', { ...open, schema: { hide: true } }, async () =>
+    exchange.links.jwks()
+  )
+  const verifyToken = tokenVerifier(trusted, exchange.clock)
+  await app.register(invitationRoutes(exchange, guarded, verifyToken))
+  for (const routes of [
+    accountRoutes,
+    registerRoutes,
+    caseRoutes,
+    recordRoutes,
+    draftRoutes,
+    uploadRoutes
+  ]) {
+    await app.register(routes(exchange, guarded))
+  }
+  await app.register(shareRoutes(exchange, guarded))
+  await app.register(reviewRoutes(exchange, guarded))
+  await app.register(auditRoutes(exchange, guarded))
+  await app.register(reportRoutes(exchange, guarded))
+  await app.register(logRoutes(exchange))
+  await app.register(fhirRoutes(exchange, guarded))
+}

@@ -1,0 +1,143 @@
+import { v7 as uuidv7 } from 'uuid'
+import type { InvitationAccept, InvitationAccepted } from '../../schemas/invitation.ts'
+import type { Queries } from '../database/database.ts'
+import { Refusal } from '../errors.ts'
+import type { Exchange } from '../exchange.ts'
+import { describeSender } from '../identity/accounts.ts'
+import type { VerifiedToken } from '../identity/authenticate.ts'
+import { bindIdentity, type ProvenIdentity, proveIdentity } from '../identity/bind-identity.ts'
+import type { Trace } from '../identity/principal.ts'
+import { sealProfile } from '../identity/profile.ts'
+import { codeRef, isSameCode, TRIES_MAX } from './enrolment-code.ts'
+import { type EntryDetails, openEntry } from './entry.ts'
+import { type InvitationRow, openInvitation, refusalOf } from './invitation.ts'
+import { bindEntry, changeOpen, countTry, findByLink } from './invitation-queries.ts'
+import { findEntry } from './queries.ts'
+
+/**
+ * Accepts an invitation with its link, which came by mail, and its code, which came another way. A try
+ * is counted before the code is looked at, and stays counted when it is wrong; tries are counted only
+ * for who has the link, so that strangers lock nobody out. With the right code an account is made for
+ * the entry, and it still has to be verified before anything can be sent to it.
+ */
+export async function acceptInvitation(
+  exchange: Exchange,
+  trace: Trace,
+  shown: InvitationAccept,
+  verifyToken: (token: string) => Promise<VerifiedToken>
+): Promise<InvitationAccepted> {
+  exchange.logGuard.requireLog()
+  const linkId = await exchange.invitationLinks.read(shown.link)
+  const proven = await proveIdentity(shown, verifyToken)
+  const given = codeRef(exchange.serviceKeys.lookup, linkId, shown.code)
+  const done = await exchange.database.write(async tx => {
+    const now = exchange.clock()
+    const counted = await countTry(tx, { linkId, now, triesMax: TRIES_MAX })
+    if (counted === undefined) throw refusalOf((await findByLink(tx, linkId))[0], now)
+    if (!isSameCode(counted.codeRef, given)) {
+      // Not thrown in here: the transaction would take the count back.
+      if (counted.tries >= TRIES_MAX) await changeOpen(tx, counted.id, { codeRef: null })
+      return { wrong: counted }
+    }
+    return { account: await enrol(tx, exchange, trace, counted, proven), row: counted }
+  })
+  if ('wrong' in done) {
+    const about = { organisationId: done.wrong.organisationId }
+    throw new Refusal('enrolment-code-wrong', undefined, { about })
+  }
+  const { account, row } = done
+  const { message } = openInvitation(exchange.serviceKeys, row)
+  return {
+    account: account.id,
+    ...(account.clientId !== undefined && { clientId: account.clientId }),
+    state: 'unverified',
+    invitedBy: await describeSender(exchange.database.read, exchange.serviceKeys, row.createdBy),
+    ...(message !== undefined && { message })
+  }
+}
+
+/** The account of the entry, under the entry's own id, with the identity that was shown. */
+async function enrol(
+  tx: Queries,
+  exchange: Exchange,
+  trace: Trace,
+  row: InvitationRow,
+  proven: ProvenIdentity
+): Promise<{ id: string; clientId?: string }> {
+  const now = exchange.clock()
+  const { serviceKeys, audit } = exchange
+  const [entry] = await findEntry(tx, { id: row.specialistId })
+  if (entry === undefined) throw new Error('An invitation names an entry that is not there.')
+  // Two organisations may have invited the same person: the second has nobody to enrol any more.
+  if (entry.accountId !== null) throw new Refusal('invitation-not-needed')
+  const details = openEntry(serviceKeys, entry)
+  const { id, country } = entry
+  const by = { invitation: row.id, specialist: id }
+  const organisationId = await organisationFor(tx, exchange, details, country, by)
+  await tx.insert(tx.tables.accounts).values({
+    id,
+    organisationId,
+    role: 'specialist',
+    country,
+    profileSealed: sealProfile(serviceKeys, id, profileOf(details)),
+    createdAt: now,
+    disabledAt: null
+  })
+  const bound = await bindEntry(tx, id, id, now)
+  if (bound === undefined) throw new Refusal('invitation-not-needed', 'at once')
+  const change = { acceptedAt: now, codeRef: null, mailSealed: null }
+  if ((await changeOpen(tx, row.id, change)) === undefined) throw refusalOf(row, now)
+  const { clientId } = await bindIdentity(tx, exchange, { id, organisationId }, proven)
+  const { address, ...request } = trace
+  await audit.append(tx, {
+    action: 'account.create',
+    outcome: 'success',
+    organisationId,
+    details: { ...by, account: id, role: 'specialist', country }
+  })
+  await audit.append(tx, {
+    action: 'invitation.accept',
+    outcome: 'success',
+    // On the log of those who sent it, and of the one who accepted.
+    organisationId: row.organisationId,
+    actorId: id,
+    actorOrganisationId: organisationId,
+    details: { address, ...request, ...by, account: id }
+  })
+  return { id, ...(clientId !== undefined && { clientId }) }
+}
+
+function profileOf(details: EntryDetails) {
+  const { name, professionalBody, registrationNumber, email } = details
+  return {
+    name,
+    ...(professionalBody !== undefined && { professionalBody }),
+    ...(registrationNumber !== undefined && { registrationNumber }),
+    ...(email !== undefined && { email })
+  }
+}
+
+/**
+ * Where they work: the organisation an administrator named, else one of their own. It is never matched
+ * by its name, which anybody could have typed, because its auditors see what its people do.
+ */
+async function organisationFor(
+  tx: Queries,
+  { audit, clock }: Pick<Exchange, 'audit' | 'clock'>,
+  details: EntryDetails,
+  country: string,
+  by: Record<string, string>
+): Promise<string> {
+  if (details.organisationId !== undefined) return details.organisationId
+  const createdAt = clock()
+  const id = uuidv7({ msecs: createdAt })
+  const { organisation: name } = details
+  await tx.insert(tx.tables.organisations).values({ id, name, odsCode: null, country, createdAt })
+  await audit.append(tx, {
+    action: 'organisation.create',
+    outcome: 'success',
+    organisationId: id,
+    details: by
+  })
+  return id
+}

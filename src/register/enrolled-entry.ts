@@ -1,0 +1,132 @@
+import type { Queries } from '../database/database.ts'
+import type { Exchange } from '../exchange.ts'
+import { openProfile, type Profile } from '../identity/profile.ts'
+import { type EntryDetails, emailRef, numberRef, OPERATOR, sealEntry } from './entry.ts'
+import { accountsWithoutEntry, entryByNumber, insertEntry } from './queries.ts'
+import { systemOfBody } from './rules.ts'
+import { termsOf } from './terms.ts'
+
+type Parts = Pick<Exchange, 'audit' | 'serviceKeys'>
+
+const DAY_MILLISECONDS = 86_400_000
+/** For how long a look at somebody's registration counts, unless another day is given. */
+export const VERIFIED_DAYS_DEFAULT = 365
+
+/** Accounts that get their entry in one transaction. */
+const BATCH = 200
+
+/** A specialist whom an operator enrolled at the machine itself. */
+export interface EnrolledSpecialist {
+  accountId: string
+  country: string
+  organisation: string
+  organisationId: string
+  profile: Profile
+  verifiedAt: number
+  verifiedUntil: number
+}
+
+/**
+ * Gives an account that an operator enrolled its entry, under the same id. It counts as verified by
+ * whoever ran the script: they were asked for body and number. Writes the event too.
+ */
+export async function insertEnrolled(
+  tx: Queries,
+  { audit, serviceKeys }: Parts,
+  enrolled: EnrolledSpecialist,
+  now: number
+): Promise<void> {
+  const { accountId: id, country, organisation, organisationId, profile } = enrolled
+  const { name, professionalBody, registrationNumber, email } = profile
+  const isRegistered = professionalBody !== undefined && registrationNumber !== undefined
+  const system = isRegistered ? systemOfBody(professionalBody, country) : null
+  const ref =
+    system === null ? null : numberRef(serviceKeys.lookup, system, registrationNumber ?? '')
+  const details: EntryDetails = {
+    name,
+    ...(email !== undefined && { email }),
+    organisation,
+    organisationId,
+    subSpecialties: [],
+    conditions: [],
+    languages: [],
+    ...(isRegistered && {
+      professionalBody,
+      registrationSystem: system ?? '',
+      registrationNumber,
+      verification: { by: OPERATOR, evidence: 'Enrolled at the operator console.' }
+    })
+  }
+  const isSecond = ref !== null && (await entryByNumber(tx, ref)) !== undefined
+  const row = {
+    id,
+    accountId: id,
+    country,
+    detailsSealed: sealEntry(serviceKeys, id, details),
+    numberSystem: system,
+    numberRef: ref,
+    isSecond,
+    emailRef: email === undefined ? null : emailRef(serviceKeys.lookup, email),
+    onSpecialistRegister: false,
+    availableFrom: null,
+    availableUntil: null,
+    capacity: null,
+    verifiedAt: isRegistered ? enrolled.verifiedAt : null,
+    verifiedUntil: isRegistered ? enrolled.verifiedUntil : null,
+    unverifiedReason: isRegistered ? null : 'new',
+    expiryNotedAt: null,
+    version: 1,
+    createdAt: now,
+    changedAt: now
+  }
+  await insertEntry(tx, row, termsOf(details))
+  await audit.append(tx, {
+    action: 'specialist.create',
+    outcome: 'success',
+    organisationId,
+    details: { by: OPERATOR, specialist: id, account: id, verified: isRegistered }
+  })
+}
+
+/** When a verification that was made now ends, if nobody says otherwise. */
+export const verifiedUntil = (now: number): number => now + VERIFIED_DAYS_DEFAULT * DAY_MILLISECONDS
+
+/**
+ * Gives every specialist who was enrolled before there was a register an entry, so that nothing that
+ * worked stops. They count as verified when they were enrolled, and are to be verified anew within a
+ * year from now. Several processes may do it at once; stopped half-way, the next start goes on.
+ * Resolves to how many there were.
+ */
+export async function registerOldAccounts(
+  exchange: Parts & Pick<Exchange, 'database' | 'clock'>
+): Promise<number> {
+  const { database, serviceKeys } = exchange
+  let registered = 0
+  while ((await accountsWithoutEntry(database.read, 1)).length > 0) {
+    registered += await database.write(async tx => {
+      const now = exchange.clock()
+      const rows = await accountsWithoutEntry(tx, BATCH)
+      for (const { account, organisation } of rows) {
+        const { id: accountId, country, organisationId, createdAt: verifiedAt } = account
+        const profile = openProfile(serviceKeys, account)
+        const until = verifiedUntil(now)
+        await insertEnrolled(
+          tx,
+          exchange,
+          {
+            accountId,
+            country,
+            organisation,
+            organisationId,
+            profile,
+            verifiedAt,
+            verifiedUntil: until
+          },
+          now
+        )
+      }
+      return rows.length
+    })
+  }
+  return registered
+}
