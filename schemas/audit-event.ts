@@ -34,7 +34,16 @@ export const actions = [
   'keys.rewrap',
   'keys.retire',
   'data.backup',
-  'data.restore'
+  'data.restore',
+  'notice.send',
+  'notice.list',
+  'notice.preferences',
+  'webhook.create',
+  'webhook.list',
+  'webhook.rotate',
+  'webhook.remove',
+  'webhook.disable',
+  'webhook.deliveries'
 ] as const
 
 /**

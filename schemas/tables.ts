@@ -1,4 +1,5 @@
 import { lite, pg } from './drizzle.ts'
+import { noticeTables } from './notice-tables.ts'
 
 const bytea = pg.customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => 'bytea' })
 
@@ -22,6 +23,7 @@ const sqlite = {
   flag: (name: string) => lite.integer(name, { mode: 'boolean' }),
   bytes: (name: string) => lite.blob(name, { mode: 'buffer' })
 } as unknown as typeof postgres
+export type ColumnKinds = typeof postgres
 
 /**
  * Every table, once. Ids are UUIDv7 text and times are milliseconds since 1970 UTC, both made in
@@ -288,7 +290,8 @@ function define(c: typeof postgres) {
     auditCheckpoint,
     auditCosignatures,
     openDisclosures,
-    refusalCounts
+    refusalCounts,
+    ...noticeTables(c)
   }
 }
 

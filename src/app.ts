@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
@@ -24,10 +23,15 @@ import { linkPage } from './http/link-page.ts'
 import { operationRoutes, refuseWhenStopping } from './http/operations.ts'
 import { answerBadAddress, answerProblems, answerUnreadable } from './http/problems.ts'
 import { countRefusals } from './http/refusal-counts.ts'
+import { requestIds } from './http/request-ids.ts'
 import { createStreams } from './http/streams.ts'
 import { createAuthenticator } from './identity/authenticate.ts'
 import { embeddedIssuer } from './identity/issuer.ts'
 import { accountRoutes } from './identity/routes.ts'
+import { openNotices } from './notices/outbox.ts'
+import { noticeRoutes } from './notices/routes.ts'
+import { webhookRoutes } from './notices/webhooks/routes.ts'
+import { openTargets, type Resolve } from './notices/webhooks/targets.ts'
 import {
   dataPaths,
   freeDataBytes,
@@ -57,6 +61,8 @@ export interface App {
 export interface Parts {
   clock?: () => number
   blobs?: Blobs
+  /** The addresses of a name. */
+  resolve?: Resolve
 }
 
 /** Builds the whole service on a data directory that `prepareData` has made. It does not listen. */
@@ -145,6 +151,8 @@ async function openParts(
     sealPool: createSealPool(),
     links: await openLinkKeys(links, config.publicUrl, clock),
     disclosures,
+    notices: openNotices({ ...data, mail: config.mail !== undefined }),
+    targets: openTargets(config.webhookNetworks, parts.resolve),
     refusals: countRefusals(data, config.limits.refusalsPerMinuteMax),
     streams: createStreams(config.limits.streamsPerAccountMax, 'too-many-streams', takePlace),
     uploads: createStreams(config.limits.uploadsPerAccountMax, 'too-many-uploads', takePlace),
@@ -231,16 +239,6 @@ function createFastify(config: Config, log: FastifyBaseLogger): FastifyInstance 
   return fastify
 }
 
-/** Ids that no two requests share: a random part for this run, and a count. */
-function requestIds(): () => string {
-  const run = randomBytes(6).toString('base64url')
-  let count = 0
-  return () => {
-    count += 1
-    return `${run}-${count.toString(36)}`
-  }
-}
-
 async function mountAreas(fastify: FastifyInstance, exchange: Exchange, config: Config) {
   const { issuer: signingKeys } = await readSigningKeys(config)
   const issuer = embeddedIssuer(exchange, signingKeys)
@@ -260,6 +258,8 @@ async function mountAreas(fastify: FastifyInstance, exchange: Exchange, config: 
   await app.register(reviewRoutes(exchange, guarded))
   await app.register(auditRoutes(exchange, guarded))
   await app.register(reportRoutes(exchange, guarded))
+  await app.register(noticeRoutes(exchange, guarded))
+  await app.register(webhookRoutes(exchange, guarded))
   await app.register(logRoutes(exchange))
   await app.register(fhirRoutes(exchange, guarded))
 }

@@ -30,6 +30,7 @@ const table = {
   'event-not-found': [404, 'No such event', 'Check the event id.'],
   'share-not-found': [404, 'No such share', 'Ask the sender for a new link.'],
   'account-not-found': [404, 'No such account', 'Check the account id.'],
+  'webhook-not-found': [404, 'No such webhook', 'Check the webhook id.'],
 
   // The request itself.
   'request-invalid': [400, 'Request is not valid', 'See what is wrong under problems.'],
@@ -155,6 +156,14 @@ const table = {
     'The basis for this transfer no longer holds',
     'Ask the sender to share again.'
   ],
+
+  // Webhooks.
+  'webhook-address-refused': [
+    422,
+    'This address cannot be told anything',
+    'Give a name that has public addresses only, or ask the operator to allow its network.'
+  ],
+  'too-many-webhooks': [409, 'Too many webhooks', 'Remove one that is not needed any more.'],
 
   // The service.
   'audit-unavailable': [

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import t from 'tap'
+import { webhookKinds } from '../schemas/webhook.ts'
 import { publicFace, refusalCodes } from '../src/errors.ts'
 
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
@@ -13,12 +14,19 @@ t.test('the API page lists every code with its status and title', async t => {
 })
 
 t.test('the operating page lists every setting that the code reads', async t => {
-  const sources = ['', '-s3', '-keyring'].map(part => read(`src/config${part}.ts`)).join('')
+  const sources = ['', '-s3', '-keyring', '-notices']
+    .map(part => read(`src/config${part}.ts`))
+    .join('')
   const names = sources.match(/CONSILIUM_[A-Z0-9_]+/g) ?? []
   const settings = new Set(names.filter(name => !name.endsWith('_')))
   t.ok(settings.has('CONSILIUM_S3_BUCKET'))
   const page = read('docs/operating.md')
   for (const name of settings) t.ok(page.includes(`\`${name}\``), name)
+})
+
+t.test('the page on webhooks names every kind that they can be told of', async t => {
+  const page = read('docs/webhooks.md')
+  for (const kind of webhookKinds) t.ok(page.includes(`\`${kind}\``), kind)
 })
 
 t.test('every file that the README names exists', async t => {

@@ -14,7 +14,13 @@ await exchange.client('auditor').token()
 /** The caller each route is for, who would be let in if the ids were right. */
 function rightCaller(route: string): PersonName {
   const word = table[route]?.expected.indexOf('yes') ?? 0
-  return word === 4 ? 'specialistGb' : word === 6 ? 'auditor' : 'clinician'
+  return word === 4
+    ? 'specialistGb'
+    : word === 6
+      ? 'auditor'
+      : word === 8
+        ? 'administrator'
+        : 'clinician'
 }
 
 /** What a caller is told who names something that is not there, by the parameter that is wrong. */

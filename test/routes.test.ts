@@ -112,7 +112,7 @@ async function tryRoute(
   const [method = '', url = ''] = route.split(' ')
   const values = parametersOf(scene)
   // Withdrawing works once, so each caller gets a share of its own to withdraw.
-  if (method === 'DELETE')
+  if (route === 'DELETE /v1/shares/:share')
     values.share = (await shareRecords(exchange, scene.caseId, [scene.recordId])).id
   const body = bodyOf(route, scene, exchange.people.specialistGb.accountId)
   const { result, events } = await exchange.eventsOf(() =>

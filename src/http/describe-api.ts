@@ -67,7 +67,7 @@ function complete(document: Partial<OpenAPIV3.Document>): Partial<OpenAPIV3.Docu
     schemas: { ...document.components?.schemas, Problem: problem as OpenAPIV3.SchemaObject }
   }
   for (const [path, item] of Object.entries(document.paths ?? {})) {
-    for (const operation of [item?.get, item?.head, item?.post, item?.delete]) {
+    for (const operation of [item?.get, item?.head, item?.post, item?.put, item?.delete]) {
       if (operation === undefined) continue
       const file = path.endsWith('/content') ? { 200: FILE, 206: FILE } : {}
       const [success, refusal] = path.startsWith('/fhir/') ? [{ 200: FHIR }, FHIR] : [file, PROBLEM]

@@ -46,7 +46,7 @@ export async function listSpecialists(
   for (const { account, organisation } of rows) {
     if (specialists.length === limit) return { specialists, next: last }
     last = account.id
-    const profile = openProfile(exchange.serviceKeys, account)
+    const { email: _, ...profile } = openProfile(exchange.serviceKeys, account)
     if (!plain(profile.name).includes(wanted)) continue
     specialists.push({ id: account.id, ...profile, country: account.country, organisation })
   }

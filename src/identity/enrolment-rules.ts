@@ -1,5 +1,6 @@
 import { type Role, roles } from '../../schemas/account.ts'
 import { countries } from '../../schemas/countries.ts'
+import { readEmailAddress } from './email-address.ts'
 import type { Profile } from './profile.ts'
 
 /** What an operator gives about an organisation. */
@@ -17,6 +18,8 @@ export interface AccountInput {
   registrationNumber?: string | undefined
   /** Defaults to the organisation's. */
   country?: string | undefined
+  /** Where notices go; without it there are none. */
+  email?: string | undefined
 }
 
 /** Either everything is right, or each thing that is wrong in one sentence. */
@@ -64,8 +67,9 @@ export function checkAccount(
   // Without its organisation there is no default, and the organisation is a problem of its own.
   const country = ownCountry === undefined ? '' : checkCountry(ownCountry, problems)
   const registration = checkRegistration(input, role, problems)
+  const email = checkEmail(input.email, problems)
   if (problems.length > 0 || role === undefined) return { problems }
-  return { value: { role, country, profile: { name, ...registration } } }
+  return { value: { role, country, profile: { name, ...registration, ...email } } }
 }
 
 /** Who treats or reviews is known by the register that lets them practise. */
@@ -73,7 +77,7 @@ function checkRegistration(
   input: AccountInput,
   role: Role | undefined,
   problems: string[]
-): Omit<Profile, 'name'> {
+): Pick<Profile, 'professionalBody' | 'registrationNumber'> {
   const required = role === 'clinician' || role === 'specialist'
   const body = clean(input.professionalBody)
   const number = clean(input.registrationNumber)?.toUpperCase()
@@ -91,6 +95,14 @@ function checkRegistration(
   const digits = GMC_NUMBER.exec(number)?.[1]
   if (digits === undefined) problems.push('The registration number must be 7 digits for the GMC.')
   return { professionalBody: 'GMC', registrationNumber: digits ?? '' }
+}
+
+function checkEmail(text: string | undefined, problems: string[]): Pick<Profile, 'email'> {
+  const given = clean(text)
+  if (given === undefined) return {}
+  const email = readEmailAddress(given)
+  if (email === undefined) problems.push('The e-mail address is not one that notices can go to.')
+  return email === undefined ? {} : { email }
 }
 
 function checkCountry(text: string, problems: string[]): string {

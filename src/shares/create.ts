@@ -11,6 +11,7 @@ import type { Caller } from '../identity/principal.ts'
 import { aboutRecord, recordsById } from '../records/record.ts'
 import { insertShare } from './queries.ts'
 import { aboutShare, type ShareRow, sealTerms } from './share.ts'
+import { tellSpecialist } from './tell.ts'
 import { safeguardEnds, transferBasis } from './transfer.ts'
 
 const HOUR_MILLISECONDS = 3_600_000
@@ -64,6 +65,7 @@ export async function createShare(
       ...actedBy(caller, { ...terms, specialist: specialist.id, records: wanted.records }),
       ...aboutShare(row, found)
     })
+    await tellSpecialist(exchange, tx, row, 'share-created', expiresAt)
   })
   return { id, link, notBefore: timestamp(notBefore), expiresAt: timestamp(expiresAt), transfer }
 }

@@ -8,6 +8,7 @@ import { type Page, pageOf } from '../http/page.ts'
 import type { Caller } from '../identity/principal.ts'
 import { findShare, findShareRecords, pageOfShares, revokeRow } from './queries.ts'
 import { aboutShare, openTerms, type ShareRow, viewShare } from './share.ts'
+import { tellSpecialist } from './tell.ts'
 
 /** Shares of the caller's organisation, newest first; with `caseId` only those of that case. */
 export async function listShares(
@@ -59,6 +60,7 @@ export async function revokeShare(
       ...actedBy(caller),
       ...aboutShare(revoked, found)
     })
+    await tellSpecialist(exchange, tx, revoked, 'share-revoked')
     return revoked
   })
   return viewSent(exchange, caller, row)

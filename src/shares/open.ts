@@ -18,6 +18,7 @@ import {
 import type { Access } from '../records/serve.ts'
 import { countOpening, findShare, findShareHeld, findShareRecords } from './queries.ts'
 import { aboutHiddenShare, aboutShare, openTerms, type ShareRow, stateOf } from './share.ts'
+import { tellSender } from './tell.ts'
 import { transferHolds } from './transfer.ts'
 
 const HOUR_MILLISECONDS = 3_600_000
@@ -56,6 +57,7 @@ export async function openLink(
       ...actedBy(caller, { opening: counted.openings }),
       ...aboutShare(counted, found)
     })
+    if (counted.openings === 1) await tellSender(exchange, tx, counted, 'share-opened')
     return counted
   })
   const records = await sharedRecords(exchange, opened, found)

@@ -7,7 +7,7 @@ import { canonicalContext, openBox, sealBox } from '../sealing/keys.ts'
 import type { ShareRow } from './queries.ts'
 
 export type { ShareRow } from './queries.ts'
-export { findShareRecords, pageOfShares } from './queries.ts'
+export { findShare, findShareRecords, pageOfShares } from './queries.ts'
 
 /** What a share keeps sealed under the key of its case. */
 export interface ShareTerms {

@@ -16,6 +16,8 @@ import {
 import { type ShareState, shareStates } from './table.ts'
 
 const HOUR = 3_600_000
+/** By its address, so that no test depends on a name. Nothing is ever sent to it. */
+const PUBLIC_RECEIVER = 'https://8.8.8.8/hook'
 
 /** One case of City Hospital with one record, shared with `specialistGb` in every state. */
 export interface Scene {
@@ -24,6 +26,7 @@ export interface Scene {
   objectId: string
   /** An event of City Hospital. */
   eventId: string
+  webhookId: string
   shares: Record<ShareState, ShareMade>
 }
 
@@ -47,8 +50,12 @@ export async function setScene(exchange: TestExchange): Promise<Scene> {
   await clinician.json('DELETE', `/v1/shares/${revoked.id}`)
   const live = await share()
   const [created] = await exchange.auditEvents({ action: 'case.create', caseId })
+  const { id: webhookId }: { id: string } = await exchange
+    .client('administrator')
+    .json('POST', '/v1/webhooks', { url: PUBLIC_RECEIVER })
   return {
     caseId,
+    webhookId,
     recordId: record.id,
     objectId: String(record.objects[0]?.id),
     eventId: String(created?.id),
@@ -69,12 +76,13 @@ export function pathOf(url: string, values: Record<string, string>): string {
 
 /** The parameters of every route, as they are in the scene. */
 export function parametersOf(scene: Scene, state: ShareState = 'live'): Record<string, string> {
-  const { caseId, recordId, objectId, eventId, shares } = scene
+  const { caseId, recordId, objectId, eventId, webhookId, shares } = scene
   return {
     case: caseId,
     record: recordId,
     object: objectId,
     event: eventId,
+    webhook: webhookId,
     share: shares[state].id
   }
 }
@@ -94,6 +102,8 @@ export function bodyOf(
     'POST /v1/cases/:case/records': recordForm({ files: [numberedText(100)] }),
     'POST /v1/cases/:case/shares': { specialist, records: [scene.recordId], purpose: PURPOSE },
     'POST /v1/links/open': { link: scene.shares[state].link },
+    'PUT /v1/account/notices': { reminders: true },
+    'POST /v1/webhooks': { url: PUBLIC_RECEIVER },
     'POST /v1/audit/events/search': {},
     'POST /v1/audit/events/export': {},
     'POST /v1/audit/questions/patient': { patient: identifier },

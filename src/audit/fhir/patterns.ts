@@ -102,6 +102,8 @@ const running = (subtype: Coding): Pattern => ({
   action: 'E'
 })
 
+const configured: Pattern = { ...running(subtypes.configured), type: types.alert }
+
 const table: Record<Action, Pattern> = {
   'service.start': running(subtypes.start),
   'service.stop': running(subtypes.stop),
@@ -135,7 +137,16 @@ const table: Record<Action, Pattern> = {
   'keys.rewrap': { ...running(subtypes.configured), type: types.alert, action: 'U' },
   'keys.retire': { ...running(subtypes.configured), type: types.alert, action: 'D' },
   'data.backup': { ...running(subtypes.archive), type: types.export, action: 'R' },
-  'data.restore': { ...running(subtypes.restore), action: 'C' }
+  'data.restore': { ...running(subtypes.restore), action: 'C' },
+  'notice.send': running(subtypes.transmit),
+  'notice.list': query,
+  'notice.preferences': { ...configured, action: 'U' },
+  'webhook.create': { ...configured, action: 'C' },
+  'webhook.list': query,
+  'webhook.rotate': { ...configured, action: 'U' },
+  'webhook.remove': { ...configured, action: 'D' },
+  'webhook.disable': { ...configured, action: 'U' },
+  'webhook.deliveries': query
 }
 
 /**
