@@ -102,23 +102,25 @@ function deliveries(
   pace: Pace
 ): () => Promise<void> {
   const { database, clock } = parts
-  const own = new Set<Promise<void>>()
+  const own = new Map<string, Promise<void>>()
   let restUntil = 0
   const mayGoOn = () => !signals.stopping.aborted && performance.now() >= restUntil
 
   function begin(row: NoticeRow): void {
     const delivery = deliverOne(parts, channel, row, signals.cutting).then(attempt => {
-      for (const set of [own, underWay]) set.delete(delivery)
+      own.delete(row.id)
+      underWay.delete(delivery)
       if (attempt.result !== 'later' || attempt.all !== true) return
       restUntil = performance.now() + (pace.restMilliseconds ?? REST_MILLISECONDS)
     })
-    for (const set of [own, underWay]) set.add(delivery)
+    own.set(row.id, delivery)
+    underWay.add(delivery)
   }
 
   return async () => {
-    await leases.takeBack(channel)
+    await leases.takeBack(channel, new Set(own.keys()))
     while (mayGoOn()) {
-      if (own.size >= AT_ONCE_MAX) await Promise.race(own)
+      if (own.size >= AT_ONCE_MAX) await Promise.race(own.values())
       const [due] = await isAnyDue(database.read, { channel, now: clock() })
       if (due === undefined || !mayGoOn()) return
       const limit = AT_ONCE_MAX - own.size

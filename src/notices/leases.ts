@@ -1,6 +1,6 @@
 import type { Channel } from '../../schemas/notice.ts'
 import type { Exchange } from '../exchange.ts'
-import { isAnyOverdue, otherLeases, takeBack } from './queries.ts'
+import { lapsedLeases, otherLeases, takeBack } from './queries.ts'
 
 /** How long a process may have a notice. Longer than any attempt may take (`mailPatience`). */
 const LEASE_MILLISECONDS = 12 * 60_000
@@ -13,8 +13,11 @@ const MISSED_MILLISECONDS = 15_000
 export interface Leases {
   /** Until when a notice that is taken now may be kept, in milliseconds UTC. */
   until(): number
-  /** Takes back what runs that ended had, and what anybody had for longer than the lease. */
-  takeBack(channel: Channel): Promise<void>
+  /**
+   * Takes back what runs that ended had, and what anybody had for longer than the lease. Not what is
+   * under way here: it ends by itself, and a clock that was put forward must not send it twice.
+   */
+  takeBack(channel: Channel, underWay: ReadonlySet<string>): Promise<void>
 }
 
 /**
@@ -47,11 +50,13 @@ export function openLeases(
 
   return {
     until: () => clock() + leaseMilliseconds,
-    async takeBack(channel) {
+    async takeBack(channel, underWay) {
       const gone = await goneRuns(channel)
       const now = clock()
-      if (gone.length === 0 && !(await isAnyOverdue(database.read, channel, now))) return
-      const taken = await database.write(tx => takeBack(tx, channel, gone, now))
+      const lapsed = await lapsedLeases(database.read, channel, gone, now)
+      const ids = lapsed.filter(id => !underWay.has(id))
+      if (ids.length === 0) return
+      const taken = await database.write(tx => takeBack(tx, ids, gone, now))
       for (const run of gone) missed.delete(run)
       if (taken > 0) log.warn({ channel, taken }, 'notices of an ended process are taken up again')
     }

@@ -22,6 +22,8 @@ type InsertValues = Omit<
 > & { now: number }
 
 const p = sql.placeholder
+/** Notices taken back in one go. */
+const LAPSED_MAX = 100
 
 /** Stores nothing when there is one of this event for this recipient. */
 export const insertNotice = prepared<InsertValues, unknown>(q => {
@@ -162,23 +164,26 @@ export async function otherLeases(queries: Queries, channel: Channel, own: strin
   return rows.flatMap(({ run }) => (run === null ? [] : [run]))
 }
 
-/** Whether some notice is in the hands of a process whose time for it is over. */
-export async function isAnyOverdue(queries: Queries, channel: Channel, now: number) {
+/** Ids of notices in the hands of a process whose time for them is over, or which has ended. */
+export async function lapsedLeases(
+  queries: Queries,
+  channel: Channel,
+  gone: string[],
+  now: number
+): Promise<string[]> {
   const { notices } = queries.tables
   const rows = await queries
     .select({ id: notices.id })
     .from(notices)
-    .where(
-      and(eq(notices.channel, channel), eq(notices.state, 'sending'), lte(notices.leaseUntil, now))
-    )
-    .limit(1)
-  return rows.length > 0
+    .where(and(eq(notices.channel, channel), hasLapsed(queries, gone, now)))
+    .limit(LAPSED_MAX)
+  return rows.map(({ id }) => id)
 }
 
-/** Takes notices back from runs that ended, and from whoever had longer than the lease. */
+/** Lets these be taken again, unless their lease is another by now. */
 export async function takeBack(
   tx: Queries,
-  channel: Channel,
+  ids: string[],
   gone: string[],
   now: number
 ): Promise<number> {
@@ -186,18 +191,15 @@ export async function takeBack(
   const rows = await tx
     .update(notices)
     .set({ state: 'waiting', code: 'interrupted', nextAt: now, leaseRun: null, leaseUntil: null })
-    .where(
-      and(
-        eq(notices.channel, channel),
-        eq(notices.state, 'sending'),
-        or(
-          lte(notices.leaseUntil, now),
-          gone.length > 0 ? inArray(notices.leaseRun, gone) : undefined
-        )
-      )
-    )
+    .where(and(inArray(notices.id, ids), hasLapsed(tx, gone, now)))
     .returning({ id: notices.id })
   return rows.length
+}
+
+function hasLapsed(queries: Queries, gone: string[], now: number) {
+  const { notices } = queries.tables
+  const isGone = gone.length > 0 ? inArray(notices.leaseRun, gone) : undefined
+  return and(eq(notices.state, 'sending'), or(lte(notices.leaseUntil, now), isGone))
 }
 
 /** Removes at most `limit` notices that ended before this moment. */

@@ -41,14 +41,14 @@ async function noticeSome({ database, clock, notices }: Parts, stage: Stage): Pr
   const now = clock()
   const until = now + stage.hoursBefore * HOUR_MILLISECONDS
   return database.write(async tx => {
-    const mark = await readMark(tx, stage.name, until)
-    if (mark.at >= until) return false
+    const mark = await readMark(tx, stage.name, until + 1)
+    if (mark.at > until) return false
     const rows = await sharesEndingAfter(tx, mark, until, SHARES_MAX)
     const last = rows.at(-1)
     const isFull = rows.length === SHARES_MAX && last !== undefined
     const next: Mark = isFull
       ? { at: last.expiresAt, shareId: last.id }
-      : { at: until, shareId: '' }
+      : { at: until + 1, shareId: '' }
     if (!(await moveMark(tx, stage.name, mark, next))) return true
     for (const row of rows) {
       if (!isWorthTelling(stage, row, now)) continue

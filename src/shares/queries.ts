@@ -103,7 +103,7 @@ export function pageOfShares(
     .limit(filter.limit)
 }
 
-/** How far the shares have been looked through in the order of their ends. */
+/** How far the shares have been looked through: those that end before it, and at it up to this id. */
 export interface Mark {
   at: number
   shareId: string
@@ -131,7 +131,7 @@ export async function moveMark(tx: Queries, name: string, from: Mark, to: Mark):
   return moved.length > 0
 }
 
-/** Shares that are not withdrawn and end after the mark and until this moment, the first ones first. */
+/** Shares that are not withdrawn and end at or after the mark and until this moment, the first first. */
 export function sharesEndingAfter(
   queries: Queries,
   mark: Mark,

@@ -26,7 +26,7 @@ export interface MailServer {
 /** What a server does otherwise than take everything. Each may throw, or wait. */
 export interface MailHabits {
   /** Of a recipient, or a whole message: an answer such as `550 no such user`. */
-  recipient?: (address: string) => string | undefined
+  recipient?: (address: string) => Promise<string | undefined> | string | undefined
   message?: (turn: number) => Promise<string | undefined> | string | undefined
   connect?: () => string | undefined
   login?: { user: string; pass: string }
@@ -73,8 +73,8 @@ export async function startMailServer(t: Test, habits: MailHabits = {}): Promise
       const right = user === username && pass === password
       done(right ? null : new Answer('535 no'), right ? { user: username } : undefined)
     },
-    onRcptTo({ address }, _session, done) {
-      done(answer(habits.recipient?.(address)))
+    async onRcptTo({ address }, _session, done) {
+      done(answer(await habits.recipient?.(address)))
     },
     onData(stream, session, done) {
       const parts: Buffer[] = []
