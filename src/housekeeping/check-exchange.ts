@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
-import { eq } from '../../schemas/drizzle.ts'
+import { eq, isNotNull, isNull } from '../../schemas/drizzle.ts'
 import type { Receipt } from '../audit/receipt.ts'
 import { verifyDirectory } from '../audit/verify/directory.ts'
 import { FAULTS_TOLD_MAX, tellFindings } from '../audit/verify/findings.ts'
 import { knownCase, openCaseDetails, openCaseKey } from '../cases/case.ts'
 import type { Exchange } from '../exchange.ts'
 import { openProfile } from '../identity/profile.ts'
+import { openRecipient } from '../notices/outbox.ts'
+import { openWebhook } from '../notices/webhooks/webhook.ts'
 import { openContent } from '../records/content.ts'
 import {
   findObjects,
@@ -45,6 +47,7 @@ export async function checkExchange(exchange: Parts): Promise<Faults> {
     const blobs = new Set<string>()
     bytes = await checkCases(exchange, disclosure.receipt, faults, blobs)
     await checkShares(exchange, faults)
+    await checkNotices(exchange, faults)
     await checkLog(exchange, faults, disclosure.receipt.eventId)
     for await (const { name } of exchange.blobs.list()) {
       if (!blobs.has(name)) faults.push(`Blob ${name} belongs to no object.`)
@@ -157,6 +160,23 @@ async function checkShares({ database, keyring }: Parts, faults: Faults): Promis
         throw new Error('it names no record, or one of another case')
       }
     })
+  }
+}
+
+/** What waits for somebody without an account, and where systems are told. */
+async function checkNotices({ database, serviceKeys }: Parts, faults: Faults): Promise<void> {
+  const { notices, webhooks } = database.read.tables
+  const waiting = await database.read
+    .select({ id: notices.id, recipientSealed: notices.recipientSealed })
+    .from(notices)
+    .where(isNotNull(notices.recipientSealed))
+  for (const { id, recipientSealed } of waiting) {
+    if (recipientSealed === null) continue
+    await look(faults, `Notice ${id}`, () => openRecipient(serviceKeys, { id, recipientSealed }))
+  }
+  const used = await database.read.select().from(webhooks).where(isNull(webhooks.removedAt))
+  for (const row of used) {
+    await look(faults, `Webhook ${row.id}`, () => openWebhook(serviceKeys, row, 0))
   }
 }
 

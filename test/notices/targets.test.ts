@@ -172,6 +172,29 @@ t.test('a network of the operator is allowed, and nothing beside it', async t =>
   await t.rejects(targets.check(new URL('http://inside.example/')), { code: 'target-refused' })
 })
 
+t.test('however wide a network of the operator is, some addresses are never in it', async t => {
+  const targets = openTargets([
+    '169.0.0.0/8',
+    '168.0.0.0/8',
+    '100.0.0.0/8',
+    '192.0.0.0/8',
+    'fd00::/8',
+    'fe00::/8'
+  ])
+  for (const address of [
+    '169.254.169.254',
+    '168.63.129.16',
+    '100.100.100.200',
+    '192.0.0.192',
+    '[fd00:ec2::254]',
+    '[fe80::1]'
+  ]) {
+    const refused = targets.check(new URL(`https://${address}/`))
+    await t.rejects(refused, { code: 'target-refused' }, address)
+  }
+  t.match(await targets.check(new URL('https://[fd00::1]/')), { address: 'fd00::1' })
+})
+
 t.test('a delivery is signed so that the receiver can check it', async t => {
   const receiver = await startReceiver(t, 'https')
   const [secret, older] = [newSecret(), newSecret()]

@@ -72,6 +72,24 @@ const NOT_PUBLIC_V6: [string, number][] = [
   ['3fff::', 20]
 ]
 
+/**
+ * What no setting of the operator's allows: where clouds tell a machine its credentials, link-local
+ * (RFC 3927; RFC 4291, section 2.5.6), and groups of machines.
+ */
+const NEVER_V4: [string, number][] = [
+  ['0.0.0.0', 8],
+  ['100.100.100.200', 32],
+  ['168.63.129.16', 32],
+  ['169.254.0.0', 16],
+  ['192.0.0.192', 32],
+  ['224.0.0.0', 3]
+]
+const NEVER_V6: [string, number][] = [
+  ['fd00:ec2::254', 128],
+  ['fe80::', 10],
+  ['ff00::', 8]
+]
+
 function blockList(v4: [string, number][], v6: [string, number][]): BlockList {
   const list = new BlockList()
   for (const [network, bits] of v4) list.addSubnet(network, bits, 'ipv4')
@@ -81,6 +99,10 @@ function blockList(v4: [string, number][], v6: [string, number][]): BlockList {
 
 const notPublic = blockList(NOT_PUBLIC_V4, NOT_PUBLIC_V6)
 const global = blockList([], [GLOBAL_V6])
+const never = blockList(NEVER_V4, NEVER_V6)
+
+const isIn = (list: BlockList, address: string): boolean =>
+  isIP(address) !== 0 && list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
 
 /**
  * Whether an address is that of one host on the public internet. A form of IPv6 in which an IPv4
@@ -109,8 +131,7 @@ export function openTargets(networks: string[], resolve: Resolve = systemResolve
     const isV6 = isIP(network) === 6
     allowed.addSubnet(network, Number(bits ?? (isV6 ? 128 : 32)), isV6 ? 'ipv6' : 'ipv4')
   }
-  const isAllowed = (address: string) =>
-    isIP(address) !== 0 && allowed.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+  const isAllowed = (address: string) => isIn(allowed, address) && !isIn(never, address)
   const mayGo = (address: string) => isPublicAddress(address) || isAllowed(address)
 
   return {
