@@ -19,6 +19,7 @@ const person = {
 export const AccountView = Type.Object(
   {
     ...person,
+    email: Type.Optional(Type.String({ description: 'Where notices go.' })),
     role: Type.Enum(roles),
     organisation: Type.Object({
       id: Id,

@@ -67,7 +67,16 @@ export const actions = [
   'invitation.list',
   'invitation.resend',
   'invitation.withdraw',
-  'invitation.accept'
+  'invitation.accept',
+  'notice.send',
+  'notice.list',
+  'notice.preferences',
+  'webhook.create',
+  'webhook.list',
+  'webhook.rotate',
+  'webhook.remove',
+  'webhook.disable',
+  'webhook.deliveries'
 ] as const
 
 /**

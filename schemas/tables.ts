@@ -1,5 +1,6 @@
 import { auditTables } from './audit-tables.ts'
 import { type Columns, postgres, sqlite } from './columns.ts'
+import { noticeTables } from './notice-tables.ts'
 import { registerTables } from './register-tables.ts'
 import { requestTables } from './request-tables.ts'
 import { uploadTables } from './upload-tables.ts'
@@ -211,7 +212,8 @@ function define(c: Columns) {
     ...registerTables(c),
     ...auditTables(c),
     openDisclosures,
-    refusalCounts
+    refusalCounts,
+    ...noticeTables(c)
   }
 }
 

@@ -19,6 +19,8 @@ import { answerBadAddress, answerProblems, answerUnreadable } from './http/probl
 import { countRefusals } from './http/refusal-counts.ts'
 import { requestIds } from './http/request-ids.ts'
 import { createStreams } from './http/streams.ts'
+import { openNotices } from './notices/outbox.ts'
+import { openTargets, type Resolve } from './notices/webhooks/targets.ts'
 import {
   dataPaths,
   freeDataBytes,
@@ -49,6 +51,8 @@ export interface App {
 export interface Parts {
   clock?: () => number
   blobs?: Blobs
+  /** The addresses of a name. */
+  resolve?: Resolve
 }
 
 /** Builds the whole service on a data directory that `prepareData` has made. It does not listen. */
@@ -142,6 +146,8 @@ async function openParts(
     links: await openLinkKeys(links, config.publicUrl, clock),
     invitationLinks: await openInvitationLinks(links, config.publicUrl, clock),
     disclosures,
+    notices: openNotices({ ...data, mail: config.mail !== undefined }),
+    targets: openTargets(config.webhookNetworks, parts.resolve),
     refusals: countRefusals(data, config.limits.refusalsPerMinuteMax),
     streams: createStreams(config.limits.streamsPerAccountMax, 'too-many-streams', takePlace),
     uploads: createStreams(config.limits.uploadsPerAccountMax, 'too-many-uploads', takePlace),

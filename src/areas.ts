@@ -12,6 +12,8 @@ import { linkPages } from './http/link-page.ts'
 import { createAuthenticator, tokenVerifier } from './identity/authenticate.ts'
 import { embeddedIssuer } from './identity/issuer.ts'
 import { accountRoutes } from './identity/routes.ts'
+import { noticeRoutes } from './notices/routes.ts'
+import { webhookRoutes } from './notices/webhooks/routes.ts'
 import { readSigningKeys } from './open-data.ts'
 import { recordRoutes } from './records/routes.ts'
 import { invitationRoutes } from './register/invitation-routes.ts'
@@ -41,7 +43,9 @@ export async function mountAreas(fastify: FastifyInstance, exchange: Exchange, c
     caseRoutes,
     recordRoutes,
     draftRoutes,
-    uploadRoutes
+    uploadRoutes,
+    noticeRoutes,
+    webhookRoutes
   ]) {
     await app.register(routes(exchange, guarded))
   }

@@ -1,10 +1,11 @@
 import { readFileSync, statSync } from 'node:fs'
-import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import type { Witness } from './audit/tree/witness.ts'
 import { type KeyringSettings, readKeyring } from './config-keyring.ts'
 import { type Limits, readLimits } from './config-limits.ts'
+import { isRange, list } from './config-lists.ts'
+import { type MailSettings, readMail, readWebhookNetworks } from './config-notices.ts'
 import { readS3, type S3Settings } from './config-s3.ts'
 import { readScan, type ScanSettings } from './config-scan.ts'
 
@@ -32,6 +33,10 @@ export interface Config {
   keyring: KeyringSettings
   /** Who looks for malware; nobody when undefined. */
   scan: ScanSettings | undefined
+  /** Where e-mail goes; without it no notice leaves. */
+  mail: MailSettings | undefined
+  /** Addresses or CIDR ranges that webhooks may go to although they are not public. */
+  webhookNetworks: string[]
   limits: Limits
 }
 
@@ -95,6 +100,8 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   const s3 = readS3(env, limits.objectBytesMax, problems)
   const keyring = readKeyring(env, problems)
   const scan = readScan(env, number, problems)
+  const mail = readMail(env, problems)
+  const webhookNetworks = readWebhookNetworks(env, problems)
   if (limits.shareHoursDefault > limits.shareHoursMax) {
     problems.push('CONSILIUM_SHARE_HOURS_DEFAULT must not be above CONSILIUM_SHARE_HOURS_MAX.')
   }
@@ -113,6 +120,8 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     s3,
     keyring,
     scan,
+    mail,
+    webhookNetworks,
     limits: Object.freeze(limits)
   })
 }
@@ -201,18 +210,4 @@ function readPublicUrl(
     problems.push('CONSILIUM_URL must be an origin: no path, query or user.')
   }
   return url.origin
-}
-
-/** An address, alone or with the length of a network prefix (RFC 4632, section 3.1). */
-function isRange(text: string): boolean {
-  const [, address = '', bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
-  const family = isIP(address)
-  return family !== 0 && Number(bits ?? 0) <= (family === 4 ? 32 : 128)
-}
-
-function list(text: string | undefined): string[] {
-  return (text ?? '')
-    .split(',')
-    .map(entry => entry.trim())
-    .filter(entry => entry !== '')
 }

@@ -38,6 +38,7 @@ const table = {
   'draft-not-found': [404, 'No such draft', 'Check the draft id; a draft ends after some days.'],
   'upload-not-found': [404, 'No such upload', 'Begin a new upload into the draft.'],
   'account-not-found': [404, 'No such account', 'Check the account id.'],
+  'webhook-not-found': [404, 'No such webhook', 'Check the webhook id.'],
 
   // The request itself.
   'request-invalid': [400, 'Request is not valid', 'See what is wrong under problems.'],
@@ -172,6 +173,13 @@ const table = {
 
   // The register of specialists, and invitations to it.
   ...registerRefusals,
+  // Webhooks.
+  'webhook-address-refused': [
+    422,
+    'This address cannot be told anything',
+    'Give a name that has public addresses only, or ask the operator to allow its network.'
+  ],
+  'too-many-webhooks': [409, 'Too many webhooks', 'Remove one that is not needed any more.'],
 
   // The service.
   'audit-unavailable': [

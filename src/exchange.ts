@@ -9,6 +9,8 @@ import type { Limits } from './config.ts'
 import type { Database } from './database/database.ts'
 import type { RefusalCounter } from './http/refusal-counter.ts'
 import type { Streams } from './http/streams.ts'
+import type { Notices } from './notices/outbox.ts'
+import type { Targets } from './notices/webhooks/targets.ts'
 import type { InspectPool } from './records/inspect/inspect-pool.ts'
 import type { Scanner } from './records/scan/scanner.ts'
 import type { Keyring } from './sealing/keyrings/keyring.ts'
@@ -49,6 +51,10 @@ export interface Exchange {
   tree: LogTree
   logGuard: LogGuard
   disclosures: Disclosures
+  /** Tells people, and systems of theirs, of what happens. */
+  notices: Notices
+  /** Says where webhooks may go. */
+  targets: Targets
   /** Downloads under way. */
   streams: Streams
   /** Uploads under way. */

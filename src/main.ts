@@ -2,6 +2,9 @@ import { buildApp } from './app.ts'
 import { ConfigError, readConfig } from './config.ts'
 import { cleanUp } from './housekeeping/clean-up.ts'
 import { createLogger } from './log.ts'
+import { deliverNotices } from './notices/deliver.ts'
+import { openMailer } from './notices/mailer.ts'
+import { openPost } from './notices/webhooks/post.ts'
 import { prepareData, sharedHours } from './open-data.ts'
 import { scanWaiting } from './records/scan/background.ts'
 import { tellScanner } from './records/scan/tell-scanner.ts'
@@ -27,14 +30,19 @@ async function main(): Promise<void> {
   const housekeeping = cleanUp(app.exchange, sharedHours(config))
   await tellScanner(app.exchange.scanner, log)
   const scanning = scanWaiting(app.exchange)
+  if (config.mail === undefined) log.warn('no e-mail is configured: no notice leaves')
+  const notices = deliverNotices({
+    ...app.exchange,
+    sendMail: config.mail && openMailer(config.mail),
+    postWebhook: openPost(app.exchange.targets)
+  })
 
   let stopping = false
   const stop = async () => {
     if (stopping) return
     stopping = true
     log.info('stopping')
-    await housekeeping.stop()
-    await scanning.stop()
+    await Promise.all([housekeeping.stop(), scanning.stop(), notices.stop()])
     await recordRun('service.stop').catch(() => {})
     await app.stop()
     data.release()

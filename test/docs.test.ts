@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import t from 'tap'
+import { webhookKinds } from '../schemas/webhook.ts'
 import { publicFace, refusalCodes } from '../src/errors.ts'
 import { tableLines } from './faults/fault-table.ts'
 
@@ -14,7 +15,7 @@ t.test('the API page lists every code with its status and title', async t => {
 })
 
 t.test('the operating page lists every setting that the code reads', async t => {
-  const sources = ['', '-limits', '-s3', '-scan', '-keyring']
+  const sources = ['', '-limits', '-s3', '-scan', '-keyring', '-notices']
     .map(part => read(`src/config${part}.ts`))
     .join('')
   const names = sources.match(/CONSILIUM_[A-Z0-9_]+/g) ?? []
@@ -27,6 +28,11 @@ t.test('the operating page lists every setting that the code reads', async t => 
 t.test('the operating page has the answers that the fault tests hold', async t => {
   const page = read('docs/operating.md')
   for (const line of tableLines()) t.ok(page.includes(`\n${line}\n`), line)
+})
+
+t.test('the page on webhooks names every kind that they can be told of', async t => {
+  const page = read('docs/webhooks.md')
+  for (const kind of webhookKinds) t.ok(page.includes(`\`${kind}\``), kind)
 })
 
 t.test('every file that the README names exists', async t => {

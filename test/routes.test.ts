@@ -2,26 +2,17 @@ import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import { publicFace, type RefusalCode } from '../src/errors.ts'
 import { publicly, requireRules } from '../src/http/area.ts'
-import {
-  type AuditRow,
-  shareRecords,
-  startExchange,
-  type TestExchange
-} from './helpers/exchange.ts'
+import { type AuditRow, startExchange, type TestExchange } from './helpers/exchange.ts'
+import { prepare } from './routes/prepare.ts'
 import {
   bodyOf,
   headersFor,
-  makeDraft,
-  mismatch,
-  newEntry,
-  newInvitation,
   parametersOf,
   pathOf,
   type Scene,
   setScene,
   told
 } from './routes/scene.ts'
-import { prepare } from './routes/standing.ts'
 import {
   acceptRoute,
   callers,
@@ -125,26 +116,8 @@ async function tryRoute(
 ) {
   const [method = '', url = ''] = route.split(' ')
   const values = parametersOf(scene)
-  // Some things can be done once, so each caller gets a share or a draft of its own for them.
-  if (method === 'DELETE') {
-    values.share = (await shareRecords(exchange, scene.caseId, [scene.recordId])).id
-    values.invitation = await newInvitation(exchange)
-  }
-  // An entry is changed once in each of its versions; ending a verification needs one.
-  if (/^(PUT|POST) .*:specialist/.test(route)) {
-    values.specialist = await newEntry(exchange, route.endsWith('/expire'))
-  }
-  // So does stating a reason.
-  if (url.endsWith('patient-confirmation')) {
-    values.record = await mismatch(exchange, scene.caseId)
-  }
-  if (/^(DELETE|PATCH) .*(draft|upload)|draft.*complete/.test(route)) {
-    const clinician = exchange.client('clinician')
-    const own = await makeDraft(clinician, scene.caseId, route.endsWith('complete'))
-    Object.assign(values, { draft: own.draftId, upload: own.uploadId })
-  }
-  const { caseId = scene.caseId, headers } = await prepare(route, exchange, scene.caseId)
-  values.case = caseId
+  const { headers, ...own } = await prepare(route, exchange, scene)
+  Object.assign(values, own.values)
   const body = bodyOf(route, scene, exchange.people.specialistGb.accountId)
   const { result, events } = await exchange.eventsOf(() =>
     exchange

@@ -33,8 +33,11 @@ import {
 import { assertion } from './helpers/identity.ts'
 import { intrude } from './helpers/intruder.ts'
 import { madeScan, SOMEBODY_ELSE } from './helpers/made-dicom.ts'
+import { startMailServer } from './helpers/mail-server.ts'
 import { putAnswers, putRequest, readyCase, wholeRequest } from './helpers/request.ts'
 import { scriptedClamd } from './helpers/scripted-clamd.ts'
+import { startReceiver } from './helpers/webhook-receiver.ts'
+import { deliver, mailSettings, untilEnded } from './notices/stage.ts'
 import { entryInput, invitationInput, mailOf, newKey, sendAccept } from './register/scene.ts'
 import { beginUpload, sendBegin, sendPatch, TUS } from './uploads/tus.ts'
 
@@ -44,6 +47,8 @@ const CONTENT = 'Findings: the heron stands in the reeds at dawn.\n'.repeat(3000
 const HEADER_NAME = 'FIRECREST^Aurelia'
 const HEADER_NUMBER = 'RX9-5550131'
 const REASON = 'Registered under another name at the scanner in May.'
+/** Addresses of webhooks often hold a key. */
+const HOOK_PATH = 'hooks/kingfisher-7731'
 const REFERENCE = 'IDTA-CITY-BOSTON-2026-77'
 const OVERRIDE = 'The avocet board sits tomorrow'
 const CLOSING = 'The dotterel went home'
@@ -96,7 +101,10 @@ function personal(exchange: TestExchange): Secrets {
     'evidence of a verification': EVIDENCE,
     'number in the register': '1234567893'
   }
-  for (const { name } of Object.values(exchange.people)) words[name] = name
+  for (const { name, email = '' } of Object.values(exchange.people)) {
+    words[name] = name
+    words[`address of ${name}`] = email
+  }
   return new Map(Object.entries(words).map(([label, word]) => [label, [Buffer.from(word)]]))
 }
 
@@ -234,6 +242,8 @@ async function live(exchange: TestExchange) {
   await openShare(specialist, share.link)
   await specialist.send('GET', `/v1/shares/${share.id}/records/${record.id}/content`)
   await specialist.send('GET', `/v1/shares/${share.id}`)
+  const other = await shareRecords(exchange, caseId, [record.id])
+  await clinician.json('DELETE', `/v1/shares/${other.id}`)
 
   const copied = await pseudonymised(exchange, caseId, held)
 
@@ -392,8 +402,22 @@ t.test('no key, no token and no name is anywhere it must not be', async t => {
   clamd.script = {
     replyTo: file => (file.includes('unclean') ? 'stream: Test.X FOUND\0' : 'stream: OK\0')
   }
-  const exchange = await startExchange(t, { env: { CONSILIUM_CLAMD: clamd.address } })
+  const mails = await startMailServer(t)
+  const receiver = await startReceiver(t)
+  const exchange = await startExchange(t, {
+    env: {
+      ...mailSettings(mails),
+      CONSILIUM_WEBHOOK_NETWORKS: '127.0.0.1',
+      CONSILIUM_CLAMD: clamd.address
+    }
+  })
+  const hook: { id: string; secret: string } = await exchange
+    .client('administrator')
+    .json('POST', '/v1/webhooks', { url: `http://127.0.0.1:${receiver.port}/${HOOK_PATH}` })
+  const delivering = deliver(t, exchange)
   const told = await live(exchange)
+  for (const channel of ['mail', 'webhook']) await untilEnded(exchange, channel)
+  await delivering.stop()
   const heard = await strangersHear(exchange, told)
   const log = await exchange.client('auditor').send('GET', '/v1/audit/events/export')
   await exchange.auditEvents()
@@ -407,7 +431,10 @@ t.test('no key, no token and no name is anywhere it must not be', async t => {
     ['link', [Buffer.from(told.token)]],
     ['signature of the link', spellings(Buffer.from(signature, 'base64url'))],
     ['access token', [Buffer.from(told.bearer)]],
-    ['client assertion', [Buffer.from(assertions)]]
+    ['client assertion', [Buffer.from(assertions)]],
+    ['webhook secret', spellings(Buffer.from(hook.secret.slice(6), 'base64'))],
+    ['webhook secret, as it is shown', [Buffer.from(hook.secret)]],
+    ['webhook address', [Buffer.from(HOOK_PATH)]]
   ])
   for (const [n, link] of told.invited.links.entries()) {
     tokens.set(`link ${n} of an invitation`, [Buffer.from(String(link.split('#')[1]))])
@@ -420,6 +447,25 @@ t.test('no key, no token and no name is anywhere it must not be', async t => {
   }
   t.ok(secret.size > 15 && tokens.size > 10)
   const all: Secrets = new Map([...names, ...secret, ...tokens])
+
+  // The link is in the mail that is for the link, and nothing else of all this is in any.
+  t.ok(mails.taken.some(({ parsed }) => parsed.text?.includes(told.share.link)))
+  t.ok(mails.taken.length >= 3 && receiver.received.length >= 3)
+  const mailed: Secrets = new Map([...all].filter(([label]) => !label.startsWith('address of')))
+  for (const { raw, parsed, recipients } of mails.taken) {
+    const isOfLink = parsed.subject === 'A case has been shared with you'
+    const whole = [raw, parsed.text, parsed.html, parsed.subject].join('\n')
+    const leaked = found(mailed, Buffer.from(whole))
+    const mayHold = isOfLink ? ['link', 'signature of the link'] : []
+    const others = leaked.filter(label => !mayHold.includes(label))
+    t.same(others, [], `the mail “${parsed.subject}”`)
+    const addresses = found(all, Buffer.from(whole)).filter(label => !mailed.has(label))
+    t.equal(addresses.length, 1, 'has its own address and no other')
+    t.equal(recipients.length, 1)
+  }
+  for (const { body, signature } of receiver.received) {
+    t.same(found(all, Buffer.from(`${body}${signature}`)), [], 'a delivery to a webhook')
+  }
 
   t.ok(exchange.logged().length > 5000, 'there is a log to search')
   t.same(found(all, Buffer.from(exchange.logged())), [], 'in the operator’s log')

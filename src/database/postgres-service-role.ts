@@ -46,7 +46,13 @@ export const SERVICE_GRANTS: Record<string, string> = {
   audit_checkpoint: 'SELECT, INSERT, UPDATE (size, note, signed_at)',
   audit_cosignatures: 'SELECT, INSERT, UPDATE (size, lines, at)',
   open_disclosures: 'SELECT, INSERT, DELETE',
-  refusal_counts: 'SELECT, INSERT, UPDATE (count), DELETE'
+  refusal_counts: 'SELECT, INSERT, UPDATE (count), DELETE',
+  webhooks:
+    'SELECT, INSERT, UPDATE (url_sealed, secret_sealed, older_secret_sealed, older_secret_until, failing_since, disabled_at, disabled_code, removed_at)',
+  notices:
+    'SELECT, INSERT, UPDATE (recipient_sealed, state, code, attempts, next_at, lease_run, lease_until, ended_at), DELETE',
+  notice_marks: 'SELECT, INSERT, UPDATE (at, share_id)',
+  notice_preferences: 'SELECT, INSERT, UPDATE (reminders, changed_at)'
 }
 
 /**

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { eq } from '../../schemas/drizzle.ts'
+import { eq, isNotNull, isNull } from '../../schemas/drizzle.ts'
 import type { Receipt } from '../audit/receipt.ts'
 import { type Known, verifyDirectory } from '../audit/verify/directory.ts'
 import {
@@ -15,6 +15,8 @@ import { openWhatIsAsked } from '../cases/stored.ts'
 import type { Queries } from '../database/database.ts'
 import type { Exchange } from '../exchange.ts'
 import { openProfile } from '../identity/profile.ts'
+import { openRecipient } from '../notices/outbox.ts'
+import { openWebhook } from '../notices/webhooks/webhook.ts'
 import { type ObjectSource, openContent } from '../records/content.ts'
 import { partsOfObject, type SealedPart } from '../records/layout.ts'
 import {
@@ -64,6 +66,7 @@ export async function checkExchange(exchange: Parts): Promise<Faults> {
     const lookAt = (what: string, at: () => unknown) => look(faults, what, at)
     bytes += await checkDrafts(exchange, receipt, lookAt, blobs)
     await checkShares(exchange, faults)
+    await checkNotices(exchange, faults)
     await checkLog(exchange, faults, disclosure.receipt.eventId)
     for await (const { name } of exchange.blobs.list()) {
       if (!blobs.has(name)) faults.push(`Blob ${name} belongs to no object.`)
@@ -243,6 +246,23 @@ async function checkCopies(queries: Queries, shareId: string, wanted: number): P
   const copies = await findCopies(queries, { shareId })
   if (copies.length !== wanted && copies.length !== 0)
     throw new Error('it lacks some of its copies')
+}
+
+/** What waits for somebody without an account, and where systems are told. */
+async function checkNotices({ database, serviceKeys }: Parts, faults: Faults): Promise<void> {
+  const { notices, webhooks } = database.read.tables
+  const waiting = await database.read
+    .select({ id: notices.id, recipientSealed: notices.recipientSealed })
+    .from(notices)
+    .where(isNotNull(notices.recipientSealed))
+  for (const { id, recipientSealed } of waiting) {
+    if (recipientSealed === null) continue
+    await look(faults, `Notice ${id}`, () => openRecipient(serviceKeys, { id, recipientSealed }))
+  }
+  const used = await database.read.select().from(webhooks).where(isNull(webhooks.removedAt))
+  for (const row of used) {
+    await look(faults, `Webhook ${row.id}`, () => openWebhook(serviceKeys, row, 0))
+  }
 }
 
 /**

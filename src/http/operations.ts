@@ -32,6 +32,8 @@ export function operationRoutes(
   const registry = measure(app, exchange)
   const keyring = keyringHealth(exchange.keyring)
   const mayRead = addressList(config.metricsReaders)
+  // What an operator may want otherwise, and what keeps nobody from being served.
+  const notes = { mail: exchange.notices.mail ? 'configured' : 'not configured: no notice leaves' }
 
   app.get('/healthz', { ...open, schema: { hide: true } }, async () => ({ status: 'ok' }))
 
@@ -43,7 +45,7 @@ export function operationRoutes(
     return reply
       .code(ready ? 200 : 503)
       .header('cache-control', 'no-store')
-      .send({ status: ready ? 'ready' : 'not ready', checks })
+      .send({ status: ready ? 'ready' : 'not ready', checks, notes })
   })
 
   app.get('/metrics', { ...open, schema: { hide: true } }, async (request, reply) => {
@@ -115,6 +117,17 @@ function measure(app: FastifyInstance, exchange: Exchange): Registry {
     registers: [registry],
     collect() {
       this.set(exchange.disclosures.unwritten())
+    }
+  })
+  new Gauge({
+    name: 'consilium_notices',
+    help: 'Notices that have not arrived, by channel and state.',
+    labelNames: ['channel', 'state'],
+    registers: [registry],
+    async collect() {
+      const counts = await exchange.notices.counts(exchange.database.read).catch(() => [])
+      this.reset()
+      for (const { channel, state, n } of counts) this.set({ channel, state }, n)
     }
   })
   const series = new Map<string, Histogram.Internal<string>>()

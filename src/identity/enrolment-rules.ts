@@ -1,6 +1,7 @@
 import { type Role, roles } from '../../schemas/account.ts'
 import { countries } from '../../schemas/countries.ts'
 import { isTimeZone } from '../calendar.ts'
+import { readEmailAddress } from './email-address.ts'
 import type { Profile } from './profile.ts'
 
 /** What an operator gives about an organisation. */
@@ -20,9 +21,10 @@ export interface AccountInput {
   name: string
   professionalBody?: string | undefined
   registrationNumber?: string | undefined
-  email?: string | undefined
   /** Defaults to the organisation's. */
   country?: string | undefined
+  /** Where notices go; without it there are none. */
+  email?: string | undefined
 }
 
 /** Either everything is right, or each thing that is wrong in one sentence. */
@@ -41,10 +43,6 @@ export const GMC_NUMBER = /^C?([0-9]{7})$/
 /** Other registers: letters, digits and the marks that national registers use between them. */
 export const REGISTRATION_NUMBER = /^[A-Z0-9][A-Z0-9 ./-]{0,39}$/
 export const CONTROL_CHARACTER = /\p{Cc}|\p{Cf}|\p{Zl}|\p{Zp}/u
-/** What mail servers take without quoting (RFC 5321, section 4.1.2), with a domain of two labels. */
-const EMAIL =
-  /^[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/i
-const EMAIL_CHARACTERS_MAX = 254
 
 export function checkOrganisation(
   input: OrganisationInput
@@ -76,15 +74,9 @@ export function checkAccount(
   // Without its organisation there is no default, and the organisation is a problem of its own.
   const country = ownCountry === undefined ? '' : checkCountry(ownCountry, problems)
   const registration = checkRegistration(input, role, problems)
-  const email = clean(input.email)
-  if (email !== undefined && !isEmail(email)) problems.push('The e-mail address is not valid.')
+  const email = checkEmail(input.email, problems)
   if (problems.length > 0 || role === undefined) return { problems }
-  return { value: { role, country, profile: { name, ...registration, ...(email && { email }) } } }
-}
-
-/** Whether mail can be sent to it as it stands: no quoting, no display name, no second address. */
-export function isEmail(text: string): boolean {
-  return text.length <= EMAIL_CHARACTERS_MAX && EMAIL.test(text) && !/^\.|\.\.|\.@/.test(text)
+  return { value: { role, country, profile: { name, ...registration, ...email } } }
 }
 
 /** Who treats or reviews is known by the register that lets them practise. */
@@ -92,7 +84,7 @@ function checkRegistration(
   input: AccountInput,
   role: Role | undefined,
   problems: string[]
-): Omit<Profile, 'name'> {
+): Pick<Profile, 'professionalBody' | 'registrationNumber'> {
   const required = role === 'clinician' || role === 'specialist'
   const body = clean(input.professionalBody)
   const number = clean(input.registrationNumber)?.toUpperCase()
@@ -110,6 +102,14 @@ function checkRegistration(
   const digits = GMC_NUMBER.exec(number)?.[1]
   if (digits === undefined) problems.push('The registration number must be 7 digits for the GMC.')
   return { professionalBody: 'GMC', registrationNumber: digits ?? '' }
+}
+
+function checkEmail(text: string | undefined, problems: string[]): Pick<Profile, 'email'> {
+  const given = clean(text)
+  if (given === undefined) return {}
+  const email = readEmailAddress(given)
+  if (email === undefined) problems.push('The e-mail address is not one that notices can go to.')
+  return email === undefined ? {} : { email }
 }
 
 function checkCountry(text: string, problems: string[]): string {

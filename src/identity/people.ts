@@ -32,6 +32,20 @@ export async function describeSender(
   return { organisation: row.organisation, clinician: openProfile(keys, row.account).name }
 }
 
+/** Where notices to an account go, if anywhere; undefined when it is disabled or not there. */
+export async function contactOf(
+  queries: Queries,
+  keys: Pick<ServiceKeys, 'directory'>,
+  accountId: string
+): Promise<{ email: string | undefined } | undefined> {
+  const { accounts } = queries.tables
+  const [row] = await queries
+    .select()
+    .from(accounts)
+    .where(and(eq(accounts.id, accountId), isNull(accounts.disabledAt)))
+  return row === undefined ? undefined : { email: openProfile(keys, row).email }
+}
+
 /** The names of accounts, by id. Accounts are never deleted, so old events keep their names. */
 export async function namesOf(
   queries: Queries,

@@ -7,7 +7,7 @@ export interface Profile {
   /** Who registered them, e.g. GMC. Absent for auditors and administrators. */
   professionalBody?: string
   registrationNumber?: string
-  /** Where notices go. Never a key of anything. */
+  /** Where notices go. Never a key of anything, and shown to nobody but its holder. */
   email?: string
 }
 

@@ -8,7 +8,7 @@ import { isNhsNumber } from '../cases/patient.ts'
 import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
-import { isEmail } from '../identity/enrolment-rules.ts'
+import { readEmailAddress } from '../identity/email-address.ts'
 import type { Caller } from '../identity/principal.ts'
 import { type EntryRow, emailRef } from './entry.ts'
 import { entriesByEmail, findEntry } from './queries.ts'
@@ -74,7 +74,7 @@ export function requireOtherWay(
   email: string
 ): CodeChannel {
   const channel = codeChannels.find(name => name === codeChannel)
-  const isMail = codeAddress !== undefined && isEmail(codeAddress.trim())
+  const isMail = codeAddress !== undefined && readEmailAddress(codeAddress) !== undefined
   const isSame = codeAddress !== undefined && bareAddress(codeAddress) === bareAddress(email)
   if (channel === undefined || isMail || isSame) throw new Refusal('invitation-same-channel')
   return channel

@@ -1,10 +1,10 @@
 import { countries } from '../../schemas/countries.ts'
 import type { Condition, SpecialistInput } from '../../schemas/specialist.ts'
+import { readEmailAddress } from '../identity/email-address.ts'
 import {
   CONTROL_CHARACTER,
   clean,
   GMC_NUMBER,
-  isEmail,
   REGISTRATION_NUMBER
 } from '../identity/enrolment-rules.ts'
 import { type Availability, type EntryDetails, endOfDay } from './entry.ts'
@@ -50,8 +50,9 @@ export function checkEntry(
     const hint = country === 'UK' ? ' The United Kingdom is GB.' : ''
     told('country', 'country-invalid', `country must be an ISO 3166-1 code of two letters.${hint}`)
   }
-  const email = clean(input.email)
-  if (email !== undefined && !isEmail(email)) {
+  const given = clean(input.email)
+  const email = given === undefined ? undefined : readEmailAddress(given)
+  if (given !== undefined && email === undefined) {
     told('email', 'email-invalid', 'email must be one plain e-mail address.')
   }
   const { specialistRegister, organisationId } = input

@@ -15,6 +15,7 @@ import { requireVerifiedSpecialist } from '../register/verified.ts'
 import { pseudonymise } from './pseudonymise.ts'
 import { insertShare } from './queries.ts'
 import { aboutShare, type ShareRow, sealTerms, tellPseudonyms } from './share.ts'
+import { tellSpecialist } from './tell.ts'
 import { safeguardEnds, transferBasis } from './transfer.ts'
 
 const HOUR_MILLISECONDS = 3_600_000
@@ -95,6 +96,7 @@ export async function createShare(
       }),
       ...aboutShare(row, found)
     })
+    await tellSpecialist(exchange, tx, row, 'share-created', expiresAt)
   })
   await stored.catch(async err => {
     // A commit that the disk failed may be stored all the same, and then its rows need these blobs.

@@ -1,42 +1,36 @@
 import { timestamp } from '../../schemas/common.ts'
 import type { OpenedShare, ShareManifest } from '../../schemas/share.ts'
 import { actedBy } from '../audit/acted-by.ts'
-import type { Ending } from '../audit/disclosures.ts'
-import { type CaseRow, knownCase, openCaseDetails, openCaseKey } from '../cases/case.ts'
-import type { Queries } from '../database/database.ts'
+import { type CaseRow, openCaseDetails, openCaseKey } from '../cases/case.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { describeSender } from '../identity/accounts.ts'
 import type { Caller } from '../identity/principal.ts'
-import {
-  findCopies,
-  findObjects,
-  openRecordKey,
-  type RecordRow,
-  recordsById,
-  viewRecord,
-  viewSummary
-} from '../records/record.ts'
+import { findObjects, viewRecord, viewSummary } from '../records/record.ts'
 import { quarantineOfRecords } from '../records/scan/quarantine.ts'
 import type { Access } from '../records/serve.ts'
-import { type VerificationProblem, verificationProblem } from '../register/verified.ts'
-import { countOpening, findShare, findShareHeld, findShareRecords } from './queries.ts'
+import { verificationProblem } from '../register/verified.ts'
 import {
-  aboutHiddenShare,
-  aboutShare,
-  openTerms,
-  type ShareRow,
-  stateOf,
-  tellPseudonyms
-} from './share.ts'
+  endingOf,
+  ownShare,
+  refusalOf,
+  requireOpen,
+  requireVerified,
+  reread,
+  rereadHeld
+} from './may-read.ts'
+import { countOpening } from './queries.ts'
+import { aboutShare, openTerms, type ShareRow, tellPseudonyms } from './share.ts'
+import { sharedRecord, sharedRecords } from './shared-records.ts'
+import { tellSender } from './tell.ts'
 import { transferHolds } from './transfer.ts'
 
 const HOUR_MILLISECONDS = 3_600_000
 
 /**
  * Opens a share: the link is whole and signed here, the share is live, the caller is its
- * specialist, the transfer is still lawful, they are verified, an opening is left. The opening is counted and recorded
- * in one transaction before anything is told. A link alone never spends an opening.
+ * specialist, the transfer is still lawful, they are verified, an opening is left. The opening is
+ * counted and recorded in one transaction before anything is told. A link alone never spends an opening.
  */
 export async function openLink(
   exchange: Exchange,
@@ -68,6 +62,7 @@ export async function openLink(
       ...actedBy(caller, { opening: counted.openings, ...toldOfCopies(counted) }),
       ...aboutShare(counted, found)
     })
+    if (counted.openings === 1) await tellSender(exchange, tx, counted, 'share-opened')
     return counted
   })
   const records = await sharedRecords(exchange, opened, found)
@@ -152,134 +147,6 @@ export async function readManifest(
 
 /** So that the patient can be told that they were not named. */
 const toldOfCopies = (share: ShareRow) => (share.pseudonymised ? { pseudonymised: true } : {})
-
-/** The share, if the caller is its specialist. To everybody else it does not exist. */
-async function ownShare(
-  queries: Queries,
-  caller: Caller,
-  shareId: string
-): Promise<{ share: ShareRow; found: CaseRow }> {
-  const [share] = await findShare(queries, { id: shareId })
-  if (share === undefined) throw new Refusal('share-not-found', 'unknown')
-  const found = await knownCase(queries, share.caseId)
-  if (share.specialistId !== caller.accountId) {
-    throw new Refusal('share-not-found', 'of another specialist', {
-      about: aboutHiddenShare(share, found, caller)
-    })
-  }
-  return { share, found }
-}
-
-async function reread(queries: Queries, shareId: string): Promise<ShareRow> {
-  const [share] = await findShare(queries, { id: shareId })
-  if (share === undefined) throw new Refusal('share-not-found', 'gone')
-  return share
-}
-
-/** For an act that goes on record: no withdrawal comes between the look and the commit. */
-async function rereadHeld(tx: Queries, shareId: string): Promise<ShareRow> {
-  const [share] = await findShareHeld(tx, { id: shareId })
-  if (share === undefined) throw new Refusal('share-not-found', 'gone')
-  return share
-}
-
-async function requireOpen(
-  queries: Queries,
-  share: ShareRow,
-  found: CaseRow,
-  caller: Caller,
-  now: number,
-  hold = true
-): Promise<void> {
-  const isOpen = share.openUntil !== null && now < share.openUntil
-  const holds = transferHolds(share, caller.country, now)
-  const mayRead = stateOf(share, now) === 'live' && isOpen && holds
-  if (!mayRead) throw refusalOf(share, found, caller, now, 'reading')
-  await requireVerified(queries, share, found, now, hold)
-}
-
-/** The register may have lost its trust in the specialist since the share was made. */
-async function requireVerified(
-  queries: Queries,
-  share: ShareRow,
-  found: CaseRow,
-  now: number,
-  hold: boolean
-): Promise<void> {
-  const problem = await verificationProblem(queries, share.specialistId, now, hold)
-  if (problem !== undefined) {
-    throw new Refusal(problem, undefined, { about: aboutShare(share, found) })
-  }
-}
-
-/** Why the share's own specialist may not go on. Only they are told. */
-function refusalOf(
-  share: ShareRow,
-  found: CaseRow,
-  caller: Caller,
-  now: number,
-  doing: 'opening' | 'reading'
-): Refusal {
-  const about = aboutShare(share, found)
-  const state = stateOf(share, now)
-  if (state !== 'live') return new Refusal(`share-${state}`, undefined, { about })
-  if (!transferHolds(share, caller.country, now)) {
-    return new Refusal('transfer-not-allowed', undefined, { about })
-  }
-  const spent = share.openingsMax !== null && share.openings >= share.openingsMax
-  if (spent) return new Refusal('share-openings-spent', undefined, { about })
-  if (doing === 'opening') return new Refusal('internal-error', 'opening was not counted')
-  return new Refusal('share-not-opened', undefined, { about })
-}
-
-/** Why a running stream must be cut, if it must. */
-function endingOf(
-  share: ShareRow,
-  problem: VerificationProblem | undefined,
-  caller: Caller,
-  now: number
-): Ending | undefined {
-  const state = stateOf(share, now)
-  if (state === 'revoked' || problem === 'specialist-unverified') return 'revoked'
-  if (problem !== undefined) return 'expired'
-  if (state !== 'live' || !transferHolds(share, caller.country, now)) return 'expired'
-  return undefined
-}
-
-/** One record that the share lets its specialist read: of a pseudonymised share only a copy. */
-async function sharedRecord(
-  queries: Queries,
-  share: ShareRow,
-  recordId: string
-): Promise<RecordRow | undefined> {
-  if (share.pseudonymised) {
-    const copies = await findCopies(queries, { shareId: share.id })
-    return copies.find(({ id }) => id === recordId)
-  }
-  const shared = await findShareRecords(queries, { shareId: share.id })
-  if (!shared.some(row => row.recordId === recordId)) return undefined
-  const [record] = await recordsById(queries, [recordId])
-  return record
-}
-
-/** The records of a share in its order, or the copies of a pseudonymised one, each with its key. */
-async function sharedRecords(exchange: Exchange, share: ShareRow, found: CaseRow) {
-  const { database, keyring } = exchange
-  const named = await findShareRecords(database.read, { shareId: share.id })
-  const ids = named.map(row => row.recordId)
-  const rows = share.pseudonymised
-    ? new Map(
-        (await findCopies(database.read, { shareId: share.id })).map(row => [row.copyOf, row])
-      )
-    : new Map((await recordsById(database.read, ids)).map(row => [row.id, row]))
-  const records = []
-  for (const id of ids) {
-    const record = rows.get(id)
-    if (record === undefined) throw new Error('A share names a record that is not there.')
-    records.push({ record, key: await openRecordKey(keyring, { record, case: found }) })
-  }
-  return records
-}
 
 async function viewOpened(
   exchange: Exchange,

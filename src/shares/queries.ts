@@ -1,4 +1,17 @@
-import { and, asc, desc, eq, exists, isNull, lt, lte, or, sql } from '../../schemas/drizzle.ts'
+import {
+  and,
+  asc,
+  desc,
+  eq,
+  exists,
+  gt,
+  gte,
+  isNull,
+  lt,
+  lte,
+  or,
+  sql
+} from '../../schemas/drizzle.ts'
 import { held, prepared, type Queries } from '../database/database.ts'
 
 const p = sql.placeholder
@@ -123,5 +136,56 @@ export function endedWithCopies(
       )
     )
     .orderBy(asc(id))
+    .limit(limit)
+}
+
+/** How far the shares have been looked through: those that end before it, and at it up to this id. */
+export interface Mark {
+  at: number
+  shareId: string
+}
+
+/** The mark of this name, which is made at `at` when there is none. */
+export async function readMark(tx: Queries, name: string, at: number): Promise<Mark> {
+  const { noticeMarks: marks } = tx.tables
+  await tx.insert(marks).values({ name, at, shareId: '' }).onConflictDoNothing()
+  const [mark] = await tx
+    .select({ at: marks.at, shareId: marks.shareId })
+    .from(marks)
+    .where(eq(marks.name, name))
+  return mark ?? { at, shareId: '' }
+}
+
+/** Moves a mark on. False when another process has done so meanwhile. */
+export async function moveMark(tx: Queries, name: string, from: Mark, to: Mark): Promise<boolean> {
+  const { noticeMarks: marks } = tx.tables
+  const moved = await tx
+    .update(marks)
+    .set(to)
+    .where(and(eq(marks.name, name), eq(marks.at, from.at), eq(marks.shareId, from.shareId)))
+    .returning({ name: marks.name })
+  return moved.length > 0
+}
+
+/** Shares that are not withdrawn and end at or after the mark and until this moment, the first first. */
+export function sharesEndingAfter(
+  queries: Queries,
+  mark: Mark,
+  until: number,
+  limit: number
+): Promise<ShareRow[]> {
+  const { shares } = queries.tables
+  return queries
+    .select()
+    .from(shares)
+    .where(
+      and(
+        isNull(shares.revokedAt),
+        gte(shares.expiresAt, mark.at),
+        lte(shares.expiresAt, until),
+        or(gt(shares.expiresAt, mark.at), gt(shares.id, mark.shareId))
+      )
+    )
+    .orderBy(asc(shares.expiresAt), asc(shares.id))
     .limit(limit)
 }

@@ -9,7 +9,7 @@ import { canonicalContext, openBox, sealBox } from '../sealing/keys.ts'
 import { findShare, type ShareRow } from './queries.ts'
 
 export type { ShareRow } from './queries.ts'
-export { endedWithCopies, findShareRecords, pageOfShares } from './queries.ts'
+export { endedWithCopies, findShare, findShareRecords, pageOfShares } from './queries.ts'
 
 /** What a share keeps sealed under the key of its case. */
 export interface ShareTerms {

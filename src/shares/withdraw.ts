@@ -6,13 +6,14 @@ import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
 import { revokeRow } from './queries.ts'
 import { aboutShare, type ShareRow } from './share.ts'
+import { tellSpecialist } from './tell.ts'
 
 /**
- * Withdraws one share inside the caller's transaction, with its event, and lets its case follow: one
- * without a live share is shared no longer. Undefined when it had been withdrawn before.
+ * Withdraws one share inside the caller's transaction, with its event and a notice to its specialist,
+ * and lets its case follow: one without a live share is shared no longer. Undefined when it had been withdrawn before.
  */
 export async function withdrawShare(
-  exchange: Pick<Exchange, 'audit' | 'clock'>,
+  exchange: Pick<Exchange, 'audit' | 'clock' | 'notices'>,
   tx: Queries,
   caller: Caller,
   found: CaseRow,
@@ -28,6 +29,7 @@ export async function withdrawShare(
     ...actedBy(caller),
     ...aboutShare(revoked, found)
   })
+  await tellSpecialist(exchange, tx, revoked, 'share-revoked')
   // One that time has ended already was no longer what made the case shared.
   if (at < revoked.expiresAt) {
     await moveCase(tx, 'withdraw', { caseId: found.id, by: caller.accountId, at, shareId })

@@ -4,6 +4,8 @@ import { addAccount, addClient, addOrganisation, type ClientKey } from '../../sr
 /** One account with the key of the machine that acts for it. */
 export interface Person {
   name: string
+  /** Where notices to them go. */
+  email?: string
   accountId: string
   organisationId: string
   key: ClientKey
@@ -63,9 +65,11 @@ export async function enrolPeople(
   const enrolled = await Promise.all(
     Object.entries(roster).map(async ([who, { at, ...account }]) => {
       const organisationId = String(ids.get(at))
-      const accountId = await addAccount(exchange, { ...account, organisation: organisationId })
+      const email = `${account.name.toLowerCase().replaceAll(/[^a-z]+/g, '.')}@${at}.example`
+      const given = { ...account, email, organisation: organisationId }
+      const accountId = await addAccount(exchange, given)
       const key = await addClient(exchange, { accountId })
-      return [who, { name: account.name, accountId, organisationId, key }] as const
+      return [who, { name: account.name, email, accountId, organisationId, key }] as const
     })
   )
   // Stories about time go years ahead; whether somebody is verified is told in test/register.

@@ -20,6 +20,8 @@ import { beginDraft, beginUpload, metadata, sendPatch, TUS } from '../uploads/tu
 import { type ShareState, shareStates } from './table.ts'
 
 const HOUR = 3_600_000
+/** By its address, so that no test depends on a name. Nothing is ever sent to it. */
+const PUBLIC_RECEIVER = 'https://8.8.8.8/hook'
 
 /** One case of City Hospital with one record, shared with `specialistGb` in every state. */
 export interface Scene {
@@ -35,6 +37,7 @@ export interface Scene {
   specialistId: string
   /** One of City Hospital that nobody has accepted. */
   invitationId: string
+  webhookId: string
   shares: Record<ShareState, ShareMade>
 }
 
@@ -59,8 +62,12 @@ export async function setScene(exchange: TestExchange): Promise<Scene> {
   const live = await share()
   const draft = await makeDraft(clinician, caseId)
   const [created] = await exchange.auditEvents({ action: 'case.create', caseId })
+  const { id: webhookId }: { id: string } = await exchange
+    .client('administrator')
+    .json('POST', '/v1/webhooks', { url: PUBLIC_RECEIVER })
   return {
     caseId,
+    webhookId,
     recordId: record.id,
     objectId: String(record.objects[0]?.id),
     ...draft,
@@ -144,6 +151,7 @@ export function parametersOf(scene: Scene, state: ShareState = 'live'): Record<s
     draftId,
     uploadId,
     eventId,
+    webhookId,
     specialistId,
     invitationId,
     shares
@@ -157,6 +165,7 @@ export function parametersOf(scene: Scene, state: ShareState = 'live'): Record<s
     event: eventId,
     specialist: specialistId,
     invitation: invitationId,
+    webhook: webhookId,
     share: shares[state].id
   }
 }
@@ -194,6 +203,8 @@ export function bodyOf(
     'POST /v1/specialists/import': 'name,country,organisation,specialty,languages\n',
     'POST /v1/invitations/:invitation/resend': { codeChannel: 'telephone' },
     'POST /v1/links/open': { link: scene.shares[state].link },
+    'PUT /v1/account/notices': { reminders: true },
+    'POST /v1/webhooks': { url: PUBLIC_RECEIVER },
     'POST /v1/audit/events/search': {},
     'POST /v1/audit/events/export': {},
     'POST /v1/audit/questions/patient': { patient: identifier },

@@ -84,6 +84,24 @@ export const table: Record<string, Row> = {
     'invitation-not-found'
   ),
 
+  'GET /v1/account/notices': row('account.read', 'token  yes yes yes  yes yes  yes yes  yes'),
+  'PUT /v1/account/notices': row('notice.preferences', 'token  yes yes yes  yes yes  yes yes  yes'),
+  'GET /v1/notices': row('notice.list', 'token  yes yes yes  role role  role role  role'),
+  'POST /v1/webhooks': row('webhook.create', 'token  role role role  role role  role role  yes'),
+  'GET /v1/webhooks': row('webhook.list', 'token  role role role  role role  role role  yes'),
+  'GET /v1/webhooks/:webhook/deliveries': row(
+    'webhook.deliveries',
+    'token  role role role  role role  role role  yes'
+  ),
+  'POST /v1/webhooks/:webhook/secret': row(
+    'webhook.rotate',
+    'token  role role role  role role  role role  yes'
+  ),
+  'DELETE /v1/webhooks/:webhook': row(
+    'webhook.remove',
+    'token  role role role  role role  role role  yes'
+  ),
+
   'POST /v1/cases': row('case.create', 'token  yes yes yes  role role  role role  role'),
   'GET /v1/cases': row('case.list', 'token  yes yes yes  role role  role role  role'),
   'POST /v1/cases/search': row('case.search', 'token  yes yes yes  role role  role role  role'),

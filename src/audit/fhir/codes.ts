@@ -70,6 +70,7 @@ export const subtypes = {
   extract: lifecycle('extract', 'Extract Record Lifecycle Event'),
   pseudonymise: lifecycle('pseudonymize', 'Pseudonymize Record Lifecycle Event'),
   destroy: lifecycle('destroy', 'Destroy/Delete Record Lifecycle Event'),
+  transmit: lifecycle('transmit', 'Transmit Record Lifecycle Event'),
   archive: lifecycle('archive', 'Archive Record Lifecycle Event'),
   restore: lifecycle('restore', 'Restore Record Lifecycle Event'),
   verify: lifecycle('verify', 'Verify Record Lifecycle Event')

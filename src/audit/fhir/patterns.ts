@@ -105,6 +105,8 @@ const running = (subtype: Coding): Pattern => ({
   action: 'E'
 })
 
+const configured: Pattern = { ...running(subtypes.configured), type: types.alert }
+
 const table: Record<Action, Pattern> = {
   'service.start': running(subtypes.start),
   'service.stop': running(subtypes.stop),
@@ -171,7 +173,16 @@ const table: Record<Action, Pattern> = {
   'invitation.list': query,
   'invitation.resend': { ...enrolment, action: 'U' },
   'invitation.withdraw': { ...enrolment, action: 'U' },
-  'invitation.accept': enrolment
+  'invitation.accept': enrolment,
+  'notice.send': running(subtypes.transmit),
+  'notice.list': query,
+  'notice.preferences': { ...configured, action: 'U' },
+  'webhook.create': { ...configured, action: 'C' },
+  'webhook.list': query,
+  'webhook.rotate': { ...configured, action: 'U' },
+  'webhook.remove': { ...configured, action: 'D' },
+  'webhook.disable': { ...configured, action: 'U' },
+  'webhook.deliveries': query
 }
 
 /**

@@ -1,0 +1,73 @@
+import { createCase, shareRecords, type TestExchange } from '../helpers/exchange.ts'
+import { readyCase, tagOf } from '../helpers/request.ts'
+import { makeDraft, mismatch, newEntry, newInvitation, type Scene } from './scene.ts'
+
+/** What one try of a route needs of its own. */
+export interface Prepared {
+  /** Parameters of the path, in place of those of the scene. */
+  values?: Record<string, string>
+  headers?: Record<string, string>
+}
+
+type Prepare = (exchange: TestExchange, scene: Scene) => Promise<Prepared>
+
+const ownDraft =
+  (isWhole = false): Prepare =>
+  async (exchange, { caseId }) => {
+    const own = await makeDraft(exchange.client('clinician'), caseId, isWhole)
+    return { values: { draft: own.draftId, upload: own.uploadId } }
+  }
+
+const ownCase: Prepare = async exchange => ({
+  values: { case: (await createCase(exchange.client('clinician'))).id }
+})
+
+/** An entry is changed once in each of its versions; ending a verification needs one. */
+const ownEntry =
+  (isVerified = false): Prepare =>
+  async exchange => ({ values: { specialist: await newEntry(exchange, isVerified) } })
+
+const prepares: Record<string, Prepare> = {
+  // Some things can be done once, so each caller gets one of its own for them.
+  'DELETE /v1/shares/:share': async (exchange, { caseId, recordId }) => ({
+    values: { share: (await shareRecords(exchange, caseId, [recordId])).id }
+  }),
+  'DELETE /v1/invitations/:invitation': async exchange => ({
+    values: { invitation: await newInvitation(exchange) }
+  }),
+  'POST /v1/records/:record/patient-confirmation': async (exchange, { caseId }) => ({
+    values: { record: await mismatch(exchange, caseId) }
+  }),
+  'DELETE /v1/drafts/:draft': ownDraft(),
+  'POST /v1/drafts/:draft/complete': ownDraft(true),
+  'PATCH /v1/uploads/:upload': ownDraft(),
+  'DELETE /v1/uploads/:upload': ownDraft(),
+  'PUT /v1/specialists/:specialist': ownEntry(),
+  'POST /v1/specialists/:specialist/verify': ownEntry(),
+  'POST /v1/specialists/:specialist/expire': ownEntry(true),
+  // A case whose request is written is shared only when it is complete: not that of the scene.
+  'PUT /v1/cases/:case/request': async (exchange, scene) => ({
+    ...(await ownCase(exchange, scene)),
+    headers: { 'if-match': '"0"' }
+  }),
+  'PUT /v1/cases/:case/checklist': async (exchange, { caseId }) => ({
+    headers: { 'if-match': await tagOf(exchange.client('clinician'), caseId, 'checklist') }
+  }),
+  'POST /v1/cases/:case/complete': async exchange => ({
+    values: {
+      case: (await readyCase(exchange.client('clinician'), exchange.clock.now())).caseId
+    }
+  }),
+  'POST /v1/cases/:case/close': ownCase,
+  'POST /v1/cases/:case/reopen': async exchange => {
+    const clinician = exchange.client('clinician')
+    const { id } = await createCase(clinician)
+    await clinician.json('POST', `/v1/cases/${id}/close`, { reason: 'Sent elsewhere' })
+    return { values: { case: id } }
+  }
+}
+
+/** Makes one try of a route possible, for a caller who may make it. */
+export function prepare(route: string, exchange: TestExchange, scene: Scene): Promise<Prepared> {
+  return prepares[route]?.(exchange, scene) ?? Promise.resolve({})
+}
