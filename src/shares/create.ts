@@ -1,9 +1,9 @@
 import { v7 as uuidv7 } from 'uuid'
 import { timestamp } from '../../schemas/common.ts'
-import type { ShareCreate } from '../../schemas/share.ts'
+import type { ShareCreate, TransferBasis } from '../../schemas/share.ts'
 import { actedBy } from '../audit/acted-by.ts'
-import { aboutCase, caseOf, openCaseKey } from '../cases/case.ts'
-import { caseShared, requireShareable } from '../cases/sharing.ts'
+import { aboutCase, type CaseRow, caseOf, openCaseKey } from '../cases/case.ts'
+import { caseShared, requireShareable, type Shareable } from '../cases/sharing.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { findSpecialist } from '../identity/accounts.ts'
@@ -12,7 +12,7 @@ import { requireRightPatient } from '../records/patient-confirmation.ts'
 import { insertRecord, requireRecordsOfCase } from '../records/record.ts'
 import { requireReleased } from '../records/scan/quarantine.ts'
 import { requireVerifiedSpecialist } from '../register/verified.ts'
-import { pseudonymise } from './pseudonymise.ts'
+import { type Pseudonymised, pseudonymise } from './pseudonymise.ts'
 import { insertShare } from './queries.ts'
 import { aboutShare, type ShareRow, sealTerms, tellPseudonyms } from './share.ts'
 import { tellSpecialist } from './tell.ts'
@@ -45,12 +45,10 @@ export async function createShare(
   const shareable = await requireShareable(exchange, found, caseKey, wanted.overrideReason)
 
   const id = uuidv7({ msecs: now })
-  const { request, override } = shareable.terms
+  const { request } = shareable.terms
   const made = wanted.pseudonymise
     ? await pseudonymise(exchange, caller, found, { share: wanted, shareId: id, records, request })
     : undefined
-  const { purpose } = wanted
-  const told = made && tellPseudonyms(made.terms)
   const row: ShareRow = {
     id,
     caseId,
@@ -61,7 +59,7 @@ export async function createShare(
     transferBasis: transfer.basis,
     transferExpiresAt: transfer.safeguard ? safeguardEnds(transfer.safeguard) : null,
     termsSealed: sealTerms(caseKey, id, {
-      purpose,
+      purpose: wanted.purpose,
       transfer,
       ...shareable.terms,
       ...(made && { pseudonymised: made.terms })
@@ -77,27 +75,7 @@ export async function createShare(
     pseudonymised: made !== undefined
   }
   const link = await links.make({ shareId: id, issuedAt: now, notBefore, expiresAt })
-  const stored = database.write(async tx => {
-    await requireReleased(tx, wanted.records, exchange.scanner.policy, aboutCase(found))
-    await requireVerifiedSpecialist(tx, specialist.id, now)
-    await insertShare(tx, row, wanted.records)
-    for (const copy of made?.copies.rows ?? []) await insertRecord(tx, copy.record, copy.objects)
-    await caseShared(tx, shareable, { shareId: id, by: caller.accountId, at: now })
-    await exchange.audit.append(tx, {
-      action: 'share.create',
-      outcome: 'success',
-      ...actedBy(caller, {
-        purpose,
-        transfer,
-        ...(override && { override }),
-        specialist: specialist.id,
-        records: wanted.records,
-        ...(told && { pseudonymised: { ...told, ...decisionsOf(wanted) } })
-      }),
-      ...aboutShare(row, found)
-    })
-    await tellSpecialist(exchange, tx, row, 'share-created', expiresAt)
-  })
+  const stored = store(exchange, caller, found, { row, wanted, shareable, transfer, made })
   await stored.catch(async err => {
     // A commit that the disk failed may be stored all the same, and then its rows need these blobs.
     const mayBeStored = err instanceof Refusal && err.code === 'storage-unavailable'
@@ -110,8 +88,45 @@ export async function createShare(
     notBefore: timestamp(notBefore),
     expiresAt: timestamp(expiresAt),
     transfer,
-    ...(told && { pseudonymised: told })
+    ...(made && { pseudonymised: tellPseudonyms(made.terms) })
   }
+}
+
+/** What is decided of a share before it is stored. */
+interface Decided {
+  row: ShareRow
+  wanted: ShareCreate
+  shareable: Shareable
+  transfer: TransferBasis
+  made: Pseudonymised | undefined
+}
+
+/** The share with its event, its copies and its notice: all of it, or nothing. */
+function store(exchange: Exchange, caller: Caller, found: CaseRow, decided: Decided) {
+  const { row, wanted, shareable, transfer, made } = decided
+  const { override } = shareable.terms
+  const told = made && tellPseudonyms(made.terms)
+  return exchange.database.write(async tx => {
+    await requireReleased(tx, wanted.records, exchange.scanner.policy, aboutCase(found))
+    await requireVerifiedSpecialist(tx, row.specialistId, row.createdAt)
+    await insertShare(tx, row, wanted.records)
+    for (const copy of made?.copies.rows ?? []) await insertRecord(tx, copy.record, copy.objects)
+    await caseShared(tx, shareable, { shareId: row.id, by: caller.accountId, at: row.createdAt })
+    await exchange.audit.append(tx, {
+      action: 'share.create',
+      outcome: 'success',
+      ...actedBy(caller, {
+        purpose: wanted.purpose,
+        transfer,
+        ...(override && { override }),
+        specialist: row.specialistId,
+        records: wanted.records,
+        ...(told && { pseudonymised: { ...told, ...decisionsOf(wanted) } })
+      }),
+      ...aboutShare(row, found)
+    })
+    await tellSpecialist(exchange, tx, row, 'share-created', row.expiresAt)
+  })
 }
 
 /** Who decided what by hand, and why, for the access log. */

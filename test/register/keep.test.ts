@@ -22,6 +22,7 @@ t.test('an entry is made, verified, changed and runs out', async t => {
   t.same(made.json, {
     id,
     ...input,
+    email: 'Ines@clinic.example',
     subSpecialties: [],
     state: 'unverified',
     unverifiedReason: 'new'

@@ -189,8 +189,8 @@ t.test('the log says what was copied, what was decided, and what the copies show
       .filter(({ share: through }) => through === share?.id)
       .map(({ what }) => whatText(what)),
     [
-      'Opened the link: saw the question and the list of records, without the patient’s details',
-      'Saw the names and sizes of all files of the shared records (a copy without the patient’s name)',
+      'Opened the link: saw what is asked and the list of records, without the patient’s details',
+      'Saw what is asked, and names and sizes of all files of the shared records, without the patient’s details',
       `Scan “${TITLE}”, dated 2 November 2026: one file, whole (a copy without the patient’s name)`
     ],
     'the patient is told that they were not named'

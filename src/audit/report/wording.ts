@@ -64,7 +64,10 @@ export function identifierText(identifier: { system: string; value: string }): s
 export function whatText(what: Disclosure['what']): string {
   if (!what.pseudonymised) return plainText(what)
   if (what.kind === 'summary') {
-    return 'Opened the link: saw the question and the list of records, without the patient’s details'
+    return 'Opened the link: saw what is asked and the list of records, without the patient’s details'
+  }
+  if (what.kind === 'file-list') {
+    return 'Saw what is asked, and names and sizes of all files of the shared records, without the patient’s details'
   }
   return `${plainText(what)} (a copy without the patient’s name)`
 }
