@@ -1,12 +1,13 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyInstance } from 'fastify'
 import { auditRoutes } from './audit/ask/routes.ts'
-import { fhirRoutes } from './audit/fhir/routes.ts'
+import { auditFhirRoutes } from './audit/fhir/routes.ts'
 import { reportRoutes } from './audit/report/routes.ts'
 import { logRoutes } from './audit/tree/routes.ts'
 import { caseRoutes } from './cases/routes.ts'
 import type { Config } from './config.ts'
 import type { Exchange } from './exchange.ts'
+import { fhirRoutes } from './fhir/routes.ts'
 import { guardedBy, open } from './http/area.ts'
 import { linkPages } from './http/link-page.ts'
 import { createAuthenticator, tokenVerifier } from './identity/authenticate.ts'
@@ -54,5 +55,6 @@ export async function mountAreas(fastify: FastifyInstance, exchange: Exchange, c
   await app.register(auditRoutes(exchange, guarded))
   await app.register(reportRoutes(exchange, guarded))
   await app.register(logRoutes(exchange))
+  await app.register(auditFhirRoutes(exchange, guarded))
   await app.register(fhirRoutes(exchange, guarded))
 }

@@ -1,4 +1,15 @@
-import { and, asc, eq, inArray, isNull, ne, sql } from '../../schemas/drizzle.ts'
+import {
+  and,
+  asc,
+  desc,
+  eq,
+  getTableColumns,
+  inArray,
+  isNull,
+  lt,
+  ne,
+  sql
+} from '../../schemas/drizzle.ts'
 import { prepared, type Queries } from '../database/database.ts'
 
 const p = sql.placeholder
@@ -39,6 +50,38 @@ export function recordsOfCase(queries: Queries, caseId: string): Promise<RecordR
     .from(records)
     .where(and(eq(records.caseId, caseId), isNull(records.copyOf)))
     .orderBy(asc(records.id))
+}
+
+/** Records of one organisation's cases, newest first, without copies, from `before` (exclusive) on. */
+export function pageOfRecords(
+  queries: Queries,
+  filter: {
+    organisationId: string
+    id?: string
+    caseId?: string
+    patientRef?: Buffer
+    before?: string
+    limit: number
+  }
+): Promise<RecordRow[]> {
+  const { cases, records } = queries.tables
+  const { id, caseId, patientRef, before } = filter
+  return queries
+    .select(getTableColumns(records))
+    .from(records)
+    .innerJoin(cases, eq(cases.id, records.caseId))
+    .where(
+      and(
+        eq(cases.organisationId, filter.organisationId),
+        isNull(records.copyOf),
+        id === undefined ? undefined : eq(records.id, id),
+        caseId === undefined ? undefined : eq(records.caseId, caseId),
+        patientRef === undefined ? undefined : eq(cases.patientRef, patientRef),
+        before === undefined ? undefined : lt(records.id, before)
+      )
+    )
+    .orderBy(desc(records.id))
+    .limit(filter.limit)
 }
 
 /** Those of these records that exist, in their order. One at a time, by a query that is built already. */

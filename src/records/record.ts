@@ -23,6 +23,7 @@ export {
   insertRecord,
   namedBlobs,
   objectsOfCase,
+  pageOfRecords,
   recordsById,
   recordsOfCase,
   segmentRows

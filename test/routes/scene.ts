@@ -133,7 +133,8 @@ export function headersFor(route: string, scene: Scene): Record<string, string> 
 
 /** What a route needs in its query. */
 const queries: Record<string, string> = {
-  '/v1/audit/questions/person': '?actor=00000000-0000-7000-8000-000000000000'
+  '/v1/audit/questions/person': '?actor=00000000-0000-7000-8000-000000000000',
+  '/fhir/DocumentReference': '?_id=00000000-0000-7000-8000-000000000000'
 }
 
 /** The path of a route, with these values for its parameters. */
@@ -209,7 +210,11 @@ export function bodyOf(
     'POST /v1/audit/events/export': {},
     'POST /v1/audit/questions/patient': { patient: identifier },
     'POST /v1/audit/reports': { case: scene.caseId, format: 'json' },
-    'POST /fhir/AuditEvent/_search': new URLSearchParams()
+    'POST /fhir/AuditEvent/_search': new URLSearchParams(),
+    'POST /fhir/ServiceRequest/_search': new URLSearchParams(),
+    'POST /fhir/DocumentReference/_search': new URLSearchParams({
+      'patient.identifier': `${identifier.system}|${identifier.value}`
+    })
   }
   return bodies[route]
 }

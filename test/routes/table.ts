@@ -307,6 +307,29 @@ export const table: Record<string, Row> = {
     'audit.query',
     'token  role role role  role role  yes hidden  role',
     'event-not-found'
+  ),
+  'GET /fhir/ServiceRequest': row('case.list', 'token  yes yes yes  role role  role role  role'),
+  'POST /fhir/ServiceRequest/_search': row(
+    'case.list',
+    'token  yes yes yes  role role  role role  role'
+  ),
+  'GET /fhir/ServiceRequest/:case': row(
+    'request.read',
+    'token  yes yes hidden  role role  role role  role',
+    'case-not-found'
+  ),
+  'GET /fhir/DocumentReference': row(
+    'record.list',
+    'token  yes yes yes  role role  role role  role'
+  ),
+  'POST /fhir/DocumentReference/_search': row(
+    'record.list',
+    'token  yes yes yes  role role  role role  role'
+  ),
+  'GET /fhir/DocumentReference/:record': row(
+    'record.read',
+    'token  yes yes hidden  role role  role role  role',
+    'record-not-found'
   )
 }
 

@@ -1,7 +1,14 @@
 import type { AuditEventView } from '../../../schemas/audit-event.ts'
+import type {
+  Agent,
+  AuditEventResource,
+  Coding,
+  Entity,
+  EntityDetail,
+  Reference
+} from '../../fhir/r4.ts'
 import { agents, applicationServer, entities, ids, ODS_CODE, roles, URI_SYSTEM } from './codes.ts'
 import { type Told, tell } from './patterns.ts'
-import type { Agent, AuditEventResource, Coding, Entity, EntityDetail, Reference } from './r4.ts'
 
 /** An organisation as the feed names it. */
 export interface OrganisationName {

@@ -1,12 +1,12 @@
 import type { AuditEventView } from '../../../schemas/audit-event.ts'
 import { timestamp } from '../../../schemas/common.ts'
 import type { Exchange } from '../../exchange.ts'
+import { type Cursor, openCursor, sealCursor } from '../../fhir/cursor.ts'
+import type { AuditEventResource, Bundle } from '../../fhir/r4.ts'
 import { organisationsById } from '../../identity/people.ts'
 import type { Caller } from '../../identity/principal.ts'
 import { answerQuestion, askForEvent, type EventFilter, filterOf } from '../ask/ask.ts'
 import { toAuditEvent } from './audit-event.ts'
-import { type Cursor, openCursor, sealCursor } from './cursor.ts'
-import type { AuditEventResource, Bundle } from './r4.ts'
 import type { Search } from './search.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { NHS_NUMBER_SYSTEM } from '../../../schemas/case.ts'
-import type { Coding } from './r4.ts'
+import type { Coding } from '../../fhir/r4.ts'
 
 export const NHS_NUMBER = NHS_NUMBER_SYSTEM
 export const ODS_CODE = 'https://fhir.nhs.uk/Id/ods-organization-code'

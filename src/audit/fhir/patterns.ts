@@ -1,6 +1,6 @@
 import { type Action, actions, type Outcome, outcomes } from '../../../schemas/audit-event.ts'
+import type { ActionCode, Coding, OutcomeCode } from '../../fhir/r4.ts'
 import { ACTION_SYSTEM, agents, subtypes, types } from './codes.ts'
-import type { ActionCode, Coding, OutcomeCode } from './r4.ts'
 
 const BALP = 'https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.'
 

@@ -1,20 +1,24 @@
 import type { PatientIdentifier } from '../../../schemas/case.ts'
-import { Refusal } from '../../errors.ts'
+import {
+  identifierIn,
+  type Read,
+  readParameters,
+  type Sent,
+  type Understood
+} from '../../fhir/parameters.ts'
+import type { Coding } from '../../fhir/r4.ts'
 import { isId } from '../../http/page.ts'
-import { ACTION_CODE_SYSTEM, ids, NHS_NUMBER, OUTCOME_SYSTEM } from './codes.ts'
+import { ACTION_CODE_SYSTEM, ids, OUTCOME_SYSTEM } from './codes.ts'
 import { type DateRange, rangeOf } from './dates.ts'
 import { kinds, type Told } from './patterns.ts'
-import type { Coding } from './r4.ts'
 
 /** More is no question that somebody has. */
-const PARAMETERS_MAX = 100
 const VALUES_MAX = 100
-const VALUE_CHARACTERS_MAX = 300
 
 type Kind = (typeof kinds)[number]
 
 /** A FHIR search as it was understood. */
-export interface Search extends DateRange {
+export interface Search extends DateRange, Understood {
   id?: string
   actor?: string
   case?: string
@@ -26,16 +30,10 @@ export interface Search extends DateRange {
   kinds?: Kind[]
   /** Two conditions that no event can fulfil at once. */
   isContradiction?: true
-  cursor?: string
-  count?: number
-  /** The parameters as they may stand in a link and on the log: without patients and cursors. */
-  understood: [name: string, value: string][]
 }
 
-type Read = (search: Search, value: string) => void
-
 /** What can be asked for, beside patients. With `patients` it is the list of search.html#audit. */
-const readers: Record<string, Read> = {
+const readers: Record<string, Read<Search>> = {
   _id: (search, value) => only(search, 'id', value),
   date: readDate,
   _lastUpdated: readDate,
@@ -48,11 +46,7 @@ const readers: Record<string, Read> = {
   type: readCode(told => [told.type]),
   subtype: readCode(told => told.subtype),
   action: readCode(told => [{ system: ACTION_CODE_SYSTEM, code: told.action }]),
-  outcome: readCode(told => [{ system: OUTCOME_SYSTEM, code: told.outcome }]),
-  _count: readCount,
-  _cursor(search, value) {
-    search.cursor = value
-  }
+  outcome: readCode(told => [{ system: OUTCOME_SYSTEM, code: told.outcome }])
 }
 
 const patients = ['patient', 'patient:identifier', 'patient.identifier']
@@ -62,65 +56,18 @@ const granted: Record<string, string[]> = {
   _sort: ['-date', '-_lastUpdated']
 }
 
-/** Read before all others: see format.ts. */
-const READ_BEFORE = '_format'
-
 /**
- * Reads the parameters of a URL and of a form. What is unknown is passed over, or refused when the
- * client asks for strict handling (FHIR R4, search.html#errors). Throws Refusal `patient-in-url`
- * before anything else is looked at, and `request-invalid` with every problem.
+ * Reads a search of the log. Throws Refusal `patient-in-url` before anything else is looked at, and
+ * `request-invalid` with every problem.
  */
-export function readSearch(url: URLSearchParams, form: URLSearchParams, isStrict: boolean): Search {
-  if ([...url].some(([name, value]) => namesPatient(name, value))) {
-    throw new Refusal('patient-in-url')
-  }
-  const all = [...url, ...form].filter(([name, value]) => value !== '' && name !== READ_BEFORE)
-  const problems = all.length > PARAMETERS_MAX ? [`at most ${PARAMETERS_MAX} parameters`] : []
-  const search: Search = { understood: [] }
-  for (const [name, value] of all.slice(0, PARAMETERS_MAX)) {
-    try {
-      if (readParameter(search, name, value) || !(isStrict || hasModifier(name))) continue
-      problems.push(`${nameable(name)} is not a parameter of this search`)
-    } catch (err) {
-      if (!(err instanceof RangeError)) throw err
-      problems.push(`${nameable(name)} ${err.message}`)
-    }
-  }
-  if (problems.length > 0) throw new Refusal('request-invalid', 'search', { problems })
-  return search
+export function readSearch(sent: Sent): Search {
+  return readParameters<Search>({ understood: [] }, sent, {
+    readers,
+    isPatientName: name => patients.includes(name) || name.startsWith('entity'),
+    readPatient,
+    granted
+  })
 }
-
-/** False when there is no such parameter. Throws RangeError for a value that it cannot have. */
-function readParameter(search: Search, name: string, value: string): boolean {
-  if (value.length > VALUE_CHARACTERS_MAX && name !== '_cursor') throw new RangeError('is too long')
-  if (namesPatient(name, value)) {
-    if (!patients.includes(name) && !name.startsWith('entity')) return false
-    readPatient(search, value)
-    return true
-  }
-  if (granted[name]?.includes(value)) return true
-  const read = Object.hasOwn(readers, name) ? readers[name] : undefined
-  if (read === undefined) return false
-  read(search, value)
-  if (name !== '_cursor') search.understood.push([name, value])
-  return true
-}
-
-/** Also by a modifier or a chain nobody has, and wherever a patient's identifier is the value. */
-function namesPatient(name: string, value: string): boolean {
-  const mentioned = [`${NHS_NUMBER}|`, `${ids.patient}|`].some(system => value.includes(system))
-  return /^patient\b/i.test(name) || mentioned
-}
-
-/** A modifier that is not supported must be refused (FHIR R4, search.html#modifiers). */
-function hasModifier(name: string): boolean {
-  const base = /^([^:]*):/.exec(name)?.[1]
-  return base !== undefined && (Object.hasOwn(readers, base) || base === 'patient')
-}
-
-/** A name that a client made up may be anything. */
-const nameable = (name: string): string =>
-  /^[\w.:-]{1,60}$/.test(name) ? name : 'one of the parameters'
 
 function readPatient(search: Search, value: string): void {
   const { system, value: identifier } = identifierIn(value)
@@ -154,14 +101,6 @@ function readEntity(search: Search, value: string): void {
   only(search, kind, identifier)
 }
 
-/** `system|value`. Alternatives (`a,b`) are offered for codes alone. */
-function identifierIn(text: string): { system: string; value: string } {
-  const [, system = '', value = ''] =
-    /^([A-Za-z][\w.+-]*:[^|\s]{1,199})\|([^|,]{1,64})$/.exec(text) ?? []
-  if (system === '') throw new RangeError('needs the form system|value')
-  return { system, value }
-}
-
 /** An event has one of each, so a second value contradicts the first. */
 function only(
   search: Search,
@@ -188,7 +127,7 @@ function readDate(search: Search, value: string): void {
 }
 
 /** The kinds of events that carry one of these codes: `code`, `system|code`, `|code`, `system|`. */
-function readCode(codings: (told: Told) => Coding[]): Read {
+function readCode(codings: (told: Told) => Coding[]): Read<Search> {
   return (search, value) => {
     const tokens = value.split(',')
     if (tokens.length > VALUES_MAX) throw new RangeError(`takes at most ${VALUES_MAX} values`)
@@ -204,13 +143,4 @@ function isCode({ system, code }: Coding, token: string): boolean {
   if (bar === -1) return token === code
   const [wantedSystem, wantedCode] = [token.slice(0, bar), token.slice(bar + 1)]
   return wantedSystem === system && (wantedCode === '' || wantedCode === code)
-}
-
-/**
- * FHIR R4, search.html#count: 0 asks for the number of events alone, which would mean to read the
- * whole log. It is refused, because an answer without that number would be wrong.
- */
-function readCount(search: Search, value: string): void {
-  if (!/^[1-9]\d{0,8}$/.test(value)) throw new RangeError('is 1 or more; counting is not offered')
-  search.count = Number(value)
 }

@@ -1,4 +1,4 @@
-import type { Agent, AuditEventResource, Coding, Entity } from '../../../src/audit/fhir/r4.ts'
+import type { Agent, AuditEventResource, Coding, Entity } from '../../../src/fhir/r4.ts'
 
 // The rules of IHE BALP 1.1 as its profiles state them, apart from how the service makes events.
 

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { toAuditEvent } from '../../../src/audit/fhir/audit-event.ts'
-import type { AuditEventResource } from '../../../src/audit/fhir/r4.ts'
+import type { AuditEventResource } from '../../../src/fhir/r4.ts'
 import {
   NHS_NUMBER,
   NHS_SYSTEM,

@@ -1,4 +1,4 @@
-import type { Bundle } from '../../../src/audit/fhir/r4.ts'
+import type { Bundle } from '../../../src/fhir/r4.ts'
 import type { PersonName, TestExchange } from '../../helpers/exchange.ts'
 
 export const FHIR = 'application/fhir+json; charset=utf-8'

@@ -1,4 +1,4 @@
-import { Refusal } from '../../errors.ts'
+import { Refusal } from '../errors.ts'
 
 /** What `_format` may ask for, which is what there is anyway. */
 const FORMATS = ['json', 'application/json', 'application/fhir+json']

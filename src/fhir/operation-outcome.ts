@@ -1,5 +1,5 @@
-import { publicFace, type Refusal } from '../../errors.ts'
-import { PROBLEM_SYSTEM } from './codes.ts'
+import { PROBLEM_SYSTEM } from '../audit/fhir/codes.ts'
+import { publicFace, type Refusal } from '../errors.ts'
 import type { OperationOutcome } from './r4.ts'
 
 export const FHIR_JSON = 'application/fhir+json; charset=utf-8'

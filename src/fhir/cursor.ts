@@ -1,6 +1,6 @@
-import { Refusal } from '../../errors.ts'
-import type { ServiceKeys } from '../../exchange.ts'
-import { canonicalContext, openBox, sealBox } from '../../sealing/keys.ts'
+import { Refusal } from '../errors.ts'
+import type { ServiceKeys } from '../exchange.ts'
+import { canonicalContext, openBox, sealBox } from '../sealing/keys.ts'
 
 /** Where a search goes on, and what its link must not say in clear. */
 export interface Cursor {

@@ -15,7 +15,8 @@ export interface Identifier {
 export interface Reference {
   reference?: string
   type?: string
-  identifier?: Identifier
+  /** Without a system where only its giver knows one. */
+  identifier?: Identifier | { value: string }
   display?: string
 }
 
@@ -60,12 +61,62 @@ export interface AuditEventResource {
   entity?: Entity[]
 }
 
-export interface Bundle {
+export interface Bundle<Resource = AuditEventResource> {
   resourceType: 'Bundle'
   type: 'searchset'
   link: { relation: 'self' | 'next'; url: string }[]
   /** Absent when nothing was found: FHIR knows no empty list. */
-  entry?: { fullUrl: string; resource: AuditEventResource; search: { mode: 'match' } }[]
+  entry?: { fullUrl: string; resource: Resource; search: { mode: 'match' } }[]
+}
+
+export interface CodeableConcept {
+  coding?: Coding[]
+  text?: string
+}
+
+/** A case: what is asked, of whom it is, by when. */
+export interface ServiceRequestResource {
+  resourceType: 'ServiceRequest'
+  id: string
+  meta: { versionId: string; lastUpdated: string }
+  identifier: Identifier[]
+  status: 'draft' | 'active' | 'completed' | 'revoked'
+  intent: 'order'
+  priority?: 'routine' | 'urgent' | 'asap'
+  code: CodeableConcept
+  subject: Reference
+  occurrencePeriod?: { end: string }
+  authoredOn: string
+  requester: Reference
+  reasonCode?: CodeableConcept[]
+  insurance?: Reference[]
+  supportingInfo?: Reference[]
+  note: { text: string }[]
+}
+
+/** A record, as IHE MHD's Minimal DocumentReference (ITI-67, comprehensive metadata left out). */
+export interface DocumentReferenceResource {
+  resourceType: 'DocumentReference'
+  id: string
+  meta: { lastUpdated: string }
+  masterIdentifier: Identifier
+  identifier: Identifier[]
+  status: 'current'
+  type: CodeableConcept
+  subject: Reference
+  date: string
+  author: Reference[]
+  description: string
+  content: [{ attachment: Attachment }]
+  context: { related: Reference[] }
+}
+
+export interface Attachment {
+  contentType: string
+  url: string
+  size?: number
+  title: string
+  creation: string
 }
 
 export interface OperationOutcome {
