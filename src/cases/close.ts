@@ -28,7 +28,7 @@ export async function closeCase(
   await database.write(async tx => {
     await holdCase(tx, caseId)
     const at = clock()
-    const live = await liveShares(tx, [caseId], at)
+    const live = await liveShares(tx, { caseId, now: at })
     if (live.length > 0 && !revokeShares) {
       const problems = live.map(({ id }) => `share ${id}`)
       throw new Refusal('case-shares-live', undefined, { problems, about })

@@ -55,7 +55,7 @@ export async function holdCase(tx: Queries, caseId: string): Promise<RequestRow>
  */
 export async function moveCase(tx: Queries, move: Move, step: Step): Promise<RequestRow> {
   const before = await holdCase(tx, step.caseId)
-  const shares = await liveShares(tx, [step.caseId], step.at)
+  const shares = await liveShares(tx, { caseId: step.caseId, now: step.at })
   const live = shares.length
   const liveBefore = live - (sharesAdded[move] ?? 0)
   // An opinion comes back through one share, and it is that one which must be live.

@@ -114,7 +114,7 @@ export function changeState(
 }
 
 /** Shares of these cases that have not ended, with those that have not begun. */
-export function liveShares(queries: Queries, caseIds: string[], now: number) {
+export function liveSharesOf(queries: Queries, caseIds: string[], now: number) {
   const { shares } = queries.tables
   return queries
     .select({ id: shares.id, caseId: shares.caseId, country: shares.recipientCountry })
@@ -125,14 +125,28 @@ export function liveShares(queries: Queries, caseIds: string[], now: number) {
     .orderBy(asc(shares.id))
 }
 
-export function movesOf(queries: Queries, caseId: string) {
-  const { caseMoves } = queries.tables
-  return queries
+/** The same for one case, from `now` (milliseconds UTC) on. */
+export const liveShares = prepared(q => {
+  const { shares } = q.tables
+  return q
+    .select({ id: shares.id, caseId: shares.caseId, country: shares.recipientCountry })
+    .from(shares)
+    .where(
+      and(eq(shares.caseId, p('caseId')), isNull(shares.revokedAt), gt(shares.expiresAt, p('now')))
+    )
+    .orderBy(asc(shares.id))
+    .prepare('live_shares_of_case')
+})
+
+export const movesOf = prepared(q => {
+  const { caseMoves } = q.tables
+  return q
     .select()
     .from(caseMoves)
-    .where(eq(caseMoves.caseId, caseId))
+    .where(eq(caseMoves.caseId, p('caseId')))
     .orderBy(asc(caseMoves.position))
-}
+    .prepare('moves_of_case')
+})
 export type MoveRow = Awaited<ReturnType<typeof movesOf>>[number]
 
 /** The place of the next move. Nobody else has it while the case is held. */

@@ -17,7 +17,7 @@ export async function openWhatIsAsked(
   const row = await requestRow(queries, caseId)
   openRequest(key, row)
   openAnswers(key, row)
-  const moves = (await movesOf(queries, caseId)).map(move => viewMove(key, move))
+  const moves = (await movesOf(queries, { caseId })).map(move => viewMove(key, move))
   // What `shared` hides is told by the moves before it.
   const isClosed = moves.at(-1)?.to === 'closed'
   if (isClosed !== (row.state === 'closed')) throw new Error('its moves do not lead to its state')

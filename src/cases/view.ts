@@ -1,23 +1,23 @@
 import type { KeyObject } from 'node:crypto'
 import type { CaseSummary, CaseView } from '../../schemas/case.ts'
 import { timestamp } from '../../schemas/common.ts'
-import { lastEventTimes } from '../audit/last-event.ts'
+import { lastEventTime, lastEventTimes } from '../audit/last-event.ts'
 import { dayIn } from '../calendar.ts'
 import type { Exchange } from '../exchange.ts'
 import { homeOf } from '../identity/accounts.ts'
 import { type CaseRow, openCaseDetails, openCaseKey } from './case.ts'
 import { viewMove } from './move.ts'
 import { caseState } from './moves.ts'
-import { liveShares, movesOf, type RequestRow, requestsOf } from './queries.ts'
-import { openRequest } from './request.ts'
+import { liveShares, liveSharesOf, movesOf, type RequestRow, requestsOf } from './queries.ts'
+import { openRequest, requestRow } from './request.ts'
 import { type Circumstances, warningsOf } from './warnings.ts'
 
-/** What all cases of a view are looked at by: one look each, however many there are. */
+/** What a case is looked at with, beside its own row. */
 interface Surroundings {
-  requests: Map<string, RequestRow>
-  /** Countries of the live shares of each case. */
-  shared: Map<string, string[]>
-  lastEvents: Map<string, number>
+  request: RequestRow | undefined
+  /** Countries of its live shares. */
+  sharedWith: string[]
+  lastEventAt: number | undefined
   today: string
   homeCountry: string
 }
@@ -28,49 +28,57 @@ export async function viewCases(
   organisationId: string,
   rows: CaseRow[]
 ): Promise<CaseSummary[]> {
-  const around = await surroundings(exchange, organisationId, rows)
+  const around = await surroundingsOf(exchange, organisationId, rows)
   return Promise.all(
-    rows.map(async row => summary(row, await openCaseKey(exchange.keyring, row), around))
+    rows.map(async row => summary(row, await openCaseKey(exchange.keyring, row), around(row.id)))
   )
 }
 
 /** One case with every move it has made. */
 export async function viewCase(exchange: Exchange, row: CaseRow): Promise<CaseView> {
-  const around = await surroundings(exchange, row.organisationId, [row])
-  const key = await openCaseKey(exchange.keyring, row)
-  const moves = await movesOf(exchange.database.read, row.id)
+  const { read } = exchange.database
+  const now = exchange.clock()
+  const [key, home, request, shares, lastEventAt, moves] = await Promise.all([
+    openCaseKey(exchange.keyring, row),
+    homeOf(read, row.organisationId),
+    requestRow(read, row.id),
+    liveShares(read, { caseId: row.id, now }),
+    lastEventTime(read, row.id),
+    movesOf(read, { caseId: row.id })
+  ])
+  const sharedWith = shares.map(({ country }) => country)
+  const today = dayIn(home.timeZone, now)
+  const around = { request, sharedWith, lastEventAt, today, homeCountry: home.country }
   return { ...summary(row, key, around), moves: moves.map(move => viewMove(key, move)) }
 }
 
-async function surroundings(
+/** Of all cases of a list: one look each, however many there are. */
+async function surroundingsOf(
   { database, clock }: Exchange,
   organisationId: string,
   rows: CaseRow[]
-): Promise<Surroundings> {
+): Promise<(caseId: string) => Surroundings> {
   const { read } = database
   const now = clock()
   const ids = rows.map(row => row.id)
-  const { country, timeZone } = await homeOf(read, organisationId)
-  const shared = new Map<string, string[]>()
-  for (const share of ids.length === 0 ? [] : await liveShares(read, ids, now)) {
-    shared.set(share.caseId, [...(shared.get(share.caseId) ?? []), share.country])
-  }
-  const requests = ids.length === 0 ? [] : await requestsOf(read, ids)
-  return {
-    requests: new Map(requests.map(row => [row.caseId, row])),
-    shared,
-    lastEvents: await lastEventTimes(read, ids),
-    today: dayIn(timeZone, now),
-    homeCountry: country
-  }
+  const home = await homeOf(read, organisationId)
+  const today = dayIn(home.timeZone, now)
+  const shares = Map.groupBy(await liveSharesOf(read, ids, now), ({ caseId }) => caseId)
+  const requests = new Map((await requestsOf(read, ids)).map(row => [row.caseId, row]))
+  const lastEvents = await lastEventTimes(read, ids)
+  return id => ({
+    request: requests.get(id),
+    sharedWith: (shares.get(id) ?? []).map(({ country }) => country),
+    lastEventAt: lastEvents.get(id),
+    today,
+    homeCountry: home.country
+  })
 }
 
 function summary(row: CaseRow, key: KeyObject, around: Surroundings): CaseSummary {
-  const request = around.requests.get(row.id)
+  const { request, sharedWith, lastEventAt } = around
   if (request === undefined) throw new Error('A case has no row that says where it stands.')
   const details = openRequest(key, request)
-  const sharedWith = around.shared.get(row.id) ?? []
-  const lastEventAt = around.lastEvents.get(row.id)
   return {
     id: row.id,
     organisation: row.organisationId,

@@ -134,7 +134,7 @@ async function describe(
   const key = await openCaseKey(keyring, found)
   const details = openRequest(key, row)
   const { country: homeCountry, timeZone } = await homeOf(database.read, found.organisationId)
-  const shares = await liveShares(database.read, [found.id], now)
+  const shares = await liveShares(database.read, { caseId: found.id, now })
   const sharedWith = shares.map(share => share.country)
   const today = dayIn(timeZone, now)
   const warnings = warningsOf(details, circumstances(row, sharedWith, { today, homeCountry }))

@@ -2,7 +2,7 @@ import type { Queries } from '../database/database.ts'
 import type { Exchange } from '../exchange.ts'
 import { openProfile, type Profile } from '../identity/profile.ts'
 import { type EntryDetails, emailRef, numberRef, OPERATOR, sealEntry } from './entry.ts'
-import { accountsWithoutEntry, entryByNumber, insertEntry } from './queries.ts'
+import { accountsWithoutEntry, entryByNumber, insertEntryOnce } from './queries.ts'
 import { systemOfBody } from './rules.ts'
 import { termsOf } from './terms.ts'
 
@@ -28,14 +28,15 @@ export interface EnrolledSpecialist {
 
 /**
  * Gives an account that an operator enrolled its entry, under the same id. It counts as verified by
- * whoever ran the script: they were asked for body and number. Writes the event too.
+ * whoever ran the script: they were asked for body and number. Writes the event too. False when
+ * another process was quicker.
  */
 export async function insertEnrolled(
   tx: Queries,
   { audit, serviceKeys }: Parts,
   enrolled: EnrolledSpecialist,
   now: number
-): Promise<void> {
+): Promise<boolean> {
   const { accountId: id, country, organisation, organisationId, profile } = enrolled
   const { name, professionalBody, registrationNumber, email } = profile
   const isRegistered = professionalBody !== undefined && registrationNumber !== undefined
@@ -79,13 +80,14 @@ export async function insertEnrolled(
     createdAt: now,
     changedAt: now
   }
-  await insertEntry(tx, row, termsOf(details))
+  if (!(await insertEntryOnce(tx, row, termsOf(details)))) return false
   await audit.append(tx, {
     action: 'specialist.create',
     outcome: 'success',
     organisationId,
     details: { by: OPERATOR, specialist: id, account: id, verified: isRegistered }
   })
+  return true
 }
 
 /** When a verification that was made now ends, if nobody says otherwise. */
@@ -106,11 +108,12 @@ export async function registerOldAccounts(
     registered += await database.write(async tx => {
       const now = exchange.clock()
       const rows = await accountsWithoutEntry(tx, BATCH)
+      let made = 0
       for (const { account, organisation } of rows) {
         const { id: accountId, country, organisationId, createdAt: verifiedAt } = account
         const profile = openProfile(serviceKeys, account)
         const until = verifiedUntil(now)
-        await insertEnrolled(
+        const isNew = await insertEnrolled(
           tx,
           exchange,
           {
@@ -124,8 +127,9 @@ export async function registerOldAccounts(
           },
           now
         )
+        if (isNew) made += 1
       }
-      return rows.length
+      return made
     })
   }
   return registered

@@ -49,6 +49,18 @@ export async function insertEntry(tx: Queries, row: EntryRow, terms: Term[]): Pr
   await insertTerms(tx, row.id, terms)
 }
 
+/** The same for an account that may have got its entry meanwhile: then it is left, and false comes back. */
+export async function insertEntryOnce(tx: Queries, row: EntryRow, terms: Term[]): Promise<boolean> {
+  const { specialists } = tx.tables
+  const made = await tx
+    .insert(specialists)
+    .values(row)
+    .onConflictDoNothing({ target: specialists.id })
+    .returning({ id: specialists.id })
+  if (made.length > 0) await insertTerms(tx, row.id, terms)
+  return made.length > 0
+}
+
 /** Replaces what a search finds an entry by. */
 export async function replaceTerms(tx: Queries, id: string, terms: Term[]): Promise<void> {
   const { specialistTerms } = tx.tables

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import t from 'tap'
 import { type EventFilter, pageOfEvents } from '../../../src/audit/ask/queries.ts'
+import { lastEventTimes } from '../../../src/audit/last-event.ts'
 import { startExchange } from '../../helpers/exchange.ts'
 import { liveliness } from '../scene.ts'
 
@@ -128,6 +129,11 @@ t.test('so is every question by name', async t => {
     const used = indexesOf(plans.filter(({ text }) => !text.includes('max(')))
     t.same(used.sort(), [...indexes].sort(), name)
   }
+})
+
+t.test('how often a case was looked at does not slow looking at it', async t => {
+  const [found] = await plansOf(() => lastEventTimes(database.read, [first.caseId]))
+  t.match(found?.plan, /SEARCH event USING COVERING INDEX audit_events_news/)
 })
 
 t.test('this test sees a plan that is wrong', async t => {
