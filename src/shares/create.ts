@@ -2,7 +2,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { timestamp } from '../../schemas/common.ts'
 import type { ShareCreate } from '../../schemas/share.ts'
 import { actedBy } from '../audit/acted-by.ts'
-import { aboutCase, caseOf, knownCase, openCaseKey } from '../cases/case.ts'
+import { aboutCase, type CaseRow, caseOf, knownCase, openCaseKey } from '../cases/case.ts'
 import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
@@ -33,8 +33,7 @@ export async function createShare(
   const found = await caseOf(database.read, caller, caseId)
   const specialist = await findSpecialist(database.read, wanted.specialist)
   if (specialist === undefined) throw new Refusal('specialist-not-found')
-  const records = await requireRecordsOfCase(database.read, caseId, wanted.records)
-  for (const record of records) requireRightPatient(record, found)
+  const records = await requireShareable(exchange, found, wanted.records)
   requireFittingOptions(wanted)
   const { notBefore, expiresAt } = lifeOf(exchange, wanted, now)
   const transfer = transferBasis(specialist.country, wanted.safeguard, now)
@@ -113,6 +112,21 @@ function requireFittingOptions(wanted: ShareCreate): void {
   if (question === undefined && allowAsIs === undefined && allowHeld === undefined) return
   const problems = ['question, allowAsIs and allowHeld belong to pseudonymise: true']
   throw new Refusal('request-invalid', 'options of a copy', { problems })
+}
+
+/**
+ * Those records, of the right patient and out of quarantine: before any of them is read or copied. A
+ * verdict of the scanner may still come between, so quarantine is asked for again at the end.
+ */
+async function requireShareable(
+  { database, scanner }: Exchange,
+  found: CaseRow,
+  ids: string[]
+): Promise<RecordRow[]> {
+  const records = await requireRecordsOfCase(database.read, found.id, ids)
+  for (const record of records) requireRightPatient(record, found)
+  await requireReleased(database.read, ids, scanner.policy, aboutCase(found))
+  return records
 }
 
 /** Those records, in their order. A copy that was made for another share is none of the case. */

@@ -9,12 +9,72 @@ export interface Identity {
   names: ReadonlySet<string>
 }
 
-/** The parts of a name: DICOM's ^, = and whatever else people put between them. */
-export function partsOfName(name: string): string[] {
+/** Parts of one name that are taken two and two; it has seldom more than four. */
+const PARTS_MAX = 8
+
+/** A name in its parts, in small letters: at DICOM's ^, = and whatever else people put between them. */
+function splitName(name: string): string[] {
   return name
     .toLowerCase()
     .split(/[\s^=\\,;.()'"-]+/)
-    .filter(part => part.length >= NAME_CHARACTERS_MIN)
+    .filter(part => part !== '')
+}
+
+/** The parts of a name; those too short to be looked for alone with each of the others. */
+export function partsOfName(name: string): string[] {
+  const parts = splitName(name)
+  const isShort = (part: string) => part.length < NAME_CHARACTERS_MIN
+  const few = parts.slice(0, PARTS_MAX)
+  const pairs = few.flatMap((one, n) =>
+    few
+      .filter((other, m) => m !== n && (isShort(one) || isShort(other)))
+      .map(other => `${one} ${other}`)
+  )
+  return [...parts.filter(part => !isShort(part)), ...pairs]
+}
+
+const titles = new Set(['mr', 'ms', 'mx', 'dr', 'jr', 'sr', 'st'])
+
+/**
+ * Names of two letters as they stand in a text that a person writes: Ng, NG. In small letters they are
+ * mostly other words.
+ */
+export function shortNamesIn(text: string, name: string): string[] {
+  const short = splitName(name).filter(part => part.length === 2 && !titles.has(part))
+  const words = new Set(text.split(/[^\p{L}\p{N}]+/u))
+  return short.filter(
+    part => words.has(part.toUpperCase()) || words.has(`${part[0]?.toUpperCase()}${part.slice(1)}`)
+  )
+}
+
+const months =
+  'january february march april may june july august september october november december'.split(' ')
+
+/** A date, given as 1951-03-17, as people write it. */
+export function formsOfDate(date: string): string[] {
+  const [year = '', month = '', day = ''] = date.split('-')
+  const numbers = [
+    [day, month],
+    [String(Number(day)), String(Number(month))],
+    // As in America.
+    [month, day],
+    [String(Number(month)), String(Number(day))]
+  ].flatMap(both => [year, year.slice(2)].map(last => [...both, last].join(' ')))
+  const name = months[Number(month) - 1] ?? ''
+  const words = [name, name.slice(0, 3)].flatMap(word =>
+    [String(Number(day)), day, ordinal(Number(day))].flatMap(which => [
+      `${which} ${word} ${year}`,
+      `${which} of ${word} ${year}`,
+      `${word} ${which} ${year}`
+    ])
+  )
+  const joined = [`${year}${month}${day}`, `${day}${month}${year}`]
+  return [date, ...joined, ...numbers, ...words]
+}
+
+function ordinal(day: number): string {
+  const last = day > 10 && day < 14 ? 0 : day % 10
+  return `${day}${['th', 'st', 'nd', 'rd'][last] ?? 'th'}`
 }
 
 /** A number as it is and without what people put into it. */
