@@ -29,12 +29,21 @@ const HOUR = 3_600_000
 const TITLE = 'CT of Ottoline Quillfeather'
 const STUDY = '1.2.826.0.1.3680043.8.498.1'
 
+/** What the views tell of a file, each with a name in it. */
+const told: Planted[] = [
+  ['0008,1030', 'LO', 'Head of Quillfeather'],
+  ['0008,103E', 'LO', 'Ottoline, axial'],
+  ['0018,0015', 'CS', 'OTTOLINE'],
+  ['0020,0011', 'IS', NHS_NUMBER]
+]
+
 const slice = (n: number, more: Planted[] = []) => ({
   name: `quillfeather-1951-${n}.dcm`,
   bytes: ctSlice([
     ['0008,0018', 'UI', `1.2.826.0.1.3680043.8.498.77.${n}`],
     ['0008,0080', 'LO', 'City Hospital'],
     ['0009,0010', 'LO', 'Quillfeather private'],
+    ...told.filter(([tag]) => !more.some(([other]) => other === tag)),
     ...more
   ])
 })
@@ -46,6 +55,7 @@ const identity = [
   'Quillfeather',
   'quillfeather',
   'Ottoline',
+  'OTTOLINE',
   PATIENT_NAME,
   NHS_NUMBER,
   BIRTH_DATE,

@@ -2,6 +2,7 @@ import { trimValue } from './values.ts'
 
 /** Shorter parts of a name would be found everywhere. */
 const NAME_CHARACTERS_MIN = 3
+const JOINED_CHARACTERS_MIN = 4
 const NUMBER_CHARACTERS_MIN = 4
 
 /** What would name the patient if it stood where the table lets text stay. All in small letters. */
@@ -20,15 +21,18 @@ function splitName(name: string): string[] {
     .filter(part => part !== '')
 }
 
-/** The parts of a name; those too short to be looked for alone with each of the others. */
+/** The parts of a name, and two by two: those too short to be looked for alone, and written as one. */
 export function partsOfName(name: string): string[] {
   const parts = splitName(name)
   const isShort = (part: string) => part.length < NAME_CHARACTERS_MIN
   const few = parts.slice(0, PARTS_MAX)
   const pairs = few.flatMap((one, n) =>
     few
-      .filter((other, m) => m !== n && (isShort(one) || isShort(other)))
-      .map(other => `${one} ${other}`)
+      .filter((_, m) => m !== n)
+      .flatMap(other => [
+        ...(isShort(one) || isShort(other) ? [`${one} ${other}`] : []),
+        ...(one.length + other.length < JOINED_CHARACTERS_MIN ? [] : [`${one}${other}`])
+      ])
   )
   return [...parts.filter(part => !isShort(part)), ...pairs]
 }

@@ -192,6 +192,7 @@ t.test('a short name is found with the other, a date however it is written', asy
   for (const text of [
     'Opinion for Li Ng',
     'NG, LI',
+    'NGLI',
     'born 2 January 1970',
     'the 2nd of January 1970',
     'Jan 2, 1970',
