@@ -90,11 +90,14 @@ export function formsOfNumber(number: string): string[] {
     .filter(form => form.length >= NUMBER_CHARACTERS_MIN)
 }
 
-/** Names as they are looked for: single words, and those of several words with one space between. */
+/** Names as they are looked for: single words, and by their number those of several. */
 interface Sought {
   words: Set<string>
-  phrases: string[]
+  phrases: Map<number, Set<string>>
 }
+
+/** Longer phrases are no name, number or date. */
+const PHRASE_WORDS_MAX = 12
 
 const sought = new WeakMap<ReadonlySet<string>, Sought>()
 
@@ -110,10 +113,15 @@ function wordsOf(text: string): string[] {
 function soughtOf(names: ReadonlySet<string>): Sought {
   const known = sought.get(names)
   if (known !== undefined) return known
-  const all = [...names].map(wordsOf)
-  const made = {
-    words: new Set(all.flatMap(words => (words.length === 1 ? words : []))),
-    phrases: all.filter(words => words.length > 1).map(words => ` ${words.join(' ')} `)
+  const made: Sought = { words: new Set(), phrases: new Map() }
+  for (const name of names) {
+    const words = wordsOf(name)
+    if (words.length > PHRASE_WORDS_MAX) continue
+    const one = words.join(' ')
+    if (words.length === 1) made.words.add(one)
+    else if (words.length > 1) {
+      made.phrases.set(words.length, (made.phrases.get(words.length) ?? new Set()).add(one))
+    }
   }
   sought.set(names, made)
   return made
@@ -121,13 +129,14 @@ function soughtOf(names: ReadonlySet<string>): Sought {
 
 /**
  * Whether any of these stands in the text as a word, or words, of its own; however it is written:
- * 999.000.0018 is found by 999 000 0018. It goes through the text once, so a long one costs no more
- * than its length.
+ * 999.000.0018 is found by 999 000 0018. It goes through the text a few times at most, however many
+ * names there are, so a long one costs no more than its length.
  */
 export function namesSomebody(text: string, names: ReadonlySet<string>): boolean {
   const { words, phrases } = soughtOf(names)
   const found = wordsOf(text)
   if (found.some(word => words.has(word))) return true
-  const line = ` ${found.join(' ')} `
-  return phrases.some(phrase => line.includes(phrase))
+  return [...phrases].some(([count, known]) =>
+    found.some((_, n) => known.has(found.slice(n, n + count).join(' ')))
+  )
 }

@@ -10,17 +10,30 @@ const TABLE_BYTES_MIN = 1024
 
 const ALL_WORDS = /^[A-Za-z0-9 ^.,'=\\/:-]*$/
 
+/** Each number is looked through for each of them. A file has ten, or means to waste our time. */
+const NAMES_MAX = 64
+
+const sought = new WeakMap<ReadonlySet<string>, string[]>()
+
+function soughtOf(names: ReadonlySet<string>): string[] {
+  const known = sought.get(names)
+  if (known !== undefined) return known
+  const made = [...names].filter(name => name.length >= NAME_CHARACTERS_MIN).slice(0, NAMES_MAX)
+  sought.set(names, made)
+  return made
+}
+
 /** Whether bytes that should be numbers are words, or have one of these names among them. */
 export function hideWords(value: Buffer, ...known: ReadonlySet<string>[]): boolean {
+  if (value.byteLength < NAME_CHARACTERS_MIN) return false
   const text = value.toString('latin1')
   if (value.byteLength >= TEXT_BYTES_MIN && ALL_WORDS.test(text)) return true
   const isTable = value.byteLength >= TABLE_BYTES_MIN
   const least = isTable ? NAME_IN_TABLE_CHARACTERS_MIN : NAME_CHARACTERS_MIN
   const plain = text.toLowerCase()
-  for (const names of known) {
-    for (const name of names) if (name.length >= least && plain.includes(name)) return true
-  }
-  return false
+  return known.some(names =>
+    soughtOf(names).some(name => name.length >= least && plain.includes(name))
+  )
 }
 
 /** The numbers of a value; whole ones up to 32 bits only. */
