@@ -9,7 +9,7 @@ import type { Exchange } from '../exchange.ts'
 import { findSpecialist } from '../identity/accounts.ts'
 import type { Caller } from '../identity/principal.ts'
 import { requireRightPatient } from '../records/patient-confirmation.ts'
-import { insertRecord, requireRecordsOfCase } from '../records/record.ts'
+import { insertRecord, type RecordRow, requireRecordsOfCase } from '../records/record.ts'
 import { requireReleased } from '../records/scan/quarantine.ts'
 import { requireVerifiedSpecialist } from '../register/verified.ts'
 import { type Pseudonymised, pseudonymise } from './pseudonymise.ts'
@@ -35,8 +35,7 @@ export async function createShare(
   const found = await caseOf(database.read, caller, caseId)
   const specialist = await findSpecialist(database.read, wanted.specialist)
   if (specialist === undefined) throw new Refusal('specialist-not-found')
-  const records = await requireRecordsOfCase(database.read, caseId, wanted.records)
-  for (const record of records) requireRightPatient(record, found)
+  const records = await requireFitRecords(exchange, found, wanted.records)
   requireFittingOptions(wanted)
   const { notBefore, expiresAt } = lifeOf(exchange, wanted, now)
   const transfer = transferBasis(specialist.country, wanted.safeguard, now)
@@ -141,6 +140,21 @@ function requireFittingOptions(wanted: ShareCreate): void {
   if (question === undefined && allowAsIs === undefined && allowHeld === undefined) return
   const problems = ['question, allowAsIs and allowHeld belong to pseudonymise: true']
   throw new Refusal('request-invalid', 'options of a copy', { problems })
+}
+
+/**
+ * Those records, of the right patient and out of quarantine: before any of them is read or copied. A
+ * verdict of the scanner may still come between, so quarantine is asked for again at the end.
+ */
+async function requireFitRecords(
+  { database, scanner }: Exchange,
+  found: CaseRow,
+  ids: string[]
+): Promise<RecordRow[]> {
+  const records = await requireRecordsOfCase(database.read, found.id, ids)
+  for (const record of records) requireRightPatient(record, found)
+  await requireReleased(database.read, ids, scanner.policy, aboutCase(found))
+  return records
 }
 
 /** When the share begins and ends. Its life counts from its beginning. */

@@ -1,5 +1,4 @@
 import { createSecretKey } from 'node:crypto'
-import type { Patient } from '../../schemas/case.ts'
 import type { SharedRequest } from '../../schemas/request.ts'
 import type { ShareCreate } from '../../schemas/share.ts'
 import { actedBy } from '../audit/acted-by.ts'
@@ -10,11 +9,11 @@ import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
 import { type Copies, copyRecords, type ExaminedRecord, examineRecords } from '../records/copy.ts'
 import { heldReasons } from '../records/deidentify/held.ts'
-import { formsOfNumber, namesSomebody, partsOfName } from '../records/deidentify/identity.ts'
 import { pseudonymsOf } from '../records/deidentify/pseudonyms.ts'
 import type { RecordRow } from '../records/record.ts'
 import { newKey } from '../sealing/keys.ts'
 import type { PseudonymTerms } from './share.ts'
+import { namesOf, requireUnnamed, requireUnnamedByFiles } from './unnamed.ts'
 
 /** Files told of in one refusal; the rest is counted. */
 const PROBLEMS_MAX = 50
@@ -44,9 +43,8 @@ export async function pseudonymise(
   const { share, shareId, records, request } = wanted
   const { patient, question } = openCaseDetails(await openCaseKey(exchange.keyring, found), found)
   const names = namesOf(patient)
-  for (const text of [share.purpose, share.question ?? question, ...textsOf(request)]) {
-    if (namesSomebody(text, names)) throw new Refusal('pseudonymise-names-patient')
-  }
+  const texts = [share.purpose, share.question ?? question, ...textsOf(request)]
+  requireUnnamed(texts, patient, names)
   const { blobs, limits } = exchange
   if ((await blobs.freeBytes()) < limits.freeBytesMin) throw new Refusal('storage-full')
 
@@ -60,6 +58,10 @@ export async function pseudonymise(
   try {
     return await recorded(exchange, caller, found, records, async receipt => {
       const examined = await examineRecords(exchange, found, records, { receipt, goOn })
+      requireUnnamedByFiles(
+        texts,
+        examined.flatMap(({ files }) => files.flatMap(file => file.examined?.names ?? []))
+      )
       requireDecisions(examined, share)
       const key = newKey()
       const pseudonyms = pseudonymsOf(createSecretKey(key))
@@ -121,31 +123,6 @@ function textsOf(request: SharedRequest | undefined): string[] {
     ...questions.map(({ text }) => text)
   ]
   return texts.filter(text => text !== undefined)
-}
-
-/** What would name the patient in a text. */
-function namesOf({ name, identifier, birthDate }: Patient): ReadonlySet<string> {
-  const [year = '', month = '', day = ''] = birthDate.split('-')
-  const dates = [
-    birthDate,
-    `${year}${month}${day}`,
-    ...['/', '.', '-'].flatMap(sign => [
-      [day, month, year].join(sign),
-      [Number(day), Number(month), year].join(sign)
-    ])
-  ]
-  return new Set([
-    ...partsOfName(name),
-    ...formsOfNumber(identifier.value),
-    ...spaced(identifier.value),
-    ...dates
-  ])
-}
-
-/** An NHS number as people write it. */
-function spaced(number: string): string[] {
-  const [, a, b, c] = /^(\d{3})(\d{3})(\d{4})$/.exec(number) ?? []
-  return a === undefined ? [] : [`${a} ${b} ${c}`, `${a}-${b}-${c}`]
 }
 
 function requireDecisions(examined: ExaminedRecord[], share: ShareCreate): void {

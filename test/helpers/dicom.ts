@@ -28,6 +28,7 @@ export const syntaxes = {
 export type SyntaxName = keyof typeof syntaxes
 
 export const CT = '1.2.840.10008.5.1.4.1.1.2'
+const instance = '1.2.826.0.1.3680043.8.498.77'
 
 /** A CT slice with these elements instead of, or besides, its own. */
 export function ctSlice(
@@ -39,7 +40,7 @@ export function ctSlice(
     ['0008,0005', 'CS', 'ISO_IR 100'],
     ['0008,0008', 'CS', 'ORIGINAL\\PRIMARY\\AXIAL'],
     ['0008,0016', 'UI', CT],
-    ['0008,0018', 'UI', '1.2.826.0.1.3680043.8.498.77'],
+    ['0008,0018', 'UI', instance],
     ['0008,0020', 'DA', '20240229'],
     ['0008,0030', 'TM', '101500'],
     ['0008,0060', 'CS', 'CT'],
@@ -58,9 +59,32 @@ export function ctSlice(
   all.sort(([a], [b]) => tagOf(a) - tagOf(b))
   const { uid, syntax } = syntaxes[name]
   const head = { transferSyntax: uid, sopClass: CT, syntax, isDeflated: false }
+  return Buffer.concat([headBytes(head, CT, instance), dataSetBytes(all, syntax, isDelimited)])
+}
+
+/** A CT slice whose pixel data are in fragments, behind this table of offsets. */
+export function fragmentedSlice(
+  transferSyntax: string,
+  fragments: Buffer[],
+  { table = Buffer.alloc(0), planted = [] }: { table?: Buffer; planted?: Planted[] } = {}
+): Buffer {
+  const syntax = explicitLittle
+  const head = { transferSyntax, sopClass: CT, syntax, isDeflated: false }
+  const mark = (tag: number, length: number | undefined, representation = '') =>
+    headerBytes({ tag, representation, length }, syntax)
+  const plain = ctSlice(planted)
+  // The data set without its head and its pixel data, which take 12 and 32 bytes.
+  const start = headBytes(
+    { ...head, transferSyntax: syntaxes['explicit little'].uid },
+    CT,
+    instance
+  )
   return Buffer.concat([
-    headBytes(head, CT, '1.2.826.0.1.3680043.8.498.77'),
-    dataSetBytes(all, syntax, isDelimited)
+    headBytes(head, CT, instance),
+    plain.subarray(start.length, -44),
+    mark(0x7fe00010, undefined, 'OB'),
+    ...[table, ...fragments].flatMap(piece => [mark(ITEM, piece.length), piece]),
+    mark(SEQUENCE_END, 0)
   ])
 }
 

@@ -22,11 +22,20 @@ import {
   type TestExchange,
   uploadRecord
 } from '../helpers/exchange.ts'
+import { scriptedClamd } from '../helpers/scripted-clamd.ts'
 import { readZip } from '../helpers/zip.ts'
 
 const HOUR = 3_600_000
 const TITLE = 'CT of Ottoline Quillfeather'
 const STUDY = '1.2.826.0.1.3680043.8.498.1'
+
+/** What the views tell of a file, each with a name in it. */
+const told: Planted[] = [
+  ['0008,1030', 'LO', 'Head of Quillfeather'],
+  ['0008,103E', 'LO', 'Ottoline, axial'],
+  ['0018,0015', 'CS', 'OTTOLINE'],
+  ['0020,0011', 'IS', NHS_NUMBER]
+]
 
 const slice = (n: number, more: Planted[] = []) => ({
   name: `quillfeather-1951-${n}.dcm`,
@@ -34,6 +43,7 @@ const slice = (n: number, more: Planted[] = []) => ({
     ['0008,0018', 'UI', `1.2.826.0.1.3680043.8.498.77.${n}`],
     ['0008,0080', 'LO', 'City Hospital'],
     ['0009,0010', 'LO', 'Quillfeather private'],
+    ...told.filter(([tag]) => !more.some(([other]) => other === tag)),
     ...more
   ])
 })
@@ -45,6 +55,7 @@ const identity = [
   'Quillfeather',
   'quillfeather',
   'Ottoline',
+  'OTTOLINE',
   PATIENT_NAME,
   NHS_NUMBER,
   BIRTH_DATE,
@@ -241,6 +252,15 @@ t.test('what a machine cannot judge needs a decision', async t => {
   t.equal(pointless.json.code, 'request-invalid')
 })
 
+t.test('a share of what is in quarantine reads and copies nothing', async t => {
+  const clamd = await scriptedClamd(t, { reply: 'stream: no ERROR\0' })
+  const x = await startExchange(t, { env: { CONSILIUM_CLAMD: clamd.address } })
+  const { caseId, scan } = await scene(x, [slice(1)])
+  const { json } = await tryShare(x, caseId, { records: [scan.id] })
+  t.equal(json.code, 'record-in-quarantine')
+  t.same(await x.auditEvents({ action: 'record.pseudonymise' }), [])
+})
+
 t.test('texts that name the patient are refused', async t => {
   const x = await startExchange(t)
   const { caseId, scan } = await scene(x)
@@ -249,12 +269,25 @@ t.test('texts that name the patient are refused', async t => {
     `NHS ${NHS_NUMBER}`,
     'NHS 999 000 0018',
     'born 17/03/1951',
+    'born on the 17th of March 1951',
+    'born 17.3.51',
     'born 1951-03-17'
   ]) {
     for (const change of [{ purpose: text }, { question: text }]) {
       const { json } = await tryShare(x, caseId, { records: [scan.id], ...change })
       t.equal(json.code, 'pseudonymise-names-patient', text)
     }
+  }
+  const ofFile = await uploadRecord(x.client('clinician'), caseId, {
+    files: [slice(4, [['0010,1000', 'LO', 'RX9-5550131']])]
+  })
+  for (const [record, code] of [
+    [scan.id, undefined],
+    [ofFile.id, 'pseudonymise-names-patient']
+  ] as const) {
+    const purpose = 'Second opinion on RX9 5550131'
+    const { json } = await tryShare(x, caseId, { records: [record], purpose })
+    t.equal(json.code, code, 'a number that only a file tells')
   }
   const question = 'Is surgery advisable?'
   const { json } = await tryShare(x, caseId, { records: [scan.id], question })

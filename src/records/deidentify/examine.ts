@@ -1,10 +1,11 @@
 import { type DicomSource, dicomSource, inflated, type Pull } from './dicom-source.ts'
+import type { Element } from './elements.ts'
 import { type HeldReason, heldReason, type Signs } from './held.ts'
 import { formsOfNumber, partsOfName } from './identity.ts'
 import { type FileHead, readHead } from './part-10.ts'
 import { groupOf, representationOf, type Tag, tagOf } from './representations.ts'
 import { ageAt, trimValue } from './values.ts'
-import { walkDataSet } from './walk.ts'
+import { PIXEL_DATA, walkDataSet } from './walk.ts'
 
 /** What must be known of a file before a copy of it is begun. */
 export interface Examined {
@@ -15,10 +16,12 @@ export interface Examined {
   names: ReadonlySet<string>
   /** From birth date and study date where the file tells no age; the birth date does not stay. */
   age: string | undefined
+  /** Whether the table of offsets of pixel data in fragments says where they begin, and no more. */
+  offsetsHold: boolean
 }
 
-/** Pixel data, and what belongs to them, come last and hold nothing that is asked for here. */
-const PIXELS_BEGIN = 0x7fe00000
+/** Pixels as whole numbers of any length: what is asked for here is not behind them. */
+const FLOAT_PIXELS = 0x7fe00008
 const OVERLAY_BIT_POSITION = 0x0102
 const NAMES_MAX = 1000
 
@@ -58,24 +61,26 @@ export async function openDataSet(pull: Pull): Promise<{ head: FileHead; dataSet
 }
 
 /**
- * Reads a file up to its pixel data. Refusals `dicom-unreadable` and `dicom-too-complex`, in time and
- * memory that its length bounds.
+ * Reads a file up to its pixel data, or through them where there is a table of several offsets, which is
+ * true or not. What the file says is seen whatever kind of value it calls it. Refusals
+ * `dicom-unreadable` and `dicom-too-complex`, in time and memory that its length bounds.
  */
 export async function examineDicom(pull: Pull): Promise<Examined> {
   const { head, dataSet } = await openDataSet(pull)
   const told: Partial<Record<Sign, string>> = {}
   const names = new Set<string>()
-  let overlayInPixels = false
+  let [overlayInPixels, offsetsHold] = [false, false]
 
   await walkDataSet(dataSet, undefined, head.syntax, {
-    before: tag => (tag < PIXELS_BEGIN || tag === Number.POSITIVE_INFINITY ? undefined : false),
-    treat(tag, depth) {
-      if (representationOf(tag) === 'SQ') return 'enter'
+    before: element => (isBehindHeader(element) ? false : undefined),
+    treat({ tag, representation }, { depth }) {
+      if (tag === PIXEL_DATA && depth === 0) return 'pass'
+      if (representation === 'SQ' || representationOf(tag) === 'SQ') return 'enter'
       if (nameTags.has(tag) || numberTags.has(tag)) return 'keep'
       const isAsked = signOf.has(tag) || isOverlayBit(tag)
       return isAsked && depth === 0 ? 'keep' : 'remove'
     },
-    change(tag, _, value, depth) {
+    change({ tag }, _, value, { depth }) {
       const text = value.toString('latin1')
       const sign = signOf.get(tag)
       if (sign !== undefined && depth === 0) told[sign] = trimValue(text)
@@ -83,6 +88,17 @@ export async function examineDicom(pull: Pull): Promise<Examined> {
       if (numberTags.has(tag)) for (const form of formsOfNumber(text)) add(form)
       if (isOverlayBit(tag) && value.some(byte => byte !== 0)) overlayInPixels = true
       return undefined
+    },
+    pixels: {
+      offsetTable(table) {
+        // None, or that the first frame begins at the beginning.
+        if (table.length > 4) return table
+        offsetsHold = table.every(byte => byte === 0)
+        return false
+      },
+      offsetsHold: hold => {
+        offsetsHold = hold
+      }
     }
   })
   function add(name: string): void {
@@ -91,6 +107,8 @@ export async function examineDicom(pull: Pull): Promise<Examined> {
 
   const signs: Signs = {
     sopClass: told.sopClass || head.sopClass,
+    sopClassOfHead: head.sopClass,
+    transferSyntax: head.transferSyntax,
     modality: told.modality ?? '',
     imageType: told.imageType ?? '',
     conversionType: told.conversionType ?? '',
@@ -104,8 +122,15 @@ export async function examineDicom(pull: Pull): Promise<Examined> {
     sopInstance: told.sopInstance ?? '',
     held: heldReason(signs),
     names,
+    offsetsHold,
     age: told.age ? undefined : ageAt(told.birthDate ?? '', told.studyDate ?? '')
   }
+}
+
+function isBehindHeader(element: Element | undefined): boolean {
+  if (element === undefined) return false
+  if (element.tag === PIXEL_DATA) return element.length !== undefined
+  return element.tag >= FLOAT_PIXELS
 }
 
 const isOverlayBit = (tag: Tag): boolean =>

@@ -21,6 +21,7 @@ const TRANSFER_SYNTAX = 0x00020010
 const CLASS = 0x00020002
 
 const IMPLICIT = '1.2.840.10008.1.2'
+const PLAIN = '1.2.840.10008.1.2.1'
 const BIG = '1.2.840.10008.1.2.2'
 const DEFLATED = '1.2.840.10008.1.2.1.99'
 /** Explicit little endian, plain or with compressed pixel data: PS3.5, annex A, PS3.6, table A-1. */
@@ -69,6 +70,10 @@ export async function readHead(source: DicomSource): Promise<FileHead> {
   }
   return { transferSyntax, sopClass, ...syntaxOf(transferSyntax) }
 }
+
+/** Whether pixel data are in fragments: in all transfer syntaxes but those of PS3.5, annex A, 1 to 3, 5. */
+export const isEncapsulated = (transferSyntax: string): boolean =>
+  ![IMPLICIT, PLAIN, BIG, DEFLATED].includes(transferSyntax)
 
 async function isMeta(source: DicomSource): Promise<boolean> {
   return (await source.fill(2)) && source.window().readUInt16LE(0) === META_GROUP

@@ -5,9 +5,18 @@ import { groupOf, kindOf, representationOf, type Tag, tagOf } from './representa
  * What becomes of an element (DICOM PS3.15, section E.3 and table E.1-1a):
  * `remove`, `empty` (zero length), `dummy` (a value that says nothing), `uid` (another UID, always the
  * same for the same one), `date` (shifted), `age` (kept up to 89), `enter` (a sequence whose items are
- * treated by the same table), `keep`.
+ * treated by the same table), `keep` (if its value is what it should be), `pass` (unseen).
  */
-export type Treatment = 'remove' | 'empty' | 'dummy' | 'uid' | 'date' | 'age' | 'enter' | 'keep'
+export type Treatment =
+  | 'remove'
+  | 'empty'
+  | 'dummy'
+  | 'uid'
+  | 'date'
+  | 'age'
+  | 'enter'
+  | 'keep'
+  | 'pass'
 
 export const EDITION = profile.edition
 
@@ -29,6 +38,18 @@ const PATIENT_AGE = tagOf('0010,1010')
 
 /** Content that somebody has looked at and released is entered, not replaced. */
 const reviewable = new Set(['0040,A730', '0070,0001', '0042,0011', '0040,B020'].map(tagOf))
+
+/**
+ * Long binary values that are content like it: documents, points and faces of surfaces, grids. Of no
+ * other does anybody know what is in it.
+ */
+const reviewedBinary = new Set(
+  `0042,0011 0064,0009 0066,0016 0066,0021 0066,0022 0066,0023 0066,0024 0066,0025 0066,0029 0066,0040
+  0066,0041 0066,0042 0066,0043`
+    .split(/\s+/)
+    .map(tagOf)
+)
+export const mayPassReviewed = (tag: Tag): boolean => reviewedBinary.has(tag)
 
 /** Free text of a kind that tells nothing of a person, or that stands in reviewed content. */
 const keptText = new Set(
@@ -94,7 +115,8 @@ function unlisted(tag: Tag, representation: string, isReviewed: boolean): Treatm
   if (representation === 'SQ') return 'enter'
   if (kindOf(representation) !== 'text') return 'keep'
   if (representation === 'UI') return classUids.has(tag) ? 'keep' : 'uid'
-  if (representation === 'DA' || representation === 'DT') return 'date'
+  if (['DA', 'DT', 'TM'].includes(representation)) return 'date'
+  if (representation === 'AS') return 'age'
   if (representation === 'PN') return 'dummy'
   if (keptText.has(tag) || (isReviewed && reviewedText.has(tag))) return 'keep'
   return ['AE', 'LT', 'ST', 'UR', 'UT'].includes(representation) ? 'remove' : 'keep'

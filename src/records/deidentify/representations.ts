@@ -33,15 +33,65 @@ export const kindOf = (representation: string): Kind | undefined => kindByName.g
 const long = new Set('OB OD OF OL OV OW SQ SV UC UN UR UT UV'.split(' '))
 export const hasLongLength = (representation: string): boolean => long.has(representation)
 
-const known: ReadonlyMap<Tag, string> = new Map(
-  Object.entries(dictionary.representations).flatMap(([representation, groups]) =>
-    Object.entries(groups).flatMap(([group, elements]) =>
-      (elements ?? '')
-        .split(' ')
-        .map(element => [tagOf(`${group},${element}`), representation] as const)
-    )
-  )
-)
+type Listed = Record<string, Record<string, string | undefined>>
+
+/** Each tag with the names under which it is listed. */
+function tagsOf(listed: Listed): Map<Tag, string[]> {
+  const found = new Map<Tag, string[]>()
+  for (const [name, groups] of Object.entries(listed)) {
+    for (const [group, elements] of Object.entries(groups)) {
+      for (const element of (elements ?? '').split(' ')) {
+        const tag = tagOf(`${group},${element}`)
+        found.set(tag, [...(found.get(tag) ?? []), name])
+      }
+    }
+  }
+  return found
+}
+
+const known = tagsOf(dictionary.representations)
+const alternatives = tagsOf(dictionary.alternatives)
+const multiplicities = tagsOf(dictionary.multiplicities)
 
 /** The value representation that the standard gives to a tag, the first where it gives several. */
-export const representationOf = (tag: Tag): string | undefined => known.get(tag)
+export const representationOf = (tag: Tag): string | undefined => known.get(tag)?.[0]
+
+/**
+ * The representation of a value on which file and standard agree; undefined where they do not: nobody
+ * can say what such a value is. Unknown to the file (UN) is what the standard says.
+ */
+export function agreedRepresentation(tag: Tag, representation: string): string | undefined {
+  const standard = representationOf(tag)
+  if (representation === standard || representation === 'UN') return standard
+  return alternatives.get(tag)?.includes(representation) ? representation : undefined
+}
+
+/** How many bytes one number takes: DICOM PS3.5, table 6.2-1. */
+const numberBytes: Record<string, number> = {
+  AT: 4,
+  FD: 8,
+  FL: 4,
+  SL: 4,
+  SS: 2,
+  SV: 8,
+  UL: 4,
+  US: 2,
+  UV: 8
+}
+/** Where the standard sets no end: a table of numbers has at most this many. */
+const NUMBERS_MAX = 65_536
+
+/** Undefined when values of this representation are no numbers of one length. */
+export const bytesOfNumber = (representation: string): number | undefined =>
+  numberBytes[representation]
+
+/** Whether so many bytes are as many numbers as the standard allows for this tag, or none. */
+export function isLengthOfNumbers(tag: Tag, representation: string, bytes: number): boolean {
+  const count = bytes / (numberBytes[representation] ?? Number.NaN)
+  if (!Number.isInteger(count)) return false
+  const [, from = '1', to = from] =
+    /^(\d+)(?:-(\d*n|\d+))?$/.exec(multiplicities.get(tag)?.[0] ?? '1') ?? []
+  const [least, step] = [Number(from), to.endsWith('n') ? Number.parseInt(to, 10) || 1 : 1]
+  const most = to.endsWith('n') ? NUMBERS_MAX : Number(to)
+  return count === 0 || (count >= least && count <= most && (count - least) % step === 0)
+}

@@ -1,4 +1,5 @@
 import { Refusal } from '../../errors.ts'
+import type { PixelFilter } from './codestream.ts'
 import type { DicomSink } from './dicom-sink.ts'
 import type { DicomSource } from './dicom-source.ts'
 import {
@@ -14,7 +15,7 @@ import {
   unreadable
 } from './elements.ts'
 import type { Treatment } from './profile.ts'
-import { type Kind, kindOf, representationOf, type Tag } from './representations.ts'
+import { kindOf, representationOf, type Tag } from './representations.ts'
 
 /** Sequences within sequences. The standard needs fewer than ten. */
 const DEPTH_MAX = 32
@@ -23,18 +24,37 @@ const ELEMENTS_MAX = 4_000_000
 /** A value that is looked at is held in memory; pixel data and their like are not. */
 const LOOKED_AT_BYTES_MAX = 16 * 1_048_576
 
-const PIXEL_DATA = 0x7fe00010
+export const PIXEL_DATA: Tag = 0x7fe00010
+
+/** Where an element stands. */
+export interface Place {
+  syntax: Syntax
+  /** Sequences around it. */
+  depth: number
+}
 
 /** What is done with a data set on its way from `source` to `sink`. */
 export interface Visitor {
-  treat(tag: Tag, depth: number): Treatment
+  /** A data set begins: the file's own, or an item of a sequence. */
+  begin?(depth: number): void
+  treat(element: Element, place: Place): Treatment
   /** The value instead of this one; undefined leaves the element out. `treat` gave the treatment. */
-  change(tag: Tag, treatment: Treatment, value: Buffer, depth: number): Buffer | undefined
+  change(element: Element, treatment: Treatment, value: Buffer, place: Place): Buffer | undefined
   /**
-   * At the top level, before an element is read on, and once at the end with Infinity: what is to be
-   * written first. False ends the walk.
+   * At the top level, before what is read on of an element, and once at the end with undefined: what is
+   * to be written first. False ends the walk.
    */
-  before?(tag: Tag): Buffer | false | undefined
+  before?(element: Element | undefined): Buffer | false | undefined
+  pixels?: PixelVisitor
+}
+
+/** What is done with pixel data in fragments, at the top level: PS3.5, section A.4. */
+export interface PixelVisitor {
+  /** What is written as the table of offsets, whatever its bytes are; false ends the walk. */
+  offsetTable(table: Buffer): Buffer | false
+  /** Whether the table, of which this is asked after the last fragment, is of where fragments begin. */
+  offsetsHold?(hold: boolean): void
+  filter?: PixelFilter | undefined
 }
 
 interface Walk {
@@ -43,13 +63,13 @@ interface Walk {
   visitor: Visitor
   /** Elements, items and fragments so far. */
   elements: number
+  /** The visitor has seen what it wanted. */
+  isOver: boolean
 }
 
-interface Place {
-  syntax: Syntax
+interface Spot extends Place {
   /** Where the enclosing value ends; undefined when a delimiter ends it, or the file. */
   end: number | undefined
-  depth: number
   /** What is removed is still walked where only that shows its end. */
   isRemoved: boolean
 }
@@ -65,11 +85,11 @@ export async function walkDataSet(
   syntax: Syntax,
   visitor: Visitor
 ): Promise<void> {
-  const walk: Walk = { source, sink, visitor, elements: 0 }
+  const walk: Walk = { source, sink, visitor, elements: 0, isOver: false }
   await dataSet(walk, { syntax, end: undefined, depth: 0, isRemoved: false })
 }
 
-function put({ sink }: Walk, bytes: Buffer, { isRemoved }: Place): void {
+function put({ sink }: Walk, bytes: Buffer, { isRemoved }: Spot): void {
   if (!isRemoved) sink?.put(bytes)
 }
 
@@ -78,16 +98,17 @@ function count(walk: Walk): void {
   if (walk.elements > ELEMENTS_MAX) throw new Refusal('dicom-too-complex', 'elements')
 }
 
-async function dataSet(walk: Walk, place: Place): Promise<void> {
+async function dataSet(walk: Walk, place: Spot): Promise<void> {
   const { source, sink, visitor } = walk
   let last = -1
+  if (!place.isRemoved) visitor.begin?.(place.depth)
   for (;;) {
-    if (isAtEnd(walk, place)) return
+    if (walk.isOver || isAtEnd(walk, place)) return
     const element = await readElement(source, place.syntax)
     if (sink?.isFull()) await sink.flush()
     if (element === undefined) {
       if (place.depth > 0) throw unreadable('cut in a sequence')
-      const rest = visitor.before?.(Number.POSITIVE_INFINITY)
+      const rest = visitor.before?.(undefined)
       if (rest) put(walk, rest, place)
       return
     }
@@ -97,7 +118,7 @@ async function dataSet(walk: Walk, place: Place): Promise<void> {
       // Two of one tag, or one out of its place, would be read by some and not by others.
       if (element.tag <= last) throw unreadable('elements out of order')
       last = element.tag
-      const first = visitor.before?.(element.tag)
+      const first = visitor.before?.(element)
       if (first === false) return
       if (first) put(walk, first, place)
     }
@@ -110,31 +131,30 @@ async function dataSet(walk: Walk, place: Place): Promise<void> {
   }
 }
 
-function isAtEnd({ source }: Walk, { end }: Place): boolean {
+function isAtEnd({ source }: Walk, { end }: Spot): boolean {
   if (end === undefined || source.position() < end) return false
   if (source.position() > end) throw unreadable('an element beyond its sequence')
   return true
 }
 
-async function treat(walk: Walk, element: Element, place: Place): Promise<void> {
+async function treat(walk: Walk, element: Element, place: Spot): Promise<void> {
   const { sink, visitor } = walk
   const { tag } = element
-  const kind = agreedKind(element)
-  const treatment =
-    place.isRemoved || kind === undefined ? 'remove' : visitor.treat(tag, place.depth)
+  const treatment = place.isRemoved ? 'remove' : visitor.treat(element, place)
   if (treatment === 'remove') return skip(walk, element, place)
-  if (kind === 'sequence') {
+  if (isSequence(element)) {
     if (treatment === 'enter') return sequence(walk, element, place)
     await skip(walk, element, place)
     return put(walk, emptyOf(element, place.syntax), place)
   }
-  if (treatment === 'empty' || (treatment === 'dummy' && kind !== 'text')) {
+  if (treatment === 'empty') {
     await skip(walk, element, place)
     return put(walk, emptyOf(element, place.syntax), place)
   }
-  if (kind !== 'text' && treatment === 'keep' && sink !== undefined)
-    return copy(walk, element, place)
-  const changed = visitor.change(tag, treatment, await value(walk, element), place.depth)
+  if (treatment === 'enter') return skip(walk, element, place)
+  if (treatment === 'pass' && sink !== undefined) return copy(walk, element, place)
+  if (treatment === 'pass') return skip(walk, element, place)
+  const changed = visitor.change(element, treatment, await value(walk, element), place)
   if (changed !== undefined) {
     put(walk, elementBytes(tag, element.representation, changed, place.syntax), place)
   }
@@ -148,45 +168,74 @@ async function value({ source }: Walk, { length }: Element): Promise<Buffer> {
   return source.take(length)
 }
 
-async function copy(walk: Walk, element: Element, place: Place): Promise<void> {
+async function copy(walk: Walk, element: Element, place: Spot): Promise<void> {
   put(walk, headerBytes(element, place.syntax), place)
   if (element.length === undefined) await fragments(walk, element, place)
   else await through(walk, element.length, place)
 }
 
-async function skip(walk: Walk, element: Element, place: Place): Promise<void> {
+async function skip(walk: Walk, element: Element, place: Spot): Promise<void> {
   const removed = { ...place, isRemoved: true }
   if (element.length !== undefined) return through(walk, element.length, removed)
   if (kindOf(element.representation) === 'binary') return fragments(walk, element, removed)
   return sequence(walk, element, removed)
 }
 
-async function through(walk: Walk, length: number, place: Place): Promise<void> {
+async function through(
+  walk: Walk,
+  length: number,
+  place: Spot,
+  filter?: PixelFilter
+): Promise<void> {
   const { source, sink } = walk
   for (let left = length; left > 0; ) {
     const piece = await source.piece(left)
     if (piece === undefined) throw unreadable('cut in a value')
     left -= piece.length
-    put(walk, piece, place)
+    put(walk, filter?.pass(piece) ?? piece, place)
     if (sink?.isFull()) await sink.flush()
   }
 }
 
 /** Pixel data in pieces: PS3.5, section A.4. */
-async function fragments(walk: Walk, element: Element, place: Place): Promise<void> {
-  if (element.tag !== PIXEL_DATA && !place.isRemoved) throw unreadable('a value without an end')
+async function fragments(walk: Walk, element: Element, place: Spot): Promise<void> {
+  const isPixels = element.tag === PIXEL_DATA && place.depth === 0
+  if (!isPixels && !place.isRemoved) throw unreadable('a value without an end')
+  const pixels = isPixels ? walk.visitor.pixels : undefined
+  let table: Buffer | undefined
+  let [start, listed] = [0, 0]
   for (;;) {
     const fragment = await readElement(walk.source, place.syntax)
     if (fragment === undefined) throw unreadable('cut in pixel data')
     count(walk)
+    if (fragment.tag === SEQUENCE_END) {
+      put(walk, headerBytes(fragment, place.syntax), place)
+      break
+    }
+    const { length } = fragment
+    if (fragment.tag !== ITEM || length === undefined) throw unreadable('pixel data')
+    if (pixels !== undefined && table === undefined) {
+      // The first is no fragment but a list of where the frames begin.
+      table = Buffer.from(await value(walk, fragment))
+      const written = pixels.offsetTable(table)
+      if (written === false) {
+        walk.isOver = true
+        return
+      }
+      put(walk, headerBytes({ ...fragment, length: written.length }, place.syntax), place)
+      put(walk, written, place)
+      continue
+    }
+    if (table && listed + 4 <= table.length && table.readUInt32LE(listed) === start) listed += 4
+    start += 8 + length
     put(walk, headerBytes(fragment, place.syntax), place)
-    if (fragment.tag === SEQUENCE_END) return
-    if (fragment.tag !== ITEM || fragment.length === undefined) throw unreadable('pixel data')
-    await through(walk, fragment.length, place)
+    pixels?.filter?.begin()
+    await through(walk, length, place, pixels?.filter)
   }
+  pixels?.offsetsHold?.(listed === (table?.length ?? 0))
 }
 
-async function sequence(walk: Walk, element: Element, place: Place): Promise<void> {
+async function sequence(walk: Walk, element: Element, place: Spot): Promise<void> {
   const { source } = walk
   if (place.depth >= DEPTH_MAX) throw new Refusal('dicom-too-complex', 'depth')
   // What is of unknown representation is implicit little endian within: PS3.5, section 6.2.2.
@@ -213,16 +262,10 @@ async function sequence(walk: Walk, element: Element, place: Place): Promise<voi
   put(walk, headerBytes({ tag: SEQUENCE_END, representation: '', length: 0 }, syntax), inner)
 }
 
-/**
- * The kind of a value, where file and standard agree on it; else undefined: nobody can say what such a
- * value is. Unknown to the file is what the standard says.
- */
-function agreedKind({ tag, representation }: Element): Kind | undefined {
-  const standard = representationOf(tag)
-  if (standard === undefined) return undefined
-  const kind = kindOf(standard)
-  if (representation === 'UN') return kind
-  return kindOf(representation) === kind ? kind : undefined
+/** What the file calls a sequence, or does not know but the standard does. */
+function isSequence({ tag, representation }: Element): boolean {
+  if (representation === 'UN') return representationOf(tag) === 'SQ'
+  return representation === 'SQ'
 }
 
 function emptyOf({ tag, representation }: Element, syntax: Syntax): Buffer {

@@ -38,6 +38,9 @@ const letters: Record<string, string> = {
 /** German writes these with two letters where it has no umlauts, everybody else with one. */
 const umlauts: Record<string, string> = { ä: 'ae', ö: 'oe', ü: 'ue', å: 'aa' }
 
+/** Whether a word, in small letters, is nobody's name but stands for one, or is a title. */
+export const isNobodysName = (word: string): boolean => titles.has(word) || placeholders.test(word)
+
 /** Shortest word in which one wrong letter is taken for a slip of the pen. */
 const SLIP_LETTERS_MIN = 5
 const WORDS_MAX = 12

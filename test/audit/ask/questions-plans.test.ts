@@ -46,7 +46,7 @@ async function plansOf(act: () => Promise<unknown>): Promise<{ text: string; pla
   statements.length = 0
   await act()
   return [...new Set(statements)]
-    .filter(text => /^select .* from "(audit_events|cases|records|objects|shares)"/.test(text))
+    .filter(text => /^select .* from "(audit_events|cases|records|objects|shares)"/s.test(text))
     .map(text => ({ text, plan: planOf(text) }))
 }
 
@@ -133,7 +133,7 @@ t.test('so is every question by name', async t => {
 
 t.test('how often a case was looked at does not slow looking at it', async t => {
   const [found] = await plansOf(() => lastEventTimes(database.read, [first.caseId]))
-  t.match(found?.plan, /SEARCH event USING COVERING INDEX audit_events_news/)
+  t.match(found?.plan, /SEARCH event USING INDEX audit_events_news/)
 })
 
 t.test('this test sees a plan that is wrong', async t => {

@@ -29,6 +29,7 @@ const dicomBelow = (directory: string): string[] =>
 const refused: Record<string, string> = {
   'ExplVR_BigEndNoMeta.dcm': 'no DICM',
   'ExplVR_LitEndNoMeta.dcm': 'no DICM',
+  'GDCMJ2K_TextGBR.dcm': 'not the compression that the file names',
   'MR_truncated.dcm': 'cut in a value',
   'SC_rgb_jpeg.dcm': 'not a value representation',
   'brain_001.dcm': 'not a value representation',

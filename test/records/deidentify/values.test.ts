@@ -1,6 +1,11 @@
 import t from 'tap'
 import { heldReason, type Signs } from '../../../src/records/deidentify/held.ts'
-import { namesSomebody } from '../../../src/records/deidentify/identity.ts'
+import {
+  formsOfDate,
+  namesSomebody,
+  partsOfName,
+  shortNamesIn
+} from '../../../src/records/deidentify/identity.ts'
 import { pseudonymsOf } from '../../../src/records/deidentify/pseudonyms.ts'
 import { ageAt, keptAge, shiftTemporal } from '../../../src/records/deidentify/values.ts'
 import { CT, copyOf, ctSlice, testKey } from '../../helpers/dicom.ts'
@@ -75,6 +80,8 @@ t.test('one key gives one pseudonym, another gives all others', async t => {
 t.test('what may carry a name in its picture or text waits for a person', async t => {
   const signs: Signs = {
     sopClass: CT,
+    sopClassOfHead: '',
+    transferSyntax: '1.2.840.10008.1.2.1',
     modality: 'CT',
     imageType: 'ORIGINAL\\PRIMARY\\AXIAL',
     conversionType: '',
@@ -92,6 +99,8 @@ t.test('what may carry a name in its picture or text waits for a person', async 
   t.equal(of({ imageType: 'DERIVED\\SECONDARY\\SCREEN SAVE' }), 'capture')
   t.equal(of({ conversionType: 'WSD' }), 'capture')
   t.equal(of({ modality: 'US' }), 'likely-burned-in')
+  t.equal(of({ transferSyntax: '1.2.840.10008.1.2.4.102' }), 'compression-unknown', 'video')
+  t.equal(of({ sopClassOfHead: CT }), undefined)
   t.equal(of({ visualFeatures: 'YES' }), 'photograph')
   t.equal(of({ sopClass: '' }), 'kind-unknown')
   t.equal(of({ sopClass: '1.2.3' }), 'kind-unknown')
@@ -120,6 +129,44 @@ t.test('what may carry a name in its picture or text waits for a person', async 
   }
 })
 
+t.test('codes hold a file however they are written', async t => {
+  const of = async (...planted: Parameters<typeof ctSlice>[0] & object) =>
+    (await copyOf(ctSlice(planted))).examined.held
+  t.equal(await of(), undefined)
+  for (const [tag, value, reason] of [
+    ['0028,0301', 'yes', 'burned-in'],
+    ['0028,0301', ' Yes ', 'burned-in'],
+    ['0028,0301', 'NO\\YES', 'burned-in'],
+    ['0028,0301', 'NO\0', undefined],
+    ['0028,0301', 'PERHAPS', 'likely-burned-in'],
+    ['0008,0060', 'sr', 'report'],
+    ['0008,0060', 'CT\\SR', 'report'],
+    ['0008,0060', ' us', 'likely-burned-in'],
+    ['0008,0060', 'ct', undefined],
+    ['0008,0060', 'ZZ', 'kind-unknown'],
+    ['0008,0008', 'ORIGINAL\\PRIMARY\\screen save', 'capture'],
+    ['0008,0064', 'wsd', 'capture'],
+    ['0028,0004', 'rgb', 'likely-burned-in'],
+    ['0028,0004', 'MONOCHROME2\\RGB', 'likely-burned-in'],
+    ['0028,0004', 'Palette Color', 'likely-burned-in'],
+    ['0028,0004', 'GREY', 'kind-unknown'],
+    ['0028,0302', 'Yes', 'photograph'],
+    ['0028,0302', 'PARTLY', 'photograph'],
+    ['0008,0016', '1.2.840.10008.5.1.4.1.1.4', 'contradictory'],
+    ['0008,0016', '1.2.840.10008.5.1.4.1.1.7', 'capture'],
+    ['0008,0016', `${CT}\\1.2.840.10008.5.1.4.1.1.88.11`, 'contradictory']
+  ] as const) {
+    t.equal(await of([tag, tag === '0008,0016' ? 'UI' : 'CS', value]), reason, `${tag} ${value}`)
+  }
+  t.equal(await of(['0028,0301', 'LO', 'YES']), 'burned-in', 'whatever kind of value it is called')
+  t.equal(await of(['0028,0301', 'OB', 'YES ']), 'burned-in')
+  t.equal(await of(['0028,0301', 'UN', 'YES ']), 'burned-in')
+  const capture = ctSlice()
+  const class7 = '1.2.840.10008.5.1.4.1.1.7'
+  capture.write(`${class7}\0`, capture.indexOf(`${CT}\0`), 'latin1')
+  t.equal((await copyOf(capture)).examined.held, 'capture', 'of the head alone')
+})
+
 t.test('a name is found however it is written, and only as words of its own', async t => {
   const names = new Set(['m\u00fcller', 'zeta', '999 000 0018', '9990000018', '1970-01-01'])
   for (const text of [
@@ -138,6 +185,30 @@ t.test('a name is found however it is written, and only as words of its own', as
   }
   const many = new Set(Array.from({ length: 1000 }, (_, n) => 'a'.repeat(n + 3)))
   t.notOk(namesSomebody('a'.repeat(1_000_000), many), 'a long text is gone through once')
+})
+
+t.test('a short name is found with the other, a date however it is written', async t => {
+  const names = new Set([...partsOfName('NG^Li^^Mr'), ...formsOfDate('1970-01-02')])
+  for (const text of [
+    'Opinion for Li Ng',
+    'NG, LI',
+    'NGLI',
+    'born 2 January 1970',
+    'the 2nd of January 1970',
+    'Jan 2, 1970',
+    '2.1.70',
+    '02/01/1970',
+    '1/2/1970',
+    '02011970'
+  ]) {
+    t.ok(namesSomebody(text, names), text)
+  }
+  for (const text of ['Ng', 'li', '2 January', '1970', '12.1.70']) {
+    t.notOk(namesSomebody(text, names), text)
+  }
+  t.same(shortNamesIn('Opinion on Ng', 'Ng, Li'), ['ng'])
+  t.same(shortNamesIn('LI is well', 'Ng, Li'), ['li'])
+  t.same(shortNamesIn('Mr X, ng, Ling', 'Ng, Li, Mr'), [])
 })
 
 t.test('what is not written as its kind of value is written is left out', async t => {
