@@ -19,7 +19,7 @@ export interface SealedSegment {
 /** Where a segment belongs. */
 export interface SegmentSeat {
   upload: string
-  /** No two segments that an upload ever had have the same. */
+  /** No two segments that were ever on record for an upload have the same. */
   number: number
   /** Among those that it has. */
   place: number
