@@ -7,7 +7,7 @@ import { requireSafePlace } from '../src/backup/backup-place.ts'
 import { readConfig } from '../src/config.ts'
 import { openBlobs, openData } from '../src/open-data.ts'
 import { asUsage, runAsked, UsageError } from './command.ts'
-import { tellProgress } from './progress.ts'
+import { tellLeftOut, tellProgress } from './progress.ts'
 
 const USAGE = `Saves everything, also while the service runs: database, sealed objects, keys and the copy of the
 checkpoint, in one file that only the holders of an age identity can open.
@@ -91,8 +91,9 @@ async function save({ to, recipients, newIdentity }: Asked): Promise<void> {
       progress,
       signal: stopping.signal
     })
-    const { log } = result.head
+    const { log, counts } = result.head
     console.log(`Saved: ${result.objects} objects, ${log.events} events, ${result.bytes} bytes`)
+    tellLeftOut(counts, 'which go on here')
     console.log(result.faults === 0 ? 'All is well.' : `${result.faults} faults.`)
     process.exitCode = result.faults === 0 ? 0 : 1
   } finally {

@@ -2,7 +2,7 @@ import { tellFindings } from '../src/audit/verify/findings.ts'
 import { readConfig } from '../src/config.ts'
 import { type Moved, type MoveParts, moveStore } from '../src/moving/move.ts'
 import { readOwnerUrl, runCommand, UsageError } from './command.ts'
-import { tellCount, tellObjects } from './progress.ts'
+import { tellCount, tellLeftOut, tellObjects } from './progress.ts'
 
 const USAGE = `Moves an exchange from one machine's SQLite and disk to PostgreSQL, S3 or both, with its keys and its
 access log, whose checkpoints stay good. The settings (DATABASE_URL, CONSILIUM_S3_…) name where to;
@@ -67,6 +67,7 @@ function tellMoved(extent: MoveParts['extent'], moved: Moved, told: number): voi
   const what = { look: 'To move', objects: 'Copied', all: 'Moved' }[extent]
   const rest = extent === 'objects' ? '' : `, ${rows} rows, ${events} of them events`
   console.log(`${what}: ${objects} objects of ${bytes} bytes${rest}`)
+  tellLeftOut(moved.arriving, 'which stay behind: complete them first, or send them again after')
   for (const fault of checked?.faults ?? []) console.log(`FAULT: ${fault}`)
   if (checked?.log.signed !== undefined) {
     const { size, root } = checked.log.signed

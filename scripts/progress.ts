@@ -64,3 +64,12 @@ export function timeOf(seconds: number): string {
   if (minutes < 60) return `${minutes} min`
   return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`
 }
+
+/** Says which drafts a copy of everything is without. */
+export function tellLeftOut(
+  { drafts = 0, draftBytes = 0 }: { drafts?: number; draftBytes?: number },
+  andThen: string
+): void {
+  if (drafts === 0) return
+  console.log(`Left out: ${drafts} drafts, ${draftBytes} bytes of them have come, ${andThen}.`)
+}

@@ -3,7 +3,7 @@ import { decrypterFrom } from '../src/backup/age.ts'
 import { checkRestored, restore } from '../src/backup/restore.ts'
 import { type Config, readConfig } from '../src/config.ts'
 import { readOwnerUrl, runCommand } from './command.ts'
-import { tellProgress } from './progress.ts'
+import { tellLeftOut, tellProgress } from './progress.ts'
 
 const USAGE = `Puts a backup into an empty place, verifies all of it, and checks what is then there.
 
@@ -40,6 +40,7 @@ async function putBack({ from, identity, directory }: Asked): Promise<void> {
   const restored = await restore(config, from, decrypter, tellProgress(), stopping.signal, ownerUrl)
   const { head, end } = restored
   console.log(`Restored: ${end.objects} objects, ${head.log.events} events, as of ${head.takenAt}`)
+  tellLeftOut(head.counts, 'whose files must be sent again')
   const faults = await check(config, restored)
   console.log(faults === 0 ? 'All is well.' : `${faults} faults.`)
   console.log(MEANING)

@@ -31,6 +31,12 @@ export interface Limits {
   streamsPerAccountMax: number
   /** * Uploads one account may have under way at once; each holds up to 2 MiB of memory. */
   uploadsPerAccountMax: number
+  /** Pieces in which one resumable upload may come, however small they are: so many … */
+  uploadPiecesSpareMax: number
+  /** … and one more for so many of its bytes. */
+  uploadPieceBytes: number
+  /** What a sender must bring on average over a minute in which nobody else may add to the upload. */
+  uploadBytesPerSecondMin: number
   /** * A content stream that moves no byte for this long is cut. */
   stallSecondsMax: number
   /** How soon a withdrawn or expired share cuts a running stream. */
@@ -87,6 +93,9 @@ export function readLimits(
     openingHoursMax: number('CONSILIUM_OPENING_HOURS_MAX', 12, 1, 720),
     streamsPerAccountMax: number('CONSILIUM_STREAMS_PER_ACCOUNT_MAX', 16, 1, 1000),
     uploadsPerAccountMax: number('CONSILIUM_UPLOADS_PER_ACCOUNT_MAX', 8, 1, 1000),
+    uploadPiecesSpareMax: 1000,
+    uploadPieceBytes: 16 * KIB,
+    uploadBytesPerSecondMin: 256,
     stallSecondsMax: number('CONSILIUM_STALL_SECONDS_MAX', 120, 1, 86_400),
     cutMillisecondsMax: 500,
     leaveSecondsMax: number('CONSILIUM_LEAVE_SECONDS', 0, 0, 600),

@@ -28,7 +28,12 @@ const pool = isPool ? createInspectPool() : undefined
 const look = () =>
   pool === undefined
     ? lookInside('application/dicom', source)
-    : pool.inspect({ type: 'application/dicom', head: new Uint8Array(head), source })
+    : pool.inspect({
+        organisationId: 'bench',
+        type: 'application/dicom',
+        head: new Uint8Array(head),
+        source
+      })
 
 for (let file = 0; file < WARM_FILES; file += 1) await look()
 const started = performance.now()

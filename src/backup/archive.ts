@@ -43,6 +43,9 @@ export interface Head {
     /** Sealed blobs; backups of before there were segments have as many as objects. */
     blobs?: number
     shares: number
+    /** Left out: drafts whose files are still arriving, and what has come of them, in clear. */
+    drafts?: number
+    draftBytes?: number
   }
   log: {
     /** Events in the database. */

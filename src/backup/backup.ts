@@ -8,6 +8,7 @@ import { BlobError, type Blobs } from '../blobs/blobs.ts'
 import { lockForService } from '../database/sqlite.ts'
 import { dataPaths, type OpenData } from '../open-data.ts'
 import { SEALED_READ_BYTES, sealedBytes } from '../sealing/layout.ts'
+import { type Arriving, countArriving } from '../uploads/arriving.ts'
 import { encrypted } from './age.ts'
 import {
   type ArchiveFile,
@@ -65,8 +66,9 @@ export interface BackupResult {
  * Saves everything while the service runs: the database as it is at one moment, then every sealed
  * object that it names, as it is. Objects are written before their rows and are never changed, and
  * housekeeping removes only what no row names, so none of these goes away meanwhile; what is uploaded
- * later, or is still arriving, is in the next backup. An object that is not as its row says is a fault, and the rest is
- * saved. If the store fails otherwise, the whole backup does.
+ * later is in the next backup. Drafts, whose files are still arriving, are left out and counted. An
+ * object that is not as its row says is a fault, and the rest is saved. If the store fails otherwise,
+ * the whole backup does.
  */
 export async function backUp(parts: BackupParts): Promise<BackupResult> {
   const { data, to } = parts
@@ -90,6 +92,7 @@ export async function backUp(parts: BackupParts): Promise<BackupResult> {
 async function saveAll(parts: BackupParts, receipt: Receipt): Promise<BackupResult> {
   const { data, to, encrypter, signal } = parts
   const takenAt = data.clock()
+  const arriving = await countArriving(data.database.read, takenAt)
   // Before the database: the service renews the copy after the row, so this one is never newer.
   const checkpoint = await readText(dataPaths(data.directory).checkpoint, NOTE_BYTES_MAX)
   const { databaseUrl } = parts
@@ -99,7 +102,7 @@ async function saveAll(parts: BackupParts, receipt: Receipt): Promise<BackupResu
       : await copyPostgres(databaseUrl)
   const saved = { objects: 0, faults: 0, bytes: 0 }
   try {
-    const head = await headOf(parts, takenAt, source)
+    const head = await headOf(parts, takenAt, source, arriving)
     const files = filesOf(parts, receipt, { source, head, checkpoint }, saved)
     const archive = archiveOf(files, takenAt, () => saved)
     const bytes = await writeNewFile(to, encrypted(encrypter, until(signal, archive)), bytes =>
@@ -111,7 +114,13 @@ async function saveAll(parts: BackupParts, receipt: Receipt): Promise<BackupResu
   }
 }
 
-async function headOf(parts: BackupParts, takenAt: number, source: Source): Promise<Head> {
+async function headOf(
+  parts: BackupParts,
+  takenAt: number,
+  source: Source,
+  arriving: Arriving
+): Promise<Head> {
+  const { counts, log } = await readCounts(source.read)
   return {
     format: FORMAT,
     version: VERSION,
@@ -119,7 +128,8 @@ async function headOf(parts: BackupParts, takenAt: number, source: Source): Prom
     database: source.read.kind,
     ...(source.migrations === undefined ? {} : { migrations: source.migrations }),
     takenAt: new Date(takenAt).toISOString(),
-    ...(await readCounts(source.read))
+    counts: { ...counts, ...arriving },
+    log
   }
 }
 

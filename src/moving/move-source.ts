@@ -10,6 +10,7 @@ import { lockForService, openSqliteSnapshot } from '../database/sqlite.ts'
 import { holdSqlite } from '../database/sqlite-copy.ts'
 import { dataPaths, readSigningKeys } from '../open-data.ts'
 import { checkedKeyring, openKeyring } from '../open-keyring.ts'
+import { type Arriving, countArriving } from '../uploads/arriving.ts'
 import { MoveError } from './move-error.ts'
 import { type MovedMark, readMark, writeMark } from './move-marks.ts'
 import { type LastEvent, lastEvent, sumObjects } from './queries.ts'
@@ -83,6 +84,8 @@ export interface SourceState {
   last: LastEvent | undefined
   objects: number
   bytes: number
+  /** What is left behind, because it is still arriving. */
+  arriving: Arriving
   /** Checkpoints that the log must continue wherever it is. */
   older: { name: string; note: string }[]
 }
@@ -100,6 +103,7 @@ export async function lookAtSource({ directory, database }: MoveSource): Promise
     return {
       last: await lastEvent(read),
       ...(await sumObjects(read)),
+      arriving: await countArriving(read, Date.now()),
       older: older.flatMap(({ name, note }) => (note === undefined ? [] : [{ name, note }]))
     }
   } finally {

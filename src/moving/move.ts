@@ -9,6 +9,7 @@ import { openSqliteSnapshot } from '../database/sqlite.ts'
 import { openSqliteRows } from '../database/sqlite-rows.ts'
 import { checkStored, type Faults } from '../housekeeping/check-exchange.ts'
 import { dataPaths, openBlobs, openMarkedData, requireAlone } from '../open-data.ts'
+import type { Arriving } from '../uploads/arriving.ts'
 import { MoveError } from './move-error.ts'
 import { type MovedMark, writeMark } from './move-marks.ts'
 import { moveObjects } from './move-objects.ts'
@@ -59,6 +60,8 @@ export interface Moved {
   bytes: number
   rows: number
   events: number
+  /** What is left behind, because it is still arriving. */
+  arriving: Arriving
   /** Objects that do not open where they are now. */
   faults: number
   /** What was found at the target. Undefined when the move has not come so far. */
@@ -117,10 +120,10 @@ async function lookOnly(parts: MoveParts, source: MoveSource): Promise<Moved> {
 }
 
 async function countSource(source: MoveSource): Promise<Omit<Moved, 'faults'>> {
-  const { last, objects, bytes } = await lookAtSource(source)
+  const { last, objects, bytes, arriving } = await lookAtSource(source)
   const rows = openSqliteRows(source.database)
   rows.close()
-  return { objects, bytes, rows: rows.count, events: (last?.idx ?? -1) + 1 }
+  return { objects, bytes, arriving, rows: rows.count, events: (last?.idx ?? -1) + 1 }
 }
 
 async function fill(parts: MoveParts, source: MoveSource, target: MoveTarget): Promise<Moved> {
@@ -224,7 +227,7 @@ async function checkTarget(
   parts: MoveParts,
   source: MoveSource,
   target: MoveTarget,
-  counts: Pick<Moved, 'objects' | 'bytes' | 'rows'>
+  counts: Pick<Moved, 'objects' | 'bytes' | 'rows' | 'arriving'>
 ): Promise<{ log: Summary; faults: Faults }> {
   const { findings, tell, to, withFaults } = parts
   tell.step('Checking the log, and every object, where they are now …')
@@ -240,8 +243,10 @@ async function checkTarget(
     const isExcused = (fault: string) => withFaults && /^Object /.test(fault)
     const isWhole = checked.faults.every(isExcused) && findings.faults() === told
     if (!isWhole) return checked
-    const { objects, bytes, rows } = counts
-    const details = { by: 'operator console', stage: 'complete', objects, bytes, rows }
+    const { objects, bytes, rows, arriving } = counts
+    const draftsLeftOut = arriving.drafts
+    const stage = 'complete'
+    const details = { by: 'operator console', stage, objects, bytes, rows, draftsLeftOut }
     await data.database.write(tx =>
       data.audit.append(tx, { action: 'data.move', outcome: 'success', details })
     )

@@ -127,7 +127,12 @@ async function copyRecord(
   bytes.fill(0)
   const { keyring } = exchange
   const patient = async () => openCaseDetails(await openCaseKey(keyring, found), found).patient
-  const inspectFile = inspectorOf(exchange, { caseId: found.id, key, patient })
+  const inspectFile = inspectorOf(exchange, {
+    organisationId: found.organisationId,
+    caseId: found.id,
+    key,
+    patient
+  })
   const to = { plan, recordId: id, key, begun, inspectFile }
   const objects = await inParallel(original.files, file =>
     copyFile(exchange, found, { ...original, file }, to)

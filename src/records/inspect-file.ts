@@ -40,8 +40,14 @@ export interface FileToInspect {
  */
 export function inspectorOf(
   { inspectPool, serviceKeys }: Pick<Exchange, 'inspectPool' | 'serviceKeys'>,
-  record: { caseId: string; key: KeyObject; patient: () => Promise<Patient> }
+  record: {
+    organisationId: string
+    caseId: string
+    key: KeyObject
+    patient: () => Promise<Patient>
+  }
 ): (file: FileToInspect) => Promise<Inspected> {
+  const { organisationId } = record
   let overruns = 0
   let patient: Promise<Patient> | undefined
   // The files of a study name one patient, whom to compare takes longer than to read a header.
@@ -49,7 +55,7 @@ export function inspectorOf(
 
   async function lookInto({ type, head, source }: FileToInspect): Promise<ObjectSummary> {
     if (overruns >= OVERRUNS_MAX) return { notes: [note('inspection-stopped')] }
-    const summary = await inspectPool.inspect({ type, head, source })
+    const summary = await inspectPool.inspect({ organisationId, type, head, source })
     if (summary.notes.some(({ code }) => code === 'inspection-stopped')) overruns += 1
     return summary
   }

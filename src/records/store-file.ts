@@ -66,7 +66,7 @@ export function beginFiles(exchange: Exchange, record: FilesOf): Files {
     organisationId,
     recordId,
     key,
-    inspectFile: inspectorOf(exchange, { caseId, key, patient })
+    inspectFile: inspectorOf(exchange, { organisationId, caseId, key, patient })
   }
 
   return {

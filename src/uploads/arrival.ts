@@ -26,7 +26,10 @@ export class Arrival {
   #taken: number
   /** How far it is on record, or will be when what is being recorded is. */
   #recordedTo: number
-  #nextNumber: number
+  /** Of the next segment among those the upload has. */
+  #nextPlace: number
+  /** Of the next segment among all it ever had; undefined until the last one was looked at. */
+  #nextNumber: number | undefined
   #seen: Inspection | undefined
   /** The first bytes, while they are too few to be judged. */
   #head: Buffer[] = []
@@ -48,7 +51,8 @@ export class Arrival {
     this.#keepBack = keepBack
     this.#taken = upload.received
     this.#recordedTo = upload.received
-    this.#nextNumber = upload.segments
+    this.#nextPlace = upload.segments
+    this.#nextNumber = upload.segments === 0 ? 0 : undefined
     this.#seen = seenBefore(act.found)
   }
 
@@ -91,14 +95,14 @@ export class Arrival {
     const before = await this.#smallBefore()
     const carried = before && (await bytesOfSegment(this.#exchange, this.#act, before))
     if (before !== undefined) {
-      this.#nextNumber = before.number
+      this.#nextPlace = before.place
       this.#replaced = { blob: before.blob }
     }
-    const place = { upload: upload.id, number: this.#nextNumber }
+    const at = { upload: upload.id, number: this.#takeNumber(), place: this.#nextPlace }
     const follow = { name: upload.id, at: this.#taken, skip: carried?.byteLength ?? 0 }
     const { key, found } = this.#act
-    const writer = await beginSegment(this.#exchange, key, homeOf(found), place, follow)
-    this.#nextNumber += 1
+    const writer = await beginSegment(this.#exchange, key, homeOf(found), at, follow)
+    this.#nextPlace += 1
     this.#unnamed.push(writer)
     if (carried !== undefined) {
       // What was too little to be judged is all in the first segment.
@@ -108,12 +112,27 @@ export class Arrival {
     return writer
   }
 
+  /**
+   * However small a piece is, it has up to `SMALL_SEGMENT_BYTES` written anew and leaves two events. So
+   * it is their number that bounds the work which a sender can make.
+   */
+  #takeNumber(): number {
+    const { id, bytes } = this.#act.found.upload
+    const { uploadPiecesSpareMax, uploadPieceBytes } = this.#exchange.limits
+    if (this.#nextNumber === undefined) throw new Error(`Upload ${id} lacks its last segment.`)
+    const sealedMax = uploadPiecesSpareMax + Math.ceil(bytes / uploadPieceBytes)
+    if (this.#nextNumber >= sealedMax) throw new Refusal('upload-in-too-many-pieces')
+    this.#nextNumber += 1
+    return this.#nextNumber - 1
+  }
+
   /** The segment before, when it is small: then the next takes its place. */
   async #smallBefore() {
-    if (this.#nextNumber === 0 || this.#isLastLarge || this.#keepsSome()) return undefined
+    if (this.#nextPlace === 0 || this.#isLastLarge || this.#keepsSome()) return undefined
     await this.#recording
-    const wanted = { uploadId: this.#act.found.upload.id, place: this.#nextNumber - 1 }
+    const wanted = { uploadId: this.#act.found.upload.id, place: this.#nextPlace - 1 }
     const [row] = await segmentAt(this.#exchange.database.read, wanted)
+    if (row !== undefined) this.#nextNumber ??= row.number + 1
     return row !== undefined && row.bytes < SMALL_SEGMENT_BYTES ? row : undefined
   }
 

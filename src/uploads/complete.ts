@@ -26,20 +26,54 @@ import { removeEnded } from './sweep.ts'
 /**
  * Makes the record that a draft was for, out of the files that have come whole: the record and its
  * event appear in one transaction, in which the draft goes. Files that were refused are left out, as
- * the draft has told; Refusal `draft-incomplete` while one is still arriving. Asked again, it answers
- * the record again.
+ * the draft has told; Refusal `draft-incomplete` while one is still arriving. One request at a time
+ * does it, in whichever process; others are refused (`draft-completing`), so that nothing is looked
+ * into twice. Asked again afterwards, it answers the record again.
  */
 export async function completeDraft(
   exchange: Exchange,
   caller: Caller,
   draftId: string
 ): Promise<{ view: RecordView; isNew: boolean }> {
-  const { database, keyring } = exchange
-  const found = await draftOf(database.read, caller, draftId, exchange.clock()).catch(err => err)
+  const { database } = exchange
+  const found = await liveDraft(exchange, caller, draftId)
   if (found instanceof Refusal) {
     return { view: await recordMade(exchange, caller, draftId, found), isNew: false }
   }
-  if (found instanceof Error) throw found
+  const giveBack = await database.takePlace(`draft ${draftId}`, 1)
+  if (giveBack === undefined) {
+    throw new Refusal('draft-completing', undefined, { about: aboutDraft(found) })
+  }
+  try {
+    return await completeAlone(exchange, caller, draftId)
+  } finally {
+    giveBack()
+  }
+}
+
+/** The draft, or why there is none for this caller. */
+function liveDraft(
+  { database, clock }: Pick<Exchange, 'database' | 'clock'>,
+  caller: Caller,
+  draftId: string
+): Promise<DraftInCase | Refusal> {
+  return draftOf(database.read, caller, draftId, clock()).catch(err => {
+    if (err instanceof Refusal) return err
+    throw err
+  })
+}
+
+async function completeAlone(
+  exchange: Exchange,
+  caller: Caller,
+  draftId: string
+): Promise<{ view: RecordView; isNew: boolean }> {
+  const { database, keyring } = exchange
+  // Read again: whoever had the place before may have made the record of it.
+  const found = await liveDraft(exchange, caller, draftId)
+  if (found instanceof Refusal) {
+    return { view: await recordMade(exchange, caller, draftId, found), isNew: false }
+  }
   const key = await openDraftKey(keyring, found)
   await finishAll(exchange, caller, found, key)
   const files = requireFiles(found, await uploadsOfDraft(database.read, { draftId }))
@@ -49,7 +83,7 @@ export async function completeDraft(
   try {
     return { view: await makeRecord(exchange, { caller, found, key, inspected }), isNew: true }
   } catch (err) {
-    // Another request may have been faster.
+    // A process that lost its place by losing the database finds that another was faster.
     if (!(err instanceof Refusal) || err.code !== 'draft-not-found') throw err
     return { view: await recordMade(exchange, caller, draftId, err), isNew: false }
   }

@@ -40,7 +40,7 @@ export async function inspectFiles(
   const { organisationId, caseId } = found.draft
   const patient = async () =>
     openCaseDetails(await openCaseKey(exchange.keyring, found.case), found.case).patient
-  const inspectFile = inspectorOf(exchange, { caseId, key, patient })
+  const inspectFile = inspectorOf(exchange, { organisationId, caseId, key, patient })
   const seen = new Map<string, Omit<Inspected, 'dicom'>>()
   const headers: (DicomSummary | undefined)[] = []
 

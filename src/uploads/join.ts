@@ -9,6 +9,7 @@ import {
   type DraftInCase,
   draftOf,
   openDraftKey,
+  openMetadata,
   type UploadInCase,
   type UploadRow,
   uploadOf
@@ -18,6 +19,12 @@ import { finishUpload } from './finish.ts'
 import { type ReadMetadata, readMetadata } from './metadata.ts'
 import { findUpload, giveSegments, insertUpload } from './queries.ts'
 import { takeUpload } from './receive.ts'
+
+/** Ids of the uploads that the value of Upload-Concat of a final upload names, by path or URL. */
+export function partsOfConcat(concat: string): string[] {
+  const urls = concat.slice('final;'.length).split(' ').filter(Boolean)
+  return urls.map(url => url.slice(url.lastIndexOf('/') + 1))
+}
 
 /** What a request to join asks for (tus, concatenation). */
 export interface Joining {
@@ -47,9 +54,9 @@ export async function joinUploads(
   for (const id of wanted.parts) {
     parts.push((await uploadOf(database.read, caller, id, now)).upload)
   }
-  const before = joinedBefore(parts)
+  const key = await openDraftKey(exchange.keyring, draft)
+  const before = await joinedBefore(exchange, draft, parts, key)
   if (before === undefined) {
-    const key = await openDraftKey(exchange.keyring, draft)
     await join(exchange, caller, { ...wanted, draft, parts, metadata, position, key, now })
   }
   const id = before ?? wanted.id
@@ -116,11 +123,24 @@ async function finishJoined(exchange: Exchange, caller: Caller, id: string): Pro
   }
 }
 
-/** The final upload that these parts are joined to already. */
-function joinedBefore(parts: UploadRow[]): string | undefined {
-  const [first] = parts
-  const id = first?.joinedTo ?? undefined
-  return id !== undefined && parts.every(part => part.joinedTo === id) ? id : undefined
+/**
+ * The final upload that just these parts are joined to already, in this order. Refusal
+ * `upload-parts-joined` when one of them has become a part of another.
+ */
+async function joinedBefore(
+  { database }: Pick<Exchange, 'database'>,
+  draft: DraftInCase,
+  parts: UploadRow[],
+  key: KeyObject
+): Promise<string | undefined> {
+  const id = parts.find(({ joinedTo }) => joinedTo !== null)?.joinedTo ?? undefined
+  if (id === undefined) return undefined
+  const [final] = await findUpload(database.read, { id })
+  const isOfDraft = final?.upload.draftId === draft.draft.id
+  const { concat = '' } = isOfDraft ? openMetadata(key, final.upload) : {}
+  const isSame = partsOfConcat(concat).join() === parts.map(part => part.id).join()
+  if (!isSame) throw new Refusal('upload-parts-joined', undefined, { about: aboutDraft(draft) })
+  return id
 }
 
 function requireJoinable(part: UploadRow | undefined, draftId: string): void {

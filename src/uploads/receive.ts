@@ -7,6 +7,7 @@ import type { Caller } from '../identity/principal.ts'
 import { Arrival } from './arrival.ts'
 import { aboutUpload, openDraftKey, type UploadInCase, uploadOf } from './draft.ts'
 import { finishUpload } from './finish.ts'
+import { type Pace, paceOf } from './pace.ts'
 import { piecesOf } from './pieces.ts'
 import { type Act, append } from './recorded.ts'
 
@@ -74,7 +75,8 @@ async function takeBody(
 ): Promise<number> {
   const { upload } = act.found
   const hash = checksum && createHash(checksum.algorithm)
-  const isCut = await eachPiece(body, arrival, place, hash)
+  const pace = paceOf(exchange.clock, exchange.limits.uploadBytesPerSecondMin)
+  const isCut = await eachPiece(body, arrival, place, { hash, pace })
   if (checksum !== undefined && hash !== undefined) {
     // Half of what was announced can never be held against its checksum.
     if (isCut) {
@@ -91,21 +93,33 @@ async function takeBody(
   return offset
 }
 
-/** Hands over the body piece by piece. Resolves to whether it broke off. */
+/**
+ * Hands over the body piece by piece. Resolves to whether it broke off. Refusal `upload-too-slow`,
+ * once what came is on record, when a sender holds the place and brings next to nothing.
+ */
 async function eachPiece(
   body: IncomingMessage,
   arrival: Arrival,
   place: Place,
-  hash: Hash | undefined
+  { hash, pace }: { hash: Hash | undefined; pace: Pace }
 ): Promise<boolean> {
   const idle = async () => {
     await arrival.rest()
-    if (hash === undefined) place.giveBack()
+    if (hash !== undefined) return
+    place.giveBack()
+    pace.startAnew()
   }
+  pace.wait()
   for await (const piece of piecesOf(body, IDLE_MILLISECONDS, idle)) {
+    const isTooSlow = pace.isTooSlow(piece.byteLength)
     await place.takeAgain()
     hash?.update(piece)
     await arrival.take(piece)
+    if (isTooSlow) {
+      await arrival.rest()
+      throw new Refusal('upload-too-slow')
+    }
+    pace.wait()
   }
   return !body.complete
 }

@@ -63,15 +63,15 @@ export async function recordSegments(
       id: upload.id,
       from,
       to,
-      segments: last === undefined ? upload.segments : last.number + 1,
+      segments: last === undefined ? upload.segments : last.place + 1,
       state: isAll && upload.part === 'partial' ? 'stored' : 'receiving',
       type: seen?.type ?? null,
       endToEnd: seen?.endToEnd ?? null
     })
     if (!isTaken) throw conflict(act.found)
     if (replaced !== undefined) await deleteSegments(tx, [replaced.blob])
-    for (const { blob, number, bytes } of segments) {
-      const row = { blob, uploadId: upload.id, place: number, sealedFor: upload.id, number, bytes }
+    for (const { blob, number, place, bytes } of segments) {
+      const row = { blob, uploadId: upload.id, place, sealedFor: upload.id, number, bytes }
       await insertSegment(tx, row)
     }
     if (digest !== undefined && !mismatch) await makeWhole(tx, act, digest, seen)

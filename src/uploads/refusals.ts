@@ -26,11 +26,31 @@ export const uploadRefusals = {
     'More was sent than Upload-Length announced',
     'Check the file, then begin a new upload.'
   ],
+  'upload-too-slow': [
+    408,
+    'Hardly anything came for a minute',
+    'Ask with HEAD where it goes on, then send from there.'
+  ],
+  'upload-in-too-many-pieces': [
+    422,
+    'Upload came in too many small pieces',
+    'End it, and begin a new one in pieces of 64 KiB or more, best of several MiB.'
+  ],
+  'upload-parts-joined': [
+    409,
+    'Parts were joined before, and not like this',
+    'The draft shows the upload that they became. For another one send the parts again.'
+  ],
   'checksum-mismatch': [460, 'Checksum does not match', 'Nothing of it was kept. Send it again.'],
   'draft-incomplete': [
     409,
     'Files of the draft are still missing',
     'Finish or end every upload in it, then complete it.'
+  ],
+  'draft-completing': [
+    409,
+    'Draft is being completed',
+    'Wait, then complete it again: the answer is the record once it is made.'
   ],
   'draft-full': [409, 'Draft holds as many files as it may', 'Put the rest into another record.'],
   'too-many-drafts': [

@@ -75,7 +75,13 @@ export function draftRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugin
       },
       async (request, reply) => {
         const { draft } = request.params
-        const { view, isNew } = await completeDraft(exchange, callerOf(request), draft)
+        const caller = callerOf(request)
+        // It reads all that was uploaded, and so counts as an upload.
+        const place = await exchange.uploads.enter(caller.accountId, () =>
+          request.raw.destroy(new Refusal('service-stopping'))
+        )
+        const completed = completeDraft(exchange, caller, draft).finally(place.leave)
+        const { view, isNew } = await completed
         return reply
           .code(isNew ? 201 : 200)
           .header('location', `/v1/records/${view.id}`)

@@ -9,15 +9,24 @@ import type { Follow, SealJob } from '../sealing/seal-pool.ts'
 export interface SealedSegment {
   blob: string
   number: number
+  place: number
   /** Of plaintext. */
   bytes: number
   /** SHA-256 of everything the upload has had up to its end; undefined when that is not known here. */
   sha256: Buffer | undefined
 }
 
+/** Where a segment belongs. */
+export interface SegmentSeat {
+  upload: string
+  /** No two segments that were ever on record for an upload have the same. */
+  number: number
+  /** Among those that it has. */
+  place: number
+}
+
 /** One segment on its way into the blob store: a sealed blob of its own, which is never continued. */
 export interface SegmentWriter {
-  readonly number: number
   /** Plaintext written so far. */
   bytes(): number
   /** Takes the piece and its memory, as `SealJob.write` does. Resolves when there is room for more. */
@@ -36,11 +45,15 @@ export async function beginSegment(
   { blobs, sealPool }: Pick<Exchange, 'blobs' | 'sealPool'>,
   key: KeyObject,
   home: Home,
-  place: { upload: string; number: number },
+  at: SegmentSeat,
   follow: Follow
 ): Promise<SegmentWriter> {
   const blob = await blobs.create()
-  const context = segmentContext(home.organisationId, home.recordId, { ...place, blob: blob.name })
+  const context = segmentContext(home.organisationId, home.recordId, {
+    upload: at.upload,
+    number: at.number,
+    blob: blob.name
+  })
   const job = sealPool.seal({ key, context, follow })
   const storing = storeOutput(job, blob)
   storing.catch(() => job.abort())
@@ -58,11 +71,11 @@ export async function beginSegment(
     await blob.commit()
     await blobs.sync([blob.name])
     const sha256 = sealed.sha256.byteLength === 0 ? undefined : sealed.sha256
-    return { blob: blob.name, number: place.number, bytes: sealed.bytes, sha256 }
+    const { number, place } = at
+    return { blob: blob.name, number, place, bytes: sealed.bytes, sha256 }
   }
 
   return {
-    number: place.number,
     bytes: () => bytes,
     write(piece) {
       bytes += piece.byteLength

@@ -10,7 +10,7 @@ import type { Caller } from '../identity/principal.ts'
 import { beginUpload } from './begin.ts'
 import { aboutUpload, openDraftKey, openMetadata, uploadOf } from './draft.ts'
 import { terminateUpload } from './end.ts'
-import { joinUploads } from './join.ts'
+import { joinUploads, partsOfConcat } from './join.ts'
 import { type Checksum, receive } from './receive.ts'
 
 // @tus/server speaks the protocol: versions, headers, offsets. What it leaves out (checksum,
@@ -27,8 +27,11 @@ export const CHECKSUM_ALGORITHMS = ['sha1', 'sha256', 'sha512']
 /** How a PATCH is sent, and a creation that brings its first bytes. */
 export const OFFSET_STREAM = 'application/offset+octet-stream'
 
-/** Parts of one final upload; their addresses come in one header. */
-const PARTS_MAX = 500
+/**
+ * Parts of one final upload. Their addresses come in one header, and all headers of a request together
+ * have 16 KiB (Node, `maxHeaderSize`): so many fit as URLs of up to 100 characters.
+ */
+export const PARTS_MAX = 128
 
 /** Request headers that @tus/server gets to see. */
 const HEADERS_IN = [
@@ -157,8 +160,7 @@ async function join(
   if (request.headers['upload-length'] !== undefined) {
     throw invalid('a final upload has no Upload-Length of its own')
   }
-  const urls = concat.slice('final;'.length).split(' ').filter(Boolean)
-  const parts = urls.map(url => url.slice(url.lastIndexOf('/') + 1))
+  const parts = partsOfConcat(concat)
   if (parts.length === 0 || parts.length > PARTS_MAX || !parts.every(isId)) {
     throw invalid(`Upload-Concat does not name 1 to ${PARTS_MAX} uploads`)
   }

@@ -9,6 +9,7 @@ import { filesBelow, readableIn, unexpectedFiles } from '../faults/soundness.ts'
 import { hasPostgres } from '../helpers/databases.ts'
 import { numberedText, openShare, PATIENT_NAME, uploadRecord } from '../helpers/exchange.ts'
 import { runScript } from '../scripts/run-script.ts'
+import { beginDraft, beginUpload, sendPatch, TUS } from '../uploads/tus.ts'
 import { move, moveHere, movingScene } from './scene.ts'
 
 /** Every file with its digest, but for locks and marks. */
@@ -46,11 +47,15 @@ for (const kinds of [
     const later = await uploadRecord(service.client('clinician'), caseId, {
       files: [numberedText(50_000)]
     })
+    const { id: draft } = await beginDraft(service.client('clinician'), caseId)
+    const half = await beginUpload(service.client('clinician'), 100_000, { draft })
+    await sendPatch(service.client('clinician'), half, 0, numberedText(30_000).bytes)
     t.equal(await service.stop(), 0)
 
     const sealed = digests(join(old, 'objects'))
     const moved = await move(old, place)
     t.match(moved, { exit: 0, out: /^Moved: 4 objects .*All is well\.$/s }, moved.err + moved.out)
+    t.match(moved.out, /^Left out: 1 drafts, 30000 bytes of them have come/m)
     t.same(digests(join(old, 'objects')), sealed, 'what was left is as it was')
     t.same(unexpectedFiles(old), ['moved.json'])
     if (kinds.s3) t.notOk(readdirSync(place.directory).includes('objects'))
@@ -75,6 +80,7 @@ for (const kinds of [
     const found = await there.client('clinician').send('GET', `/v1/records/${later.id}`)
     t.equal(found.status, 200, 'and what came after the objects')
     t.ok((await openShare(there.client('specialistGb'), scene.share.link)).openings > 1)
+    t.equal((await there.client('clinician').send('HEAD', half, undefined, TUS)).status, 404)
     const after = await there.client().send('GET', '/v1/audit/checkpoint')
     const [origin, size] = after.text.split('\n')
     t.equal(origin, before.split('\n')[0], 'the same log')

@@ -14,6 +14,8 @@ import {
 import { faultyActs, faultyBlobs, faultyEnds } from '../helpers/faulty-blobs.ts'
 import { beginDraft, beginUpload, complete, offsetOf, sendPatch, TUS } from './tus.ts'
 
+/** One service for all tests of this file; each has a case of its own, and leaves it as it was. */
+const x: TestExchange = await startExchange(t)
 const FILE = numberedText(1_400_000).bytes
 /** The second takes in the first, the third begins a segment of its own. */
 const PIECES = [1000, 1_100_000, 298_990, 10]
@@ -22,7 +24,7 @@ const PIECES = [1000, 1_100_000, 298_990, 10]
  * Sends the file as a client does: after a failure it asks where the upload goes on. Resolves to the
  * record, and says how often something failed.
  */
-async function story(x: TestExchange, caseId: string, fault: () => () => void) {
+async function story(caseId: string, fault: () => () => void) {
   const clinician = x.client('clinician')
   const { id: draft } = await beginDraft(clinician, caseId)
   const path = await beginUpload(clinician, FILE.length, { draft })
@@ -50,13 +52,12 @@ async function story(x: TestExchange, caseId: string, fault: () => () => void) {
 }
 
 t.test('every act of the blob store that fails loses nothing that was told', async t => {
-  const x = await startExchange(t)
   const { id: caseId } = await createCase(x.client('clinician'))
   const { blobs } = x.exchange
   const real = { ...blobs }
   const use = (other: Partial<typeof blobs>) => void Object.assign(blobs, other)
   const counting = faultyBlobs(real)
-  await story(x, caseId, () => {
+  await story(caseId, () => {
     use(counting)
     return () => use(real)
   })
@@ -66,7 +67,7 @@ t.test('every act of the blob store that fails loses nothing that was told', asy
     for (const end of faultyEnds) {
       for (let nth = 1; nth <= calls[act]; nth += 1) {
         const faulty = faultyBlobs(real, { act, nth, end })
-        const told = await story(x, caseId, () => {
+        const told = await story(caseId, () => {
           use(faulty)
           return () => use(real)
         })
@@ -75,18 +76,17 @@ t.test('every act of the blob store that fails loses nothing that was told', asy
       }
     }
   }
-  await settle(x)
+  await settle()
   await assertSound(t, x, ['0001399995'])
 })
 
 t.test('every transaction that fails loses nothing that was told', async t => {
-  const x = await startExchange(t)
   const { id: caseId } = await createCase(x.client('clinician'))
   const { database } = x.exchange
   const real = database.write.bind(database)
   const use = (write: Database['write']) => void Object.assign(database, { write })
   let writes = 0
-  await story(x, caseId, () => {
+  await story(caseId, () => {
     use(work => {
       writes += 1
       return real(work)
@@ -98,7 +98,7 @@ t.test('every transaction that fails loses nothing that was told', async t => {
   for (const end of faultyEnds) {
     for (let nth = 1; nth <= writes; nth += 1) {
       let count = 0
-      const told = await story(x, caseId, () => {
+      const told = await story(caseId, () => {
         use(async work => {
           count += 1
           if (count !== nth) return real(work)
@@ -113,12 +113,11 @@ t.test('every transaction that fails loses nothing that was told', async t => {
   }
   // The log signs its heads by transactions of its own, which no client hears of.
   t.ok(failures >= 2 * PIECES.length, `${failures} failures were told to the client`)
-  await settle(x)
+  await settle()
   await assertSound(t, x, ['0001399995'])
 })
 
 t.test('an upload whose end was stored unseen is finished by completing its draft', async t => {
-  const x = await startExchange(t)
   const clinician = x.client('clinician')
   const { id: caseId } = await createCase(clinician)
   const { id: draft } = await beginDraft(clinician, caseId)
@@ -138,7 +137,7 @@ t.test('an upload whose end was stored unseen is finished by completing its draf
 })
 
 /** What housekeeping does after the next start. */
-async function settle(x: TestExchange): Promise<void> {
+async function settle(): Promise<void> {
   await x.restart()
   await x.exchange.blobs.sweepUnfinished(true)
   await sweepUploads(x.exchange, () => true)

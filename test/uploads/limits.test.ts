@@ -1,14 +1,25 @@
 import { rmSync, truncateSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { checkExchange } from '../../src/housekeeping/check-exchange.ts'
 import { removeOrphans } from '../../src/housekeeping/clean-up.ts'
+import { dataPaths } from '../../src/open-data.ts'
+import { PACE_WINDOW_SECONDS } from '../../src/uploads/pace.ts'
 import { sweepUploads } from '../../src/uploads/sweep.ts'
-import { assertFaults, assertSound, blobFiles } from '../faults/soundness.ts'
-import { createCase, numberedText, startExchange } from '../helpers/exchange.ts'
+import { assertFaults, assertSound, blobFiles, filesBelow } from '../faults/soundness.ts'
+import {
+  createCase,
+  eventually,
+  numberedText,
+  sha256,
+  startExchange,
+  type TestExchange
+} from '../helpers/exchange.ts'
 import {
   beginDraft,
   beginUpload,
   complete,
+  offsetOf,
   readDraft,
   sendBegin,
   sendInPieces,
@@ -184,3 +195,64 @@ t.test('an upload of others is as one that never was', async t => {
   )
   t.equal((await sendPatch(x.client('colleague'), path, 0, Buffer.from('x'))).status, 204)
 })
+
+t.test('an upload in ever so small pieces is not gone on with', async t => {
+  // Seven for this file.
+  const x = await startExchange(t, {
+    limits: { uploadPiecesSpareMax: 3, uploadPieceBytes: 16_384 }
+  })
+  const clinician = x.client('clinician')
+  const { id: caseId } = await createCase(clinician)
+  const { id: draft } = await beginDraft(clinician, caseId)
+  const path = await beginUpload(clinician, FILE.length, { draft })
+  await sendInPieces(clinician, path, FILE.subarray(0, 6), [1])
+  const { uploadSegments } = x.exchange.database.read.tables
+  const segments = () => x.exchange.database.read.select().from(uploadSegments)
+  t.match(await segments(), [{ place: 0, number: 5, bytes: 6 }], 'one is there, and five were')
+  t.equal((await sendPatch(clinician, path, 6, FILE.subarray(6, 7))).status, 204, 'the last one')
+  const { events } = await x.eventsOf(async () => {
+    t.match(await sendPatch(clinician, path, 7, FILE.subarray(7)), {
+      status: 422,
+      json: { code: 'upload-in-too-many-pieces' }
+    })
+  })
+  t.match(events.at(-1), { outcome: 'refused', code: 'upload-in-too-many-pieces' })
+  t.equal(await offsetOf(clinician, path), 7)
+  t.equal(blobFiles(x.directory).length, 1, 'and nothing is left of what came too late')
+})
+
+t.test('who holds an upload and brings next to nothing is sent away', async t => {
+  const x = await startExchange(t)
+  const clinician = x.client('clinician')
+  const { id: caseId } = await createCase(clinician)
+  const { id: draft } = await beginDraft(clinician, caseId)
+  const path = await beginUpload(clinician, FILE.length, { draft })
+  const send = (from: number) =>
+    x.raw('clinician', `PATCH ${path}`, {
+      ...TUS,
+      'content-type': 'application/offset+octet-stream',
+      'upload-offset': String(from),
+      'content-length': String(FILE.length - from)
+    })
+  const second = () => eventually('it is arriving', () => (isArriving(x) ? true : undefined))
+  const dripping = await send(0)
+  dripping.socket.write(FILE.subarray(0, 1))
+  await second()
+  x.clock.advance(PACE_WINDOW_SECONDS * 1000)
+  dripping.socket.write(FILE.subarray(1, 2))
+  t.equal((await dripping.head()).status, 408)
+  const { offset } = (await readDraft(clinician, draft)).uploads[0] ?? {}
+  t.equal(offset, 2, 'what came is on record')
+
+  const slow = await send(2)
+  slow.socket.write(FILE.subarray(2, 20_000))
+  await second()
+  x.clock.advance(PACE_WINDOW_SECONDS * 1000)
+  slow.socket.write(FILE.subarray(20_000))
+  t.equal((await slow.head()).status, 204, 'a slow line is let go on')
+  t.match((await readDraft(clinician, draft)).uploads, [{ sha256: sha256(FILE) }])
+})
+
+function isArriving(x: TestExchange): boolean {
+  return filesBelow(join(dataPaths(x.directory).blobs, 'incoming')).length > 0
+}

@@ -9,7 +9,7 @@ import {
   writeFileSync
 } from 'node:fs'
 import { join } from 'node:path'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { asc, eq } from '../../schemas/drizzle.ts'
 import { checkExchange } from '../../src/housekeeping/check-exchange.ts'
 import { dataPaths } from '../../src/open-data.ts'
@@ -23,44 +23,35 @@ const FILE = numberedText(4_000_000).bytes
 /** Each more than a small segment, so that four are left. */
 const PIECES = [1_100_000, 1_100_000, 1_100_000, 700_000]
 
-/** A record of one object in four segments, and one like it beside it. */
-async function stage(t: Test) {
-  const x = await startExchange(t)
-  const clinician = x.client('clinician')
-  const { id: caseId } = await createCase(clinician)
-  const records = []
-  for (let n = 0; n < 2; n += 1) {
-    const { id: draft } = await beginDraft(clinician, caseId)
-    const path = await beginUpload(clinician, FILE.length, { draft })
-    await sendInPieces(clinician, path, FILE, PIECES)
-    const { objects } = await complete(clinician, draft)
-    records.push({ record: draft, object: String(objects[0]?.id) })
-  }
+/** One service for all tests of this file, and in it two records of one object in four segments each. */
+const x = await startExchange(t)
+const clinician = x.client('clinician')
+const { id: caseId } = await createCase(clinician)
+const [one, two] = [await makeRecord(), await makeRecord()]
+const [blobs, others] = [await blobsOf(one.object), await blobsOf(two.object)]
+
+async function makeRecord() {
+  const { id: draft } = await beginDraft(clinician, caseId)
+  const path = await beginUpload(clinician, FILE.length, { draft })
+  await sendInPieces(clinician, path, FILE, PIECES)
+  const { objects } = await complete(clinician, draft)
+  return { record: draft, object: String(objects[0]?.id) }
+}
+
+async function blobsOf(object: string): Promise<string[]> {
   const { objectSegments } = x.exchange.database.read.tables
-  const blobsOf = async (object: string) =>
-    (
-      await x.exchange.database.read
-        .select()
-        .from(objectSegments)
-        .where(eq(objectSegments.objectId, object))
-        .orderBy(asc(objectSegments.place))
-    ).map(({ blob }) => join(dataPaths(x.directory).blobs, 'blobs', blob.slice(0, 2), blob))
-  const [one, two] = records as [(typeof records)[0], (typeof records)[0]]
-  return {
-    x,
-    clinician,
-    one,
-    two,
-    blobs: await blobsOf(one.object),
-    others: await blobsOf(two.object)
-  }
+  const rows = await x.exchange.database.read
+    .select()
+    .from(objectSegments)
+    .where(eq(objectSegments.objectId, object))
+    .orderBy(asc(objectSegments.place))
+  return rows.map(({ blob }) => join(dataPaths(x.directory).blobs, 'blobs', blob.slice(0, 2), blob))
 }
 
 t.test('a segment that is not the right one gives out no byte of its own', async t => {
-  const { x, clinician, one, blobs, others } = await stage(t)
   const [first = '', second = '', third = '', last = ''] = blobs
   const content = `/v1/records/${one.record}/content`
-  const keep = join(t.testdirName, 'keep')
+  const keep = join(t.testdir(), 'keep')
   const damages: [string, file: string, () => void][] = [
     ['cut short', second, () => truncateSync(second, 500_000)],
     ['without its last chunk', second, () => truncateSync(second, 56 + 16_400 * 60 + 100)],
@@ -93,7 +84,6 @@ t.test('a segment that is not the right one gives out no byte of its own', async
 })
 
 t.test('the checker finds what is wrong with segments and their rows', async t => {
-  const { x, one, two, blobs } = await stage(t)
   const [first = '', second = ''] = blobs
   renameSync(first, `${first}.x`)
   renameSync(second, first)
@@ -104,37 +94,23 @@ t.test('the checker finds what is wrong with segments and their rows', async t =
   renameSync(first, `${first}.x`)
   renameSync(second, first)
   renameSync(`${first}.x`, second)
-  await (await intrude(t, x.config)).run(
-    `UPDATE object_segments SET bytes = bytes + 1 WHERE place = 2`
-  )
+  const intruder = await intrude(t, x.config)
+  await intruder.run(`UPDATE object_segments SET bytes = bytes + 1 WHERE place = 2`)
   assertFaults(t, await checkExchange(x.exchange), [
     new RegExp(`^Object ${one.object}: Error: its segments are not those`),
     new RegExp(`^Object ${two.object}: Error: its segments are not those`)
   ])
-})
-
-t.test('rows of segments that are changed change nothing that is read', async t => {
-  const { x, clinician, one, two } = await stage(t)
-  await (await intrude(t, x.config)).run(
-    `UPDATE object_segments SET place = place + 10 WHERE object_id = '${one.object}'`
-  )
-  const content = await clinician.send('GET', `/v1/records/${one.record}/content`)
-  t.ok(content.bytes.equals(FILE))
-  await (await intrude(t, x.config)).run(
-    `UPDATE objects SET layout_sealed = (SELECT layout_sealed FROM objects WHERE id = '${two.object}') WHERE id = '${one.object}'`
-  )
-  const swapped = await clinician.send('GET', `/v1/records/${one.record}/content`)
-  t.match(swapped, { status: 500, json: { code: 'object-damaged' } }, 'a layout of another object')
+  await intruder.run(`UPDATE object_segments SET bytes = bytes - 1 WHERE place = 2`)
+  t.same(await checkExchange(x.exchange), [], 'and whole again')
 })
 
 t.test('an object in segments opens without the service and its database', async t => {
-  const { x, one, blobs } = await stage(t)
   const { records, objects } = x.exchange.database.read.tables
   const { read } = x.exchange.database
   const [record] = await read.select().from(records).where(eq(records.id, one.record))
   const [object] = await read.select().from(objects).where(eq(objects.id, one.object))
   if (!record || !object?.layoutSealed) throw new Error('Nothing is stored.')
-  const layout = join(t.testdirName, 'layout')
+  const layout = join(t.testdir(), 'layout')
   writeFileSync(layout, `${object.layoutSealed.toString('hex')}\n`)
   const paths = dataPaths(x.directory)
   const options: Record<string, string> = {
@@ -172,6 +148,19 @@ t.test('an object in segments opens without the service and its database', async
   truncateSync(blobs[3] ?? '', 1000)
   t.match(await run(`${out}2`), { exit: 1 })
   t.notOk(existsSync(`${out}2`), 'nothing that could be taken for the whole')
+})
+
+t.test('rows of segments that are changed change nothing that is read', async t => {
+  await (await intrude(t, x.config)).run(
+    `UPDATE object_segments SET place = place + 10 WHERE object_id = '${two.object}'`
+  )
+  const content = await clinician.send('GET', `/v1/records/${two.record}/content`)
+  t.ok(content.bytes.equals(FILE))
+  await (await intrude(t, x.config)).run(
+    `UPDATE objects SET layout_sealed = (SELECT layout_sealed FROM objects WHERE id = '${one.object}') WHERE id = '${two.object}'`
+  )
+  const swapped = await clinician.send('GET', `/v1/records/${two.record}/content`)
+  t.match(swapped, { status: 500, json: { code: 'object-damaged' } }, 'a layout of another object')
 })
 
 function flip(file: string, at: number): void {

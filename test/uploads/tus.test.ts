@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import t, { type Test } from 'tap'
+import { PARTS_MAX } from '../../src/uploads/tus.ts'
 import { blobFiles } from '../faults/soundness.ts'
 import {
   type Client,
@@ -313,6 +314,15 @@ t.test('parts that came at once are joined in their order', async t => {
   t.equal(joined.status, 201)
   const path = String(joined.headers.get('location'))
   t.equal((await join(paths)).headers.get('location'), path, 'asked again, the same')
+  await refused(t, join([two]), 409, 'upload-parts-joined', 'some of the parts')
+  await refused(t, join([...paths].reverse()), 409, 'upload-parts-joined', 'another order')
+  await refused(
+    t,
+    join(paths, { draft: await newDraft() }),
+    409,
+    'upload-parts-joined',
+    'another draft'
+  )
   const head = await clinician.send('HEAD', path, undefined, TUS)
   t.equal(head.headers.get('upload-length'), '300000')
   t.equal(head.headers.get('upload-concat'), `final;${paths.join(' ')}`)
@@ -325,6 +335,60 @@ t.test('parts that came at once are joined in their order', async t => {
     range: 'bytes=69990-70010'
   })
   t.ok(content.bytes.equals(FILE.bytes.subarray(69_990, 70_011)), 'over three parts')
+})
+
+t.test('as many parts as may be joined fit into the headers, as URLs too', async t => {
+  const draft = await newDraft()
+  const paths: string[] = []
+  for (let n = 0; n < PARTS_MAX; n += 1) {
+    const values = { draft }
+    const path = await beginUpload(clinician, 2, values, { 'upload-concat': 'partial' })
+    await sendPatch(clinician, path, 0, Buffer.from(`${n % 10}\n`))
+    paths.push(path)
+  }
+  const origin = `https://${'records.'.repeat(5)}example`
+  const join = (parts: string[]) =>
+    clinician.send('POST', '/v1/uploads', undefined, {
+      ...TUS,
+      'upload-concat': `final;${parts.map(path => `${origin}${path}`).join(' ')}`,
+      'upload-metadata': metadata({ draft, ...NAMED })
+    })
+  await refused(t, join([...paths, paths[0] ?? '']), 400, 'request-invalid', 'one too many')
+  const joined = await join(paths)
+  t.equal(joined.status, 201)
+  t.match((await readDraft(clinician, draft)).uploads, [{ bytes: 2 * PARTS_MAX, state: 'stored' }])
+})
+
+t.test('of many who complete a draft at once one does it', async t => {
+  const draft = await newDraft()
+  const path = await beginUpload(clinician, FILE.bytes.length, { draft, ...NAMED })
+  await sendInPieces(clinician, path, FILE.bytes, [FILE.bytes.length])
+  const { inspect } = x.exchange.inspectPool
+  const looking = Promise.withResolvers<void>()
+  const go = Promise.withResolvers<void>()
+  let looks = 0
+  x.exchange.inspectPool.inspect = async file => {
+    looks += 1
+    looking.resolve()
+    await go.promise
+    return inspect(file)
+  }
+  t.teardown(() => {
+    x.exchange.inspectPool.inspect = inspect
+  })
+  const finish = () => clinician.send('POST', `/v1/drafts/${draft}/complete`)
+  const first = finish()
+  await looking.promise
+  const others = await Promise.all([1, 2, 3].map(finish))
+  for (const other of others) {
+    t.match(other, { status: 409, json: { code: 'draft-completing' } })
+  }
+  // Only then they are many: whoever completes has one of the places of an account's uploads.
+  t.equal(x.exchange.uploads.count(), 1)
+  go.resolve()
+  t.equal((await first).status, 201)
+  t.equal(looks, 1)
+  t.match(await finish(), { status: 200, json: { id: draft } }, 'asked again, the record')
 })
 
 t.test('a draft waits for every upload in it, or for none that was ended', async t => {

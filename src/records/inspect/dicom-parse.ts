@@ -1,6 +1,7 @@
 import { createInflateRaw } from 'node:zlib'
 import dicomParser, { type DataSet, type Element } from 'dicom-parser'
 import { Refusal } from '../../errors.ts'
+import { shortElements } from './dicom-short.ts'
 import { HEAD_KEPT_BYTES, type InspectionSource } from './source.ts'
 
 /** How much of a file is read to find the end of its header: more each time it was too little. */
@@ -18,6 +19,9 @@ const NESTING_MAX = 16
 const PIXEL_DATA = 'x7fe00010'
 /** The groups whose elements a summary has come before this tag. */
 const LAST_WANTED = 'x0028ffff'
+/** The group that says who the patient is. */
+const PATIENT_GROUP = 'x0010'
+const LAST_OF_PATIENT = 'x0010ffff'
 /** Groups a data set begins with: 0004 on discs, 0008 elsewhere, later ones where it was cut down. */
 const FIRST_GROUPS = [0x0003, 0x0041] as const
 const UNDEFINED_LENGTH = 0xffffffff
@@ -57,9 +61,34 @@ export async function parseHeader(source: InspectionSource): Promise<ParsedHeade
     const window = Buffer.from(await source.read(0, size))
     const isLast = size === HEADER_WINDOW_BYTES.at(-1)
     const parsed = await parseWindow(window, source.bytes, isLast)
-    if (parsed !== undefined) return parsed
+    if (parsed !== undefined) return isLast ? await findPatient(source, window, parsed) : parsed
   }
   throw new Error('The last window always gives an answer.')
+}
+
+/**
+ * A header whose patient lies behind more than the last window is stepped through as far as that, so
+ * that whom it names is known all the same; it is still one that was not fully read.
+ */
+async function findPatient(
+  source: InspectionSource,
+  window: Buffer,
+  parsed: ParsedHeader
+): Promise<ParsedHeader> {
+  const meta = readMeta(window)
+  const isPassed = (tag: string) => tag > LAST_OF_PATIENT
+  const tags = Object.keys(parsed.dataSet.elements)
+  if (!parsed.partial || 'fault' in meta || tags.some(isPassed)) return parsed
+  const { end, syntaxElement, transferSyntax } = meta
+  if (transferSyntax === DEFLATED) return parsed
+  const syntax = syntaxOf(window, end, source.bytes, transferSyntax)
+  const encoding = { isExplicit: syntax !== IMPLICIT, isBig: syntax === BIG_ENDIAN }
+  const short = await shortElements(source, end, encoding)
+  const whole = Buffer.concat([window.subarray(0, end), short])
+  const { dataSet } = parseAs(whole, syntax, syntaxElement)
+  requireShallow(dataSet)
+  const isFound = Object.keys(dataSet.elements).some(tag => tag.startsWith(PATIENT_GROUP))
+  return isFound ? { ...parsed, dataSet } : parsed
 }
 
 /** Undefined when more of the file is needed. */

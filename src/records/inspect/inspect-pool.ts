@@ -9,6 +9,8 @@ import type { ObjectSummary } from './summary.ts'
 export const INSPECT_MILLISECONDS_MAX = 2000
 
 export interface FileOfPool {
+  /** Whose file it is: those who wait take turns, however many files each of them has. */
+  organisationId: string
   type: FileType
   head: Uint8Array<ArrayBuffer>
   source: InspectionSource
@@ -40,32 +42,54 @@ export function createInspectPool({
   millisecondsMax?: number
   log?: Pick<FastifyBaseLogger, 'error'>
 } = {}): InspectPool {
-  const waiting: Job[] = []
+  const waiting = createTurns<Job>()
   const onFailure = (where: string) => log?.error({ where }, 'a file could not be looked into')
   const seats = Array.from({ length: workers }, () => new Seat(millisecondsMax, onFailure))
   let closed = false
 
   function seatNext(): void {
     for (const free of seats.filter(each => !each.isBusy())) {
-      const job = waiting.shift()
+      const job = waiting.next()
       if (job === undefined) return
       void free.take(job).then(seatNext)
     }
   }
 
   return {
-    inspect({ type, head, source }) {
+    inspect({ organisationId, type, head, source }) {
       if (!hasInside(type)) return Promise.resolve({ notes: [] })
       if (closed) return Promise.resolve(stopped())
       const job = { type, head, source, done: Promise.withResolvers<ObjectSummary>() }
-      waiting.push(job)
+      waiting.add(organisationId, job)
       seatNext()
       return job.done.promise
     },
     async close() {
       closed = true
-      for (const { done } of waiting.splice(0)) done.resolve(stopped())
+      for (let job = waiting.next(); job; job = waiting.next()) job.done.resolve(stopped())
       await Promise.all(seats.map(each => each.close()))
+    }
+  }
+}
+
+/** A queue in which each organisation has its turn: one of its files, and then the next one's. */
+function createTurns<Item>() {
+  // Whoever is first has the next turn. Nobody is here without anything that waits.
+  const queues = new Map<string, Item[]>()
+  return {
+    add(organisationId: string, item: Item): void {
+      const queue = queues.get(organisationId)
+      if (queue === undefined) queues.set(organisationId, [item])
+      else queue.push(item)
+    },
+    next(): Item | undefined {
+      for (const [organisationId, queue] of queues) {
+        const item = queue.shift()
+        queues.delete(organisationId)
+        if (queue.length > 0) queues.set(organisationId, queue)
+        return item
+      }
+      return undefined
     }
   }
 }

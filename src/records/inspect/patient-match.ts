@@ -108,7 +108,7 @@ function hasSeveral(files: (DicomSummary | undefined)[]): boolean {
 /** Two headers of two people: without an NHS number, name or birth date must say so. */
 function areTwo(one: HeaderPatient, other: HeaderPatient): boolean {
   const [nhs] = one.ids.filter(isSurelyNhs)
-  const identifier = { system: NHS_NUMBER_SYSTEM, value: nhs ? digitsOf(nhs.value) : '' }
+  const identifier = { system: NHS_NUMBER_SYSTEM, value: nhs ? plainOf(nhs.value) : '' }
   const patient = { identifier, name: nameOf(one), birthDate: one.birthDate ?? '' }
   return matchPatient(patient, other).match === 'mismatch'
 }
@@ -116,13 +116,20 @@ function areTwo(one: HeaderPatient, other: HeaderPatient): boolean {
 /** The first spelling, which is the one in Latin letters where there is one. */
 const nameOf = ({ name }: HeaderPatient): string => name?.split('=', 1).join('') ?? ''
 
-/** What issuers of NHS numbers call themselves, among them the OID of the NHS number. */
+/**
+ * What issuers of NHS numbers call themselves, in small letters and without anything else, among
+ * them the URI and the OID of the NHS number.
+ */
 const nhsIssuers =
-  /^(?:nhs|nhs ?(?:no|number|nbr|england|wales)|.*\/nhs-number|2\.16\.840\.1\.113883\.2\.1\.4\.1)$/i
+  /^(?:.*nhs(?:no|nr|num|nbr|nmbr|number)|(?:uk)?nhs(?:id|england|wales)?|(?:urnoid)?21684011138832141)$/
 
-const digitsOf = (value: string) => value.replace(/[\s-]/g, '')
+/** Numbers are written in groups, with spaces, points, hyphens or whatever else between them. */
+const plainOf = (text: string) => text.normalize('NFKC').replace(/[^\p{L}\p{N}]/gu, '')
+const isNhs = (issuer: string) =>
+  // HL7 puts name, OID and kind of an authority into one text: "NHS&2.16.840.1.113883.2.1.4.1&ISO".
+  issuer.split(/[&^]/).some(name => nhsIssuers.test(plainOf(name).toLowerCase()))
 const isSurelyNhs = ({ value, issuer = '' }: PatientNumber) =>
-  nhsIssuers.test(issuer.trim()) && isNhsNumber(digitsOf(value))
+  isNhs(issuer) && isNhsNumber(plainOf(value))
 
 /**
  * Three comparisons: of numbers said to be NHS numbers; of valid ones nobody says anything of; and
@@ -130,15 +137,15 @@ const isSurelyNhs = ({ value, issuer = '' }: PatientNumber) =>
  */
 function compareNumbers(ours: Patient, ids: PatientNumber[]) {
   const { system, value } = ours.identifier
-  const sure = ids.filter(isSurelyNhs).map(id => digitsOf(id.value))
+  const sure = ids.filter(isSurelyNhs).map(id => plainOf(id.value))
   const unnamed = ids
-    .filter(id => (id.issuer ?? '').trim() === '' && isNhsNumber(digitsOf(id.value)))
-    .map(id => digitsOf(id.value))
+    .filter(id => (id.issuer ?? '').trim() === '' && isNhsNumber(plainOf(id.value)))
+    .map(id => plainOf(id.value))
   if (system === NHS_NUMBER_SYSTEM) {
-    const own = digitsOf(value)
+    const own = plainOf(value)
     if (own === '') return { nhs: 'unknown', unnamed: 'unknown', hospital: 'unknown' } as const
     // Equal numbers agree whoever is said to have issued them.
-    const agrees = ids.some(id => digitsOf(id.value) === own)
+    const agrees = ids.some(id => plainOf(id.value) === own)
     return {
       nhs: agrees ? 'agrees' : sure.length > 0 ? 'differs' : 'unknown',
       unnamed: agrees || unnamed.length === 0 ? 'unknown' : 'differs',

@@ -11,6 +11,8 @@ const OVERLAP_BYTES = 512 * 1024
 const OBJECT_STREAM_BYTES_MAX = 4 * 1024 ** 2
 const OBJECT_STREAMS_BYTES_MAX = 32 * 1024 ** 2
 const OBJECT_STREAMS_MAX = 5000
+/** What deflate can do at its best: RFC 1951 has one bit for two of 258 bytes. */
+const DEFLATE_RATIO_MAX = 1032
 /** How far before its stream a dictionary is looked for. */
 const DICTIONARY_BYTES_MAX = 2048
 
@@ -109,14 +111,14 @@ function* objectStreams(
     const packed = part.subarray(start, stop === -1 ? part.length : stop)
     budget.streams -= 1
     const bytes = Math.min(OBJECT_STREAM_BYTES_MAX, budget.bytes)
-    const unpacked =
-      budget.streams < 0 || bytes <= 0 ? undefined : unpack(packed, dictionary, bytes)
-    if (unpacked === undefined) {
+    if (budget.streams < 0 || bytes <= 0) {
       flags.add('not-fully-read')
       continue
     }
-    budget.bytes -= unpacked.length
-    yield unpacked.toString('latin1')
+    const { unpacked, cost } = unpack(packed, dictionary, bytes)
+    budget.bytes -= cost
+    if (unpacked === undefined) flags.add('not-fully-read')
+    else yield unpacked.toString('latin1')
   }
 }
 
@@ -127,16 +129,27 @@ function dictionaryBefore(text: string, at: number): string {
   return unescapeNames(start === -1 ? before : before.slice(start))
 }
 
-/** Undefined when it is packed in a way we do not undo, damaged, or larger than the limit. */
-function unpack(packed: Buffer, dictionary: string, bytesMax: number): Buffer | undefined {
-  if (!/\/Filter(?![A-Za-z])/.test(dictionary)) return packed.subarray(0, bytesMax)
+/**
+ * Nothing when it is packed in a way we do not undo, damaged, or larger than the limit. `cost` is what
+ * was unpacked for it, or the most that can have been where it failed.
+ */
+function unpack(
+  packed: Buffer,
+  dictionary: string,
+  bytesMax: number
+): { unpacked?: Buffer; cost: number } {
+  if (!/\/Filter(?![A-Za-z])/.test(dictionary)) {
+    const plain = packed.subarray(0, bytesMax)
+    return { unpacked: plain, cost: plain.length }
+  }
   const onlyFlate = /\/Filter\s*\[?\s*\/(?:FlateDecode|Fl)\s*(?:\]|\/|>|$)/.test(dictionary)
   const another = /\/(?:ASCIIHexDecode|ASCII85Decode|LZWDecode|RunLengthDecode|Crypt)\b/
   const predicted = /\/Predictor\s+(?!1\b)\d/.test(dictionary)
-  if (!onlyFlate || predicted || another.test(dictionary)) return undefined
+  if (!onlyFlate || predicted || another.test(dictionary)) return { cost: 0 }
   try {
-    return inflateSync(packed, { maxOutputLength: bytesMax })
+    const unpacked = inflateSync(packed, { maxOutputLength: bytesMax })
+    return { unpacked, cost: unpacked.length }
   } catch {
-    return undefined
+    return { cost: Math.min(bytesMax, packed.length * DEFLATE_RATIO_MAX) }
   }
 }

@@ -9,9 +9,10 @@ const whole = (bytes: Buffer) => ({
 })
 const scan = madeScan({ name: 'WREN^Robert' })
 const none = () => new Uint8Array(0)
+const mine = { organisationId: 'one' }
 /** Its head is given away, so there is a new one each time. */
 const honest = () =>
-  ({ type: 'application/dicom', head: new Uint8Array(scan), source: whole(scan) }) as const
+  ({ ...mine, type: 'application/dicom', head: new Uint8Array(scan), source: whole(scan) }) as const
 const never = { bytes: 1e6, read: () => new Promise<Buffer>(() => {}) }
 
 /** Ends within a second, and would take a minute. */
@@ -25,15 +26,18 @@ t.test('a file that takes too long is stopped, and the next gets a new worker', 
   const hasty = createInspectPool({ millisecondsMax: 16, log })
   t.teardown(() => hasty.close())
   for (const _ of [1, 2, 3]) {
-    t.match(await hasty.inspect({ type: 'application/pdf', head: none(), source: whole(slow) }), {
-      notes: [{ code: 'inspection-stopped' }]
-    })
+    t.match(
+      await hasty.inspect({ ...mine, type: 'application/pdf', head: none(), source: whole(slow) }),
+      {
+        notes: [{ code: 'inspection-stopped' }]
+      }
+    )
   }
 })
 
 t.test('a closed pool answers whoever waits, and whoever comes', async t => {
   const pool = createInspectPool()
-  const stuck = { type: 'application/dicom', head: none(), source: never } as const
+  const stuck = { ...mine, type: 'application/dicom', head: none(), source: never } as const
   const both = [pool.inspect(stuck), pool.inspect(honest())]
   await new Promise(resolve => setTimeout(resolve, 50))
   await pool.close()
@@ -70,16 +74,54 @@ t.test('a refusal comes back as one, and what has no inside costs no thread', as
   const pool = createInspectPool()
   t.teardown(() => pool.close())
   const cut = scan.subarray(0, -6)
-  const file = { type: 'application/dicom', head: new Uint8Array(cut), source: whole(cut) } as const
+  const file = {
+    ...mine,
+    type: 'application/dicom',
+    head: new Uint8Array(cut),
+    source: whole(cut)
+  } as const
   await t.rejects(pool.inspect(file), { code: 'file-truncated' })
   const slide = tiff({ little: true, big: false })
   t.match(
-    await pool.inspect({ type: 'image/tiff', head: new Uint8Array(slide), source: whole(slide) }),
+    await pool.inspect({
+      ...mine,
+      type: 'image/tiff',
+      head: new Uint8Array(slide),
+      source: whole(slide)
+    }),
     {
       slide: { label: false }
     }
   )
-  t.same(await pool.inspect({ type: 'text/plain', head: none(), source: never }), {
+  t.same(await pool.inspect({ ...mine, type: 'text/plain', head: none(), source: never }), {
     notes: []
   })
+})
+
+t.test('organisations take turns, however much one of them sends', async t => {
+  const pool = createInspectPool()
+  t.teardown(() => pool.close())
+  const opened = Promise.withResolvers<void>()
+  const order: string[] = []
+  const send = (organisationId: string, first = Promise.resolve()) =>
+    pool.inspect({
+      ...honest(),
+      organisationId,
+      head: none(),
+      source: {
+        bytes: scan.length,
+        async read(position, length) {
+          await first
+          if (position === 0) order.push(organisationId)
+          return scan.subarray(position, position + length)
+        }
+      }
+    })
+  // The first has the worker; all the others wait by then.
+  const all = [send('big', opened.promise), ...Array.from({ length: 6 }, () => send('big'))]
+  all.push(send('small'), send('other'), send('small'))
+  opened.resolve()
+  await Promise.all(all)
+  t.same(order.slice(0, 7), ['big', 'big', 'small', 'other', 'big', 'small', 'big'])
+  t.equal(order.length, 10)
 })

@@ -22,6 +22,32 @@ const header = (name?: string, birthDate?: string, ...ids: [string, string?][]):
 const NAME = 'QUILLFEATHER^OTTOLINE'
 const BORN = '1951-03-17'
 
+/** One number, and one authority, as different systems write them. */
+const spellings = [
+  '9990000042',
+  '999 000 0042',
+  '999.000.0042',
+  '999-000-0042',
+  '999/000/0042',
+  '999\u00a0000\u20110042',
+  '９９９０００００４２'
+]
+const issuers = [
+  'NHS',
+  'nhs',
+  'NHS-NUM',
+  'NHSNUM',
+  'NHS NUMBER',
+  'NHS No.',
+  'NHS_NUMBER',
+  'NHSNMBR',
+  'NHS England',
+  NHS_NUMBER_SYSTEM,
+  '2.16.840.1.113883.2.1.4.1',
+  'urn:oid:2.16.840.1.113883.2.1.4.1',
+  'NHS&2.16.840.1.113883.2.1.4.1&ISO'
+]
+
 const table: [
   story: string,
   header: HeaderPatient | undefined,
@@ -118,6 +144,28 @@ t.test('whether a header is of the patient of the case', async t => {
     'birth-date-differs',
     'name-differs'
   ])
+})
+
+t.test('an NHS number is one however it and its issuer are written', async t => {
+  for (const value of spellings) {
+    const alone = header(undefined, undefined, [value])
+    t.equal(matchPatient(ours, alone).match, 'mismatch', value)
+    t.equal(
+      matchPatient(
+        { ...ours, identifier: { ...NHS, value: OTHER_NHS } },
+        header(NAME, undefined, [value])
+      ).match,
+      'match',
+      value
+    )
+  }
+  for (const issuer of issuers) {
+    // Said to be one, it is another person whatever else is the same.
+    t.equal(matchPatient(ours, header(NAME, BORN, [OTHER_NHS, issuer])).match, 'mismatch', issuer)
+  }
+  for (const issuer of ['RX9', 'NHSX Hospital', 'ST NHS TRUST']) {
+    t.equal(matchPatient(ours, header(NAME, BORN, [OTHER_NHS, issuer])).match, 'match', issuer)
+  }
 })
 
 t.test('a header whose identity was removed names nobody', async t => {

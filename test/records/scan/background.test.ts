@@ -14,7 +14,7 @@ import {
   uploadRecord
 } from '../../helpers/exchange.ts'
 import { type ScriptedClamd, scriptedClamd } from '../../helpers/scripted-clamd.ts'
-import { file, objectRows, readRecord, scanNow, sendShare, toldOf } from './scene.ts'
+import { file, objectRows, readRecord, type Stage, scanNow, sendShare, toldOf } from './scene.ts'
 
 const MINUTE = 60_000
 const inQuarantine = { status: 409, json: { code: 'record-in-quarantine' } }
@@ -25,10 +25,14 @@ const text = numberedText(50_000)
 async function setUp(t: Test, env = {}) {
   const clamd = await scriptedClamd(t)
   const x = await startExchange(t, { env: { CONSILIUM_CLAMD: clamd.address, ...env } })
+  return { clamd, x, ...(await newCase(x)) }
+}
+
+async function newCase(x: Stage) {
   const { id: caseId } = await createCase(x.client('clinician'))
   const upload = async (...files: ReturnType<typeof file>[]) =>
     (await uploadRecord(x.client('clinician'), caseId, { files })).id
-  return { clamd, x, caseId, upload }
+  return { caseId, upload }
 }
 
 /** Has clamd refuse every scan, so that what is uploaded is left to the background. */
@@ -221,6 +225,16 @@ t.test('a file on which every scan takes too long is not tried for ever', async 
   t.equal(ends.length, 1, 'told once')
 })
 
+t.test('an upload that fails half-way leaves no scan behind', async t => {
+  const { clamd, x, caseId } = await setUp(t, { CONSILIUM_OBJECT_BYTES_MAX: '4000000' })
+  const answer = await sendRecord(x.client('clinician'), caseId, {
+    files: [numberedText(3_000_000), numberedText(5_000_000)]
+  })
+  t.match(answer, { status: 413, json: { code: 'file-too-large' } })
+  await eventually('no connection is left', () => (clamd.open === 0 ? true : undefined))
+  t.same(await objectRows(x), [])
+})
+
 t.test(
   'a slow scanner holds an upload up for seconds at most, and the next not at all',
   async t => {
@@ -249,18 +263,11 @@ t.test(
   }
 )
 
-t.test('an upload that fails half-way leaves no scan behind', async t => {
-  const { clamd, x, caseId } = await setUp(t, { CONSILIUM_OBJECT_BYTES_MAX: '4000000' })
-  const answer = await sendRecord(x.client('clinician'), caseId, {
-    files: [numberedText(3_000_000), numberedText(5_000_000)]
-  })
-  t.match(answer, { status: 413, json: { code: 'file-too-large' } })
-  await eventually('no connection is left', () => (clamd.open === 0 ? true : undefined))
-  t.same(await objectRows(x), [])
-})
+/** One service for the tests below. Each leaves nothing to be scanned, until the last but one. */
+const shared = await setUp(t)
 
 t.test('a blob that cannot be removed at once is removed later, and is read by nobody', async t => {
-  const { clamd, x, upload } = await setUp(t)
+  const { clamd, x, upload } = shared
   putOff(clamd)
   const id = await upload(text)
   clamd.script = { reply: 'stream: Test.X FOUND\0' }
@@ -280,23 +287,9 @@ t.test('a blob that cannot be removed at once is removed later, and is read by n
   await assertSound(t, x, [])
 })
 
-t.test('an object that cannot be read is put off, and does not keep others waiting', async t => {
-  const { clamd, x, upload } = await setUp(t)
-  putOff(clamd)
-  const [gone, fine] = [await upload(text), await upload(numberedText(10))]
-  clamd.script = { reply: 'stream: OK\0' }
-  const rows = await objectRows(x)
-  await x.exchange.blobs.remove(String(rows.find(({ recordId }) => recordId === gone)?.blob))
-  t.equal(await scanNow(x), 1)
-  t.match(await toldOf(x, fine), { quarantine: 'none' })
-  t.match(await toldOf(x, gone), waiting)
-  t.match(x.logged(), /could not be scanned/)
-  t.equal(await scanNow(x), 0)
-})
-
 t.test('shares that are asked for while a verdict arrives', async t => {
   for (const reply of ['stream: Test.X FOUND\0', 'stream: OK\0']) {
-    const { clamd, x, caseId, upload } = await setUp(t)
+    const { clamd, x, caseId, upload } = { ...shared, ...(await newCase(shared.x)) }
     putOff(clamd)
     const id = await upload(text)
     const arrives = Promise.withResolvers<void>()
@@ -311,14 +304,29 @@ t.test('shares that are asked for while a verdict arrives', async t => {
     const isClean = reply.includes('OK')
     for (const { status } of answers) t.ok(status === 409 || (isClean && status === 201))
     t.equal((await sendShare(x, caseId, [id])).status, isClean ? 201 : 409)
-    const shares = await x.auditEvents({ action: 'share.create', outcome: 'success' })
-    const [verdict] = (await x.auditEvents({ action: 'object.scan' })).slice(-1)
+    const shares = await x.auditEvents({ action: 'share.create', outcome: 'success', caseId })
+    const [verdict] = (await x.auditEvents({ action: 'object.scan', caseId })).slice(-1)
     for (const share of shares) t.ok(share.id > String(verdict?.id), 'none before the verdict')
   }
 })
 
+t.test('an object that cannot be read is put off, and does not keep others waiting', async t => {
+  const { clamd, x, upload } = shared
+  const before = x.logged().length
+  putOff(clamd)
+  const [gone, fine] = [await upload(text), await upload(numberedText(10))]
+  clamd.script = { reply: 'stream: OK\0' }
+  const rows = await objectRows(x)
+  await x.exchange.blobs.remove(String(rows.find(({ recordId }) => recordId === gone)?.blob))
+  t.equal(await scanNow(x), 1)
+  t.match(await toldOf(x, fine), { quarantine: 'none' })
+  t.match(await toldOf(x, gone), waiting)
+  t.match(x.logged().slice(before), /could not be scanned/)
+  t.equal(await scanNow(x), 0)
+})
+
 t.test('the loop scans by itself, and a stop does not wait for a slow scan', async t => {
-  const { clamd, x, upload } = await setUp(t)
+  const { clamd, x, upload } = shared
   putOff(clamd)
   const first = await upload(text)
   clamd.script = { reply: 'stream: OK\0' }
