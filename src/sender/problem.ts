@@ -10,6 +10,8 @@ export class Refused extends Error {
   readonly files: RefusedPosition[]
   /** How long to wait, where the answer says so. */
   readonly retryMilliseconds: number | undefined
+  /** Asked again with a new token, it may be granted. */
+  mayPass = false
 
   constructor(status: number, body: string, retryAfter: string | undefined, now = Date.now()) {
     const problem = readProblem(body)
@@ -80,6 +82,7 @@ function readRetryAfter(text: string | undefined, now: number): number | undefin
 export function isPassing(err: unknown): boolean {
   if (err instanceof LineBroken) return true
   if (!(err instanceof Refused)) return false
+  if (err.mayPass) return true
   if (err.code === 'storage-full') return false
   return err.status >= 500 || [408, 423, 425, 429].includes(err.status)
 }
@@ -87,7 +90,7 @@ export function isPassing(err: unknown): boolean {
 /** A refusal that ends the whole run, as that; undefined for one that concerns what was sent. */
 export function endingOf(err: unknown): Ending | undefined {
   if (err instanceof Ending) return err
-  if (!(err instanceof Refused)) return undefined
+  if (!(err instanceof Refused) || err.mayPass) return undefined
   const text = `${err.title} (${err.code}). ${err.detail}`
   if (err.code === 'storage-full') return new Ending('stopped', text, err.code)
   const isHidden = ['case-not-found', 'share-not-found'].includes(err.code)

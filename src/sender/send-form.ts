@@ -77,9 +77,8 @@ export async function sendForm(
     // A service that refuses early hangs up: its answer says more than the broken connection.
     const told =
       err instanceof Refused ? err : await answered.then(refusedIn).catch(() => undefined)
-    if (told?.status === 401 && session.tokenRefused())
-      throw new LineBroken('The token was too old.')
-    throw told ?? endingOf(err) ?? brokenBy(err)
+    if (told !== undefined) throw session.tookToken(told, authorization)
+    throw endingOf(err) ?? brokenBy(err)
   }
 }
 

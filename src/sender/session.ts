@@ -13,8 +13,6 @@ import { endingOf, LineBroken, Refused } from './problem.ts'
 /** A token is renewed when this share of its life is over, and at the latest so long before its end. */
 const TOKEN_LIFE_USED = 0.7
 const TOKEN_SPARE_MILLISECONDS = 30_000
-/** A token that is refused so soon after it was given is refused for another reason than its age. */
-const TOKEN_FRESH_MILLISECONDS = 500
 
 /** A manifest of several thousand files has some megabytes. */
 const JSON_BYTES_MAX = 128 * 1024 ** 2
@@ -28,8 +26,8 @@ export interface Session extends Patience {
   origin: string
   /** The value of the Authorization header, good for a while yet. */
   authorization(): Promise<string>
-  /** The service did not accept the token. False when it was fresh: a next one is no better. */
-  tokenRefused(): boolean
+  /** Takes note of a refusal of the token that was sent: whether another may be accepted. */
+  tookToken(refused: Refused, authorization: string): Refused
   /** Ends everything that is under way, for this reason. */
   abort(reason: unknown): void
   /** One request, without waiting anything out. Throws Refused, LineBroken or Ending. */
@@ -57,7 +55,7 @@ export function openSession(options: SessionOptions): Session {
   const { url, knownAs, key, control, patienceMilliseconds, onWait } = options
   const { signal } = control
   const { origin } = url
-  let held: { token: AccessToken; since: number; until: number } | undefined
+  let held: { token: AccessToken; until: number } | undefined
   let asking: Promise<string> | undefined
 
   async function newToken(): Promise<string> {
@@ -67,8 +65,7 @@ export function openSession(options: SessionOptions): Session {
     })
     const life = token.seconds * 1000
     const use = Math.max(life * TOKEN_LIFE_USED, life - TOKEN_SPARE_MILLISECONDS)
-    const since = performance.now()
-    held = { token, since, until: since + Math.min(use, life) }
+    held = { token, until: performance.now() + Math.min(use, life) }
     return token.value
   }
 
@@ -86,11 +83,14 @@ export function openSession(options: SessionOptions): Session {
       })
       return `Bearer ${await asking}`
     },
-    tokenRefused() {
-      const wasFresh =
-        held !== undefined && performance.now() - held.since < TOKEN_FRESH_MILLISECONDS
-      held = undefined
-      return !wasFresh
+    tookToken(refused, authorization) {
+      if (refused.status !== 401) return refused
+      const isHeld = held !== undefined && authorization === `Bearer ${held.token.value}`
+      if (isHeld) held = undefined
+      // A clock that is a little off must not end a long run, and others may have asked for a new one
+      // meanwhile; but one that was never any good is not asked for again and again.
+      refused.mayPass = !isHeld || refused.code === 'token-expired'
+      return refused
     },
     async ask(method, path, { body, headers = {}, signal: own } = {}) {
       for (let attempt = 1; ; attempt += 1) {
@@ -110,10 +110,8 @@ export function openSession(options: SessionOptions): Session {
           throw brokenBy(err)
         })
         if (response.ok) return response
-        const refused = await refusedBy(response)
-        // A clock that is a little off must not end a long run.
-        const again = refused.status === 401 && attempt === 1 && session.tokenRefused()
-        if (!again) throw endingOf(refused) ?? refused
+        const refused = session.tookToken(await refusedBy(response), authorization)
+        if (!refused.mayPass || attempt > 1) throw endingOf(refused) ?? refused
       }
     },
     json: (form, method, path, body) =>

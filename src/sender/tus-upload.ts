@@ -82,14 +82,12 @@ function placeOf({ origin }: Session, { upload }: Wanted) {
 
 function errorOf(err: Error | DetailedError, session: Session): Error {
   const response = err instanceof DetailedError ? err.originalResponse : null
-  if (response === null) return new LineBroken('The service cannot be reached, or the line broke.')
+  if (!(err instanceof DetailedError) || response === null)
+    return new LineBroken('The service cannot be reached, or the line broke.')
   const refused = new Refused(
     response.getStatus(),
     response.getBody(),
     response.getHeader('retry-after')
   )
-  if (refused.status === 401 && session.tokenRefused()) {
-    return new LineBroken('The token was too old.')
-  }
-  return refused
+  return session.tookToken(refused, err.originalRequest.getHeader('authorization') ?? '')
 }
