@@ -47,7 +47,9 @@ export const actions = [
   'data.backup',
   'data.restore',
   'record.confirm-patient',
-  'data.move'
+  'data.move',
+  'recipient.register',
+  'recipient.read'
 ] as const
 
 /**

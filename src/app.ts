@@ -27,6 +27,7 @@ import { requestIds } from './http/request-ids.ts'
 import { createStreams } from './http/streams.ts'
 import { createAuthenticator } from './identity/authenticate.ts'
 import { embeddedIssuer } from './identity/issuer.ts'
+import { recipientRoutes } from './identity/recipient-routes.ts'
 import { accountRoutes } from './identity/routes.ts'
 import {
   dataPaths,
@@ -248,7 +249,14 @@ async function mountAreas(fastify: FastifyInstance, exchange: Exchange, config: 
   fastify.get('/.well-known/jwks.json', { ...open, schema: { hide: true } }, async () =>
     exchange.links.jwks()
   )
-  for (const routes of [accountRoutes, caseRoutes, recordRoutes, draftRoutes, uploadRoutes]) {
+  for (const routes of [
+    accountRoutes,
+    recipientRoutes,
+    caseRoutes,
+    recordRoutes,
+    draftRoutes,
+    uploadRoutes
+  ]) {
     await app.register(routes(exchange, guarded))
   }
   await app.register(shareRoutes(exchange, guarded))

@@ -1,7 +1,8 @@
+import { fingerprintOf, isPostQuantum } from '../identity/age-recipient.ts'
 import { RecipientAnswer } from './answers.ts'
 import { Ending } from './ending.ts'
 import { Refused } from './problem.ts'
-import { fingerprintOf, isPostQuantum, sealerTo } from './seal.ts'
+import { sealerTo } from './seal.ts'
 import type { Session } from './session.ts'
 
 /** Whom files are sealed to, as the service tells it. */

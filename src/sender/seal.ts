@@ -1,37 +1,26 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open, rename } from 'node:fs/promises'
-import { Decrypter, Encrypter } from 'age-encryption'
+import { Decrypter, type Encrypter } from 'age-encryption'
+import { encrypterTo } from '../identity/age-recipient.ts'
 import { readPrivateFile } from '../sealing/private-file.ts'
 import { Ending } from './ending.ts'
 
 // What is encrypted on the sender's machine to one specialist: age-encryption.org/v1.
 
-/** Recipients that a quantum computer does not help against: ML-KEM-768 beside a curve. */
-const HYBRID = /^age1(pq|tagpq)1/
 const READ_BYTES = 1024 ** 2
-
-export const isPostQuantum = (recipient: string): boolean => HYBRID.test(recipient)
-
-/** SHA-256 of the recipient in groups of eight, to be read to each other over the telephone. */
-export function fingerprintOf(recipient: string): string {
-  const digest = createHash('sha256').update(recipient).digest('hex').slice(0, 32)
-  return digest.match(/.{8}/g)?.join(' ') ?? ''
-}
 
 /**
  * An encrypter to this one recipient: never to two, because with a classic one beside it the whole
  * would only be as strong as that. Throws Ending for what is no recipient.
  */
 export function sealerTo(recipient: string): Encrypter {
-  const encrypter = new Encrypter()
   try {
-    encrypter.addRecipient(recipient)
+    return encrypterTo(recipient)
   } catch {
     // It is not quoted: an identity given by mistake must not be shown.
     throw new Ending('usage', 'That is not an age recipient (age1…).')
   }
-  return encrypter
 }
 
 export interface SealedAs {

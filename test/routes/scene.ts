@@ -26,7 +26,12 @@ export interface Scene {
   /** An event of City Hospital. */
   eventId: string
   shares: Record<ShareState, ShareMade>
+  /** Of `specialistGb`, who has registered a recipient. */
+  specialistId: string
 }
+
+/** A classic one, which is shorter. */
+export const RECIPIENT = 'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p'
 
 /** The clock moves on by 13 hours meanwhile, so that the first opening of each share is over. */
 export async function setScene(exchange: TestExchange): Promise<Scene> {
@@ -47,13 +52,15 @@ export async function setScene(exchange: TestExchange): Promise<Scene> {
   const revoked = await share()
   await clinician.json('DELETE', `/v1/shares/${revoked.id}`)
   const live = await share()
+  await specialist.json('PUT', '/v1/account/recipient', { recipient: RECIPIENT })
   const [created] = await exchange.auditEvents({ action: 'case.create', caseId })
   return {
     caseId,
     recordId: record.id,
     objectId: String(record.objects[0]?.id),
     eventId: String(created?.id),
-    shares: { live, expired, revoked, notYetValid, spent }
+    shares: { live, expired, revoked, notYetValid, spent },
+    specialistId: exchange.people.specialistGb.accountId
   }
 }
 
@@ -77,12 +84,13 @@ export function pathOf(url: string, values: Record<string, string>): string {
 
 /** The parameters of every route, as they are in the scene. */
 export function parametersOf(scene: Scene, state: ShareState = 'live'): Record<string, string> {
-  const { caseId, recordId, objectId, eventId, shares } = scene
+  const { caseId, recordId, objectId, eventId, shares, specialistId } = scene
   return {
     case: caseId,
     record: recordId,
     object: objectId,
     event: eventId,
+    account: specialistId,
     share: shares[state].id
   }
 }
@@ -97,6 +105,7 @@ export function bodyOf(
   const identifier = { system: NHS_SYSTEM, value: NHS_NUMBER }
   const patient = { identifier, name: 'Test', birthDate: '1970-01-01' }
   const bodies: Record<string, SentBody> = {
+    'PUT /v1/account/recipient': { recipient: RECIPIENT },
     'POST /v1/cases': { patient, question: 'Which course is the better?' },
     'POST /v1/cases/search': { identifier },
     'POST /v1/cases/:case/records': recordForm({ files: [numberedText(100)] }),

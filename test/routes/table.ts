@@ -44,6 +44,15 @@ export const table: Record<string, Row> = {
   'GET /v1/account': row('account.read', 'token  yes yes yes  yes yes  yes yes  yes'),
   'GET /v1/specialists': row('specialist.list', 'token  yes yes yes  role role  role role  role'),
 
+  'PUT /v1/account/recipient': row(
+    'recipient.register',
+    'token  role role role  yes yes  role role  role'
+  ),
+  'GET /v1/specialists/:account/recipient': row(
+    'recipient.read',
+    'token  yes yes yes  role role  role role  role'
+  ),
+
   'POST /v1/cases': row('case.create', 'token  yes yes yes  role role  role role  role'),
   'GET /v1/cases': row('case.list', 'token  yes yes yes  role role  role role  role'),
   'POST /v1/cases/search': row('case.search', 'token  yes yes yes  role role  role role  role'),
