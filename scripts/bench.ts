@@ -15,6 +15,7 @@ import { manyFigures } from './bench/many.ts'
 import { type Stores, startStores } from './bench/many-stores.ts'
 import { memory } from './bench/memory.ts'
 import { metadataRead, shareOpenings } from './bench/requests.ts'
+import { sendDicom } from './bench/send-dicom.ts'
 import { placeIn } from './bench/servers.ts'
 import { downloadGib, manyObjects, uploadGib } from './bench/transfers.ts'
 
@@ -38,6 +39,7 @@ const figures = [
   uploadGib,
   downloadGib,
   manyObjects,
+  sendDicom,
   metadataRead,
   shareOpenings,
   appends,
