@@ -11,6 +11,7 @@ import {
   verification
 } from './bench/audit.ts'
 import { type Bench, type Figure, type Result, resultOf } from './bench/figure.ts'
+import { inspection, inspectionMemory } from './bench/inspection.ts'
 import { manyFigures } from './bench/many.ts'
 import { type Stores, startStores } from './bench/many-stores.ts'
 import { memory } from './bench/memory.ts'
@@ -18,6 +19,7 @@ import { metadataRead, shareOpenings } from './bench/requests.ts'
 import { sendDicom } from './bench/send-dicom.ts'
 import { placeIn } from './bench/servers.ts'
 import { downloadGib, manyObjects, uploadGib } from './bench/transfers.ts'
+import { tusUpload } from './bench/tus.ts'
 
 // Measures the service beside plain Node servers in the same run (docs/operating.md). Files are
 // removed only at the end, because ext4 is slow to create files soon after thousands were deleted.
@@ -37,9 +39,12 @@ Files go below BENCH_DIR, or else the system's directory for temporary files.`
 /** The one that deletes as it goes comes last. */
 const figures = [
   uploadGib,
+  tusUpload,
   downloadGib,
   manyObjects,
   sendDicom,
+  inspection,
+  inspectionMemory,
   metadataRead,
   shareOpenings,
   appends,

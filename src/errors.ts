@@ -1,4 +1,6 @@
 import type { RefusedFile } from '../schemas/inspection.ts'
+import { fileRefusals } from './records/refusals.ts'
+import { uploadRefusals } from './uploads/refusals.ts'
 
 /**
  * Every refusal the exchange can answer, once: code → HTTP status, title and what to do next.
@@ -81,106 +83,9 @@ const table = {
     'Check all ten digits; the last is a check digit.'
   ],
 
-  // Uploaded files.
-  'fields-first': [
-    400,
-    'Fields must come before files',
-    'Send kind, title and date first, then the files.'
-  ],
-  'file-missing': [400, 'No file was sent', 'Send at least one file.'],
-  'file-empty': [422, 'File is empty', 'Check the file where it came from, then send it again.'],
-  'file-truncated': [
-    400,
-    'File is cut short',
-    'Send it again. If it is cut short where it came from, export it again.'
-  ],
-  'file-too-large': [413, 'File is too large', 'The limit is in the API description.'],
-  'too-many-files': [413, 'Too many files in one record', 'Split them over several records.'],
-  'file-type-refused': [
-    415,
-    'File type not accepted',
-    'Send DICOM, PDF, PNG, JPEG, TIFF, plain text or age files.'
-  ],
-  'file-mislabelled': [
-    415,
-    'File is not what it says it is',
-    'Correct its name or content type, or export it again.'
-  ],
-  'file-preamble-hostile': [
-    415,
-    'DICOM file hides another format',
-    'Export it again from the imaging system.'
-  ],
-  'file-damaged': [
-    422,
-    'File is damaged or not what it claims to be',
-    'Open it where it came from, and export it again.'
-  ],
-  'file-inflates-too-far': [
-    422,
-    'File unpacks to far more than it should',
-    'Export it again without compression.'
-  ],
-  'image-too-large': [
-    422,
-    'Image has too many pixels',
-    'Send it as TIFF or DICOM in tiles. The limit is in the API description.'
-  ],
-  'file-infected': [
-    422,
-    'File is infected',
-    'A malware scan found something in it. Nothing of it was kept. Clean or replace the file, and tell your IT security.'
-  ],
-  'digest-invalid': [
-    400,
-    'Repr-Digest cannot be read',
-    'Send sha-256=:base64:, before the file it belongs to.'
-  ],
-  'digest-mismatch': [
-    422,
-    'File does not match its digest',
-    'It changed on the way. Send it again.'
-  ],
-
-  // Resumable upload.
-  'tus-version-refused': [412, 'Protocol version not supported', 'Send Tus-Resumable: 1.0.0.'],
-  'upload-offset-conflict': [
-    409,
-    'Upload goes on at another offset',
-    'Ask with HEAD where it goes on, then send from there.'
-  ],
-  'upload-locked': [
-    423,
-    'Somebody else is sending to this upload',
-    'Wait a moment, then ask with HEAD where it goes on.'
-  ],
-  'upload-refused': [
-    410,
-    'Upload was refused and has ended',
-    'The draft says why. Begin a new upload.'
-  ],
-  'upload-is-final': [
-    403,
-    'Upload was joined from its parts',
-    'Nothing can be added to it. Begin a new upload.'
-  ],
-  'upload-too-long': [
-    413,
-    'More was sent than Upload-Length announced',
-    'Check the file, then begin a new upload.'
-  ],
-  'checksum-mismatch': [460, 'Checksum does not match', 'Nothing of it was kept. Send it again.'],
-  'draft-incomplete': [
-    409,
-    'Files of the draft are still missing',
-    'Finish or end every upload in it, then complete it.'
-  ],
-  'draft-full': [409, 'Draft holds as many files as it may', 'Put the rest into another record.'],
-  'too-many-drafts': [
-    429,
-    'Too many drafts or uploads are open',
-    'Complete or discard some of them first.'
-  ],
+  // Uploaded files, and resumable upload.
+  ...fileRefusals,
+  ...uploadRefusals,
 
   // Shares and links.
   'link-incomplete': [

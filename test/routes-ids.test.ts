@@ -2,7 +2,15 @@ import t, { type Test } from 'tap'
 import { v7 as uuidv7 } from 'uuid'
 import { publicFace, type RefusalCode } from '../src/errors.ts'
 import { type PersonName, startExchange, type TestExchange } from './helpers/exchange.ts'
-import { bodyOf, parametersOf, pathOf, type Scene, setScene, told } from './routes/scene.ts'
+import {
+  bodyOf,
+  headersFor,
+  parametersOf,
+  pathOf,
+  type Scene,
+  setScene,
+  told
+} from './routes/scene.ts'
 import { table } from './routes/table.ts'
 
 /** One service for all tests of this file: none changes what another looks at. */
@@ -51,7 +59,7 @@ async function tryId(
   const path = pathOf(url, { ...parametersOf(scene), [parameter]: value })
   const body = bodyOf(route, scene, exchange.people.specialistGb.accountId)
   const { result, events } = await exchange.eventsOf(() =>
-    exchange.client(rightCaller(route)).send(method, path, body)
+    exchange.client(rightCaller(route)).send(method, path, body, headersFor(route, scene))
   )
   t.equal(result.status, publicFace(code).status, label)
   if (method !== 'HEAD') t.equal(told(result), code, label)

@@ -13,6 +13,7 @@ import { ctSlice } from './helpers/dicom.ts'
 import {
   type Answer,
   BIRTH_DATE,
+  type Client,
   createCase,
   NHS_NUMBER,
   openShare,
@@ -31,11 +32,16 @@ import {
 } from './helpers/exchange.ts'
 import { assertion } from './helpers/identity.ts'
 import { intrude } from './helpers/intruder.ts'
+import { madeScan, SOMEBODY_ELSE } from './helpers/made-dicom.ts'
 import { scriptedClamd } from './helpers/scripted-clamd.ts'
+import { beginUpload, sendBegin, sendPatch, TUS } from './uploads/tus.ts'
 
 const TITLE = 'Stereotactic biopsy of Ottoline'
 const FILE_NAME = 'quillfeather-biopsy-1951.txt'
 const CONTENT = 'Findings: the heron stands in the reeds at dawn.\n'.repeat(3000)
+const HEADER_NAME = 'FIRECREST^Aurelia'
+const HEADER_NUMBER = 'RX9-5550131'
+const REASON = 'Registered under another name at the scanner in May.'
 const REFERENCE = 'IDTA-CITY-BOSTON-2026-77'
 
 /** What a name or a key looks like wherever it could turn up. */
@@ -61,6 +67,10 @@ function personal(exchange: TestExchange): Secrets {
     title: TITLE,
     'file name': FILE_NAME,
     content: CONTENT.slice(0, 40),
+    'name in a header': 'FIRECREST',
+    'first name in a header': 'Aurelia',
+    'number in a header': HEADER_NUMBER,
+    'reason of a confirmation': REASON,
     'safeguard reference': REFERENCE,
     'registration number': '7654321'
   }
@@ -109,6 +119,11 @@ async function keys(exchange: TestExchange): Promise<Secrets> {
       secrets.set(`key of the pseudonyms of ${share.id}`, spellings(Buffer.from(undoing, 'base64')))
     }
   }
+  for (const draft of await database.read.select().from(database.read.tables.drafts)) {
+    const context = recordKeyContext(draft.organisationId, draft.id)
+    const draftKey = await unwrapKey(keyring, context, draft.wrappedKey)
+    secrets.set(`draft key ${draft.id}`, spellings(draftKey.export()))
+  }
   return secrets
 }
 
@@ -129,6 +144,42 @@ function filesOf(directory: string): [name: string, bytes: Buffer][] {
     .map(path => [relative(directory, path), readFileSync(path)])
 }
 
+/** A record whose header names somebody else, with a file that is refused, confirmed all the same. */
+async function anotherPatients(exchange: TestExchange, caseId: string) {
+  const clinician = exchange.client('clinician')
+  const scan = madeScan({ ...SOMEBODY_ELSE, name: HEADER_NAME, otherIds: HEADER_NUMBER })
+  const refused = { name: FILE_NAME, bytes: Buffer.from('MZ\x90\0') }
+  const files = [{ name: 'scan.dcm', bytes: scan }, refused]
+  const { id } = await uploadRecord(clinician, caseId, { title: TITLE, files })
+  await sendRecord(clinician, caseId, { title: TITLE, files: [refused] })
+  const { accountId: specialist } = exchange.people.specialistGb
+  const wanted = { specialist, records: [id], purpose: PURPOSE }
+  await clinician.send('POST', `/v1/cases/${caseId}/shares`, wanted)
+  await clinician.json('POST', `/v1/records/${id}/patient-confirmation`, { reason: REASON })
+}
+
+/** A draft with a file that has come, one that is still arriving and one that was refused. */
+async function byTus(clinician: Client, caseId: string): Promise<void> {
+  const fields = { kind: 'other', title: TITLE, date: '2026-11-02' }
+  const { id: draft } = await clinician.json<{ id: string }>(
+    'POST',
+    `/v1/cases/${caseId}/drafts`,
+    fields
+  )
+  const file = Buffer.from(CONTENT)
+  for (const [name, bytes] of [
+    [FILE_NAME, file.length],
+    [FILE_NAME, 50_000],
+    [`${FILE_NAME}.pdf`, file.length]
+  ] as const) {
+    const path = await beginUpload(clinician, file.length, { draft, filename: name })
+    await sendPatch(clinician, path, 0, file.subarray(0, bytes))
+    await clinician.send('HEAD', path, undefined, TUS)
+  }
+  await sendBegin(clinician, 10, { draft: PATIENT_NAME, filename: FILE_NAME })
+  await clinician.json('GET', `/v1/drafts/${draft}`)
+}
+
 /** The whole of an exchange, with every way of going wrong that carries something secret. */
 async function live(exchange: TestExchange) {
   const clinician = exchange.client('clinician')
@@ -138,6 +189,8 @@ async function live(exchange: TestExchange) {
   const record = await uploadRecord(clinician, caseId, { title: TITLE, files })
   const unclean = [{ name: FILE_NAME, bytes: Buffer.from(`${CONTENT}unclean`) }]
   await sendRecord(clinician, caseId, { title: TITLE, files: unclean })
+  await anotherPatients(exchange, caseId)
+  await byTus(clinician, caseId)
   const held = safeguard(exchange.clock.now(), { reference: REFERENCE })
   const share = await shareRecords(exchange, caseId, [record.id], {
     with: 'specialistUs',
@@ -309,6 +362,7 @@ t.test('no key, no token and no name is anywhere it must not be', async t => {
   const notForAuditors: Secrets = new Map([...all].filter(([label]) => !isName(label, exchange)))
   notForAuditors.delete('purpose')
   notForAuditors.delete('safeguard reference')
+  notForAuditors.delete('reason of a confirmation')
   t.same(
     found(notForAuditors, log.bytes),
     [],

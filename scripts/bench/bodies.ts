@@ -52,6 +52,12 @@ export function bodyOf(plan: BodyPlan): Body {
   }
 }
 
+/** First bytes of one file of a body. */
+export function fileHead(bytesEach: number): Buffer {
+  const [first = filler] = fileBlocks(bytesEach)
+  return first.subarray(0, 16_384)
+}
+
 /** SHA-256 of one file of a body, in hex. */
 export function digestOfFile(bytesEach: number): string {
   const hash = createHash('sha256')

@@ -9,7 +9,14 @@ import { replyReader } from './replies.ts'
 
 /** What the bench asks of its client. */
 export type Task = { port: number; path: string } & (
-  | { kind: 'upload'; token?: string | undefined; method: 'PUT' | 'POST'; body: BodyPlan }
+  | {
+      kind: 'upload'
+      token?: string | undefined
+      method: 'PUT' | 'POST' | 'PATCH'
+      /** Besides its type and length. */
+      headers?: Record<string, string>
+      body: BodyPlan
+    }
   | { kind: 'download'; token?: string | undefined; withDigest: boolean }
   | {
       kind: 'load'
@@ -134,6 +141,7 @@ async function upload(task: Task & { kind: 'upload' }): Promise<Performed> {
   const body = bodyOf(task.body)
   const head = requestHead(task, task.method, task.token, {
     'content-type': task.body.form ? MULTIPART_TYPE : 'application/octet-stream',
+    ...task.headers,
     'content-length': body.bytes
   })
   const answer: Buffer[] = []

@@ -27,11 +27,18 @@ const CUT_MILLISECONDS_MAX = 1000
 const TAKEOVER_MILLISECONDS_MAX = 5000
 const TAKEOVERS = 4
 
+type OnStores = <T>(bench: Bench, work: (service: Service) => Promise<T>) => Promise<T>
+
 /** The figures, on servers that are started when the first is measured. */
 export function manyFigures(stores: () => Promise<Stores>): Figure[] {
-  const onStores = async <T>(bench: Bench, work: (service: Service) => Promise<T>) =>
+  const onStores: OnStores = async (bench, work) =>
     onService(bench, work, await (await stores()).fresh())
+  const { upload, download, memory } = transferFigures(stores, onStores)
+  return [upload, download, ...processFigures(onStores), memory]
+}
 
+/** One process, and the SDK alone beside it. */
+function transferFigures(stores: () => Promise<Stores>, onStores: OnStores) {
   const upload: Figure = {
     name: 's3-upload-1gib',
     unit: 'MiB/s',
@@ -83,6 +90,11 @@ export function manyFigures(stores: () => Promise<Stores>): Figure[] {
       })
     }
   }
+  return { upload, download, memory }
+}
+
+/** Two processes that share their stores. */
+function processFigures(onStores: OnStores): Figure[] {
   const openings: Figure = {
     name: 'openings-two-processes',
     unit: 'requests/s',
@@ -132,7 +144,7 @@ export function manyFigures(stores: () => Promise<Stores>): Figure[] {
         })
       )
   }
-  return [upload, download, openings, revocation, takeover, memory]
+  return [openings, revocation, takeover]
 }
 
 let keys = 0

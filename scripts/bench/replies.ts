@@ -1,5 +1,7 @@
 const HEAD_END = '\r\n\r\n'
 const LENGTH = 'content-length: '
+/** The one status whose answers have neither length nor body. */
+const NO_CONTENT = 204
 
 /** Reads one HTTP/1.1 response after another from the chunks of a connection. */
 export interface ReplyReader {
@@ -31,8 +33,7 @@ export function replyReader(onBody: (piece: Buffer) => void = () => {}): ReplyRe
     }
     head = undefined
     status = Number(text.toString('latin1', 9, 12))
-    const at = lengthAt(text, end)
-    left = Number.parseInt(text.toString('latin1', at, at + 16), 10)
+    left = status === NO_CONTENT ? 0 : lengthIn(text, end)
     if (Number.isNaN(left)) throw new Error(`Response ${status} without a length.`)
     return text.subarray(end + HEAD_END.length)
   }
@@ -53,9 +54,10 @@ export function replyReader(onBody: (piece: Buffer) => void = () => {}): ReplyRe
 }
 
 /** Node spells the header with capitals, Fastify without. */
-function lengthAt(head: Buffer, end: number): number {
+function lengthIn(head: Buffer, end: number): number {
   let at = head.indexOf(LENGTH)
   if (at < 0 || at > end) at = head.indexOf('Content-Length: ')
   if (at < 0 || at > end) throw new Error('A response without Content-Length.')
-  return at + LENGTH.length
+  const start = at + LENGTH.length
+  return Number.parseInt(head.toString('latin1', start, start + 16), 10)
 }

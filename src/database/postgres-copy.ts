@@ -5,7 +5,7 @@ import { inOurWords, StatementError } from './postgres-errors.ts'
 import { SERVICE_GRANTS } from './postgres-service-role.ts'
 
 /** What is still arriving, and what counts the moment. */
-const NOT_COPIED = ['migrations', 'refusal_counts', 'drafts', 'uploads', 'upload_segments']
+export const NOT_COPIED = ['migrations', 'refusal_counts', 'drafts', 'uploads', 'upload_segments']
 
 /** Every other table, in an order in which what a row refers to comes before it. */
 export const COPIED_TABLES = Object.keys(SERVICE_GRANTS).filter(

@@ -19,9 +19,9 @@ export const SERVICE_GRANTS: Record<string, string> = {
   cases: 'SELECT, INSERT',
   // Triggers let go of pseudonymised copies alone.
   records:
-    'SELECT, INSERT, DELETE, UPDATE (patient_reason_sealed, patient_confirmed_by, patient_confirmed_at)',
+    'SELECT, INSERT, UPDATE (patient_reason_sealed, patient_confirmed_by, patient_confirmed_at), DELETE',
   objects:
-    'SELECT, INSERT, DELETE, UPDATE (scan, scan_reason, scan_signature, scan_at, scan_due, scan_tries)',
+    'SELECT, INSERT, UPDATE (scan, scan_reason, scan_signature, scan_at, scan_due, scan_tries), DELETE',
   object_segments: 'SELECT, INSERT',
   drafts: 'SELECT, INSERT, UPDATE (files, bytes, discarded_at), DELETE',
   uploads:

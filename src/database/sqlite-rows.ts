@@ -1,7 +1,7 @@
 import Sqlite from 'better-sqlite3'
 import { getTableColumns, getTableName } from '../../schemas/drizzle.ts'
 import { tables } from '../../schemas/tables.ts'
-import { COPIED_TABLES, type RowsPart } from './postgres-copy.ts'
+import { COPIED_TABLES, NOT_COPIED, type RowsPart } from './postgres-copy.ts'
 
 /** Rows in one part at most: the longest, a tile, takes about 16 KiB as text. */
 const ROWS_MAX = 250
@@ -43,11 +43,11 @@ export function openSqliteRows(file: string): SqliteRows {
 function tableNames(connection: Sqlite.Database): string[] {
   const found = connection
     .prepare<[], string>(
-      "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> 'migrations'"
+      "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
     )
     .pluck()
     .all()
-  const unknown = found.filter(name => !COPIED_TABLES.includes(name))
+  const unknown = found.filter(name => ![...COPIED_TABLES, ...NOT_COPIED].includes(name))
   if (unknown.length > 0) throw new TypeError(`Nobody knows how to copy ${unknown.join(', ')}.`)
   return COPIED_TABLES.filter(name => found.includes(name))
 }

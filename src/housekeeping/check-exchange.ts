@@ -27,6 +27,7 @@ import {
 } from '../records/record.ts'
 import { WITHOUT_SCANNER } from '../records/scan/scanner.ts'
 import { hasEnded, openTerms } from '../shares/share.ts'
+import { checkDrafts } from '../uploads/check.ts'
 
 type Parts = Pick<
   Exchange,
@@ -38,9 +39,9 @@ export type Faults = string[]
 
 /**
  * Checks everything that is stored and trusts nothing: every sealed field opens, every object
- * decrypts to the length and digest of its row, every share names records of its own case, the access
- * log is whole and as it was signed, every disclosure has its two events, and no blob is without a
- * row.
+ * decrypts to the length and digest of its row, every draft has what was acknowledged of its files,
+ * every share names records of its own case, the access log is whole and as it was signed, every
+ * disclosure has its two events, and no blob is without a row.
  * Run it on data no service is using, for instance after a restore: an upload or a download under
  * way would look like a fault. The check reads content, so it is itself a disclosure on the log.
  */
@@ -55,7 +56,10 @@ export async function checkExchange(exchange: Parts): Promise<Faults> {
   try {
     await checkAccounts(exchange, faults)
     const blobs = new Set<string>()
-    bytes = await checkCases(exchange, disclosure.receipt, faults, blobs)
+    const { receipt } = disclosure
+    bytes = await checkCases(exchange, receipt, faults, blobs)
+    const lookAt = (what: string, at: () => unknown) => look(faults, what, at)
+    bytes += await checkDrafts(exchange, receipt, lookAt, blobs)
     await checkShares(exchange, faults)
     await checkLog(exchange, faults, disclosure.receipt.eventId)
     for await (const { name } of exchange.blobs.list()) {

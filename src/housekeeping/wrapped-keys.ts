@@ -16,7 +16,7 @@ export interface WrappedRow {
 /** Where the database keeps wrapped keys: every column of that name is here. */
 export interface WrappedKeys {
   /** As the log and the operator are told, in the plural. */
-  name: 'serviceKeys' | 'cases' | 'records'
+  name: 'serviceKeys' | 'cases' | 'drafts' | 'records'
   /** Rows after this id, in the order of ids, whose key is not under this KEK. */
   outside(queries: Queries, kekId: string, afterId: string, limit: number): Promise<WrappedRow[]>
   countOutside(queries: Queries, kekId: string): Promise<number>
@@ -131,6 +131,36 @@ const records: WrappedKeys = {
   }
 }
 
+/** Before records: a draft may become one meanwhile, and is found there then. */
+const drafts: WrappedKeys = {
+  name: 'drafts',
+  async outside(queries, kekId, afterId, limit) {
+    const { drafts: d } = queries.tables
+    const rows = await queries
+      .select({ id: d.id, organisationId: d.organisationId, wrappedKey: d.wrappedKey })
+      .from(d)
+      .where(and(gt(d.id, afterId), isOutside(d.wrappedKey, kekId)))
+      .orderBy(asc(d.id))
+      .limit(limit)
+    return rows.map(row => ({
+      id: row.id,
+      wrappedKey: row.wrappedKey,
+      context: recordKeyContext(row.organisationId, row.id)
+    }))
+  },
+  countOutside: (queries, kekId) => counted(queries, 'drafts', column => isOutside(column, kekId)),
+  countUnder: (queries, kekId) => counted(queries, 'drafts', column => isUnder(column, kekId)),
+  async replace(tx, { id, wrappedKey: old }, wrappedKey) {
+    const { drafts: d } = tx.tables
+    const changed = await tx
+      .update(d)
+      .set({ wrappedKey })
+      .where(and(eq(d.id, id), eq(d.wrappedKey, old)))
+      .returning({ id: d.id })
+    return changed.length > 0
+  }
+}
+
 async function counted(
   queries: Queries,
   name: WrappedKeys['name'],
@@ -141,4 +171,4 @@ async function counted(
   return row?.n ?? 0
 }
 
-export const wrappedKeys: readonly WrappedKeys[] = [serviceKeys, cases, records]
+export const wrappedKeys: readonly WrappedKeys[] = [serviceKeys, cases, drafts, records]

@@ -67,8 +67,7 @@ function complete(document: Partial<OpenAPIV3.Document>): Partial<OpenAPIV3.Docu
     schemas: { ...document.components?.schemas, Problem: problem as OpenAPIV3.SchemaObject }
   }
   for (const [path, item] of Object.entries(document.paths ?? {})) {
-    for (const operation of [item?.get, item?.head, item?.post, item?.delete]) {
-      if (operation === undefined) continue
+    for (const operation of Object.values({ ...item }).filter(isOperation)) {
       const file = path.endsWith('/content') ? { 200: FILE, 206: FILE } : {}
       const [success, refusal] = path.startsWith('/fhir/') ? [{ 200: FHIR }, FHIR] : [file, PROBLEM]
       operation.responses = { ...operation.responses, ...success, default: refusal }
@@ -79,6 +78,11 @@ function complete(document: Partial<OpenAPIV3.Document>): Partial<OpenAPIV3.Docu
   const search = document.paths?.['/fhir/AuditEvent/_search']?.post
   if (search !== undefined) search.requestBody = searchForm()
   return document
+}
+
+/** A path item holds operations by their method, and parts that all of them share. */
+function isOperation(part: unknown): part is OpenAPIV3.OperationObject {
+  return typeof part === 'object' && part !== null && 'responses' in part
 }
 
 function uploadForm(): OpenAPIV3.RequestBodyObject {

@@ -35,8 +35,7 @@ export interface ObjectsMove {
  */
 export async function moveObjects(
   parts: ObjectsMove,
-  objects: AsyncGenerator<OwnedObject>,
-  arriving: AsyncGenerator<{ blob: string; bytes: number }>
+  objects: AsyncGenerator<OwnedObject>
 ): Promise<number> {
   const there = new Map<string, number>()
   for await (const { name, bytes } of parts.to.list()) there.set(name, bytes)
@@ -65,12 +64,6 @@ export async function moveObjects(
   )
   const ends = await Promise.allSettled(workers)
   for (const end of ends) if (end.status === 'rejected') throw end.reason
-  // Nobody knows yet what those are to be: whoever completes their file finds out.
-  for await (const { blob, bytes } of arriving) {
-    if (there.get(blob) !== sealedBytes(bytes)) await copyUnopened(parts, blob)
-    there.delete(blob)
-    names.push(blob)
-  }
   for (let at = 0; at < names.length; at += SYNC_MAX) {
     await parts.to.sync(names.slice(at, at + SYNC_MAX))
   }

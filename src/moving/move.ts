@@ -31,7 +31,7 @@ import {
   type TargetPlace,
   takeTarget
 } from './move-target.ts'
-import { arrivingBlobs, ownedObjects } from './queries.ts'
+import { ownedObjects } from './queries.ts'
 
 export interface MoveParts {
   /** The data as they are used now: SQLite and disk. */
@@ -172,8 +172,7 @@ async function bringObjects(
         },
         signal: parts.signal
       },
-      ownedObjects(snapshot.read),
-      arrivingBlobs(snapshot.read)
+      ownedObjects(snapshot.read)
     )
   } finally {
     await snapshot.close()

@@ -38,23 +38,6 @@ export async function* ownedObjects(read: Queries): AsyncGenerator<OwnedObject> 
   }
 }
 
-/** The blobs of files that are still arriving, some at a time, with the bytes that each opens into. */
-export async function* arrivingBlobs(read: Queries) {
-  const { uploadSegments } = read.tables
-  const { blob, bytes } = uploadSegments
-  for (let last = ''; ; ) {
-    const rows = await read
-      .select({ blob, bytes })
-      .from(uploadSegments)
-      .where(gt(blob, last))
-      .orderBy(asc(blob))
-      .limit(OBJECTS_MAX)
-    yield* rows
-    if (rows.length < OBJECTS_MAX) return
-    last = rows.at(-1)?.blob ?? ''
-  }
-}
-
 /** How many objects there are, and their bytes in clear. */
 export async function sumObjects(read: Queries): Promise<{ objects: number; bytes: number }> {
   const { objects } = read.tables

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import type { Patient } from '../../schemas/case.ts'
 import type { Exchange } from '../exchange.ts'
-import { matchHeader } from './inspect/patient-match.ts'
+import { matchHeader, type Verdict } from './inspect/patient-match.ts'
 import type { FileType } from './inspect/signatures.ts'
 import type { InspectionSource } from './inspect/source.ts'
 import { type DicomSummary, note, type ObjectSummary } from './inspect/summary.ts'
@@ -12,9 +12,6 @@ import { instanceRef, type StoredSummary, sealSummary } from './object-summary.t
  * others wait for the same thread.
  */
 const OVERRUNS_MAX = 3
-
-/** First bytes of a file kept at hand while it arrives: nearly every DICOM header ends in them. */
-export const HEAD_KEPT_BYTES = 32_768
 
 /** What an inspection adds to the row of an object. */
 export interface Inspected {
@@ -27,8 +24,11 @@ export interface Inspected {
 export interface FileToInspect {
   objectId: string
   type: FileType
-  /** The first `HEAD_KEPT_BYTES` bytes, or all; fewer will do, and are then read from `source`. */
-  head: Buffer
+  /**
+   * The first `HEAD_KEPT_BYTES` bytes, or all; fewer will do, and are then read from `source`. Alone
+   * in their memory, which is given away.
+   */
+  head: Uint8Array<ArrayBuffer>
   source: InspectionSource
 }
 
@@ -44,6 +44,8 @@ export function inspectorOf(
 ): (file: FileToInspect) => Promise<Inspected> {
   let overruns = 0
   let patient: Promise<Patient> | undefined
+  // The files of a study name one patient, whom to compare takes longer than to read a header.
+  let last: { header: string; verdict: Verdict } | undefined
 
   async function lookInto({ type, head, source }: FileToInspect): Promise<ObjectSummary> {
     if (overruns >= OVERRUNS_MAX) return { notes: [note('inspection-stopped')] }
@@ -57,7 +59,10 @@ export function inspectorOf(
     const { dicom } = summary
     if (dicom?.patient !== undefined) {
       patient ??= record.patient()
-      summary.verdict = matchHeader(await patient, dicom)
+      const { identityRemoved, otherPatients } = dicom
+      const header = JSON.stringify([dicom.patient, identityRemoved, otherPatients])
+      if (last?.header !== header) last = { header, verdict: matchHeader(await patient, dicom) }
+      summary.verdict = last.verdict
     } else if (file.type === 'application/dicom') {
       summary.verdict = { match: 'cannot-tell', reasons: [] }
     }

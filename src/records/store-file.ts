@@ -9,7 +9,8 @@ import type { SealJob } from '../sealing/seal-pool.ts'
 import type { IncomingFile } from './form.ts'
 import { safeFileName } from './inspect/file-name.ts'
 import { INSPECT_BYTES, type Inspection, inspect } from './inspect/inspect.ts'
-import { HEAD_KEPT_BYTES, type Inspected, inspectorOf } from './inspect-file.ts'
+import { HEAD_KEPT_BYTES } from './inspect/source.ts'
+import { type Inspected, inspectorOf } from './inspect-file.ts'
 import { ONE_BLOB } from './layout.ts'
 import type { ObjectRow } from './queries.ts'
 import { sealFileName } from './record.ts'
@@ -140,7 +141,7 @@ interface Taken {
   file: IncomingFile
   id: string
   seen: Inspection
-  head: Buffer
+  head: Uint8Array<ArrayBuffer>
   job: SealJob
   storing: Promise<void>
   blob: BlobWriter
@@ -218,16 +219,16 @@ const safeNameOf = (file: IncomingFile): string =>
 
 /** A copy of the first bytes that pass: their own memory goes on to be sealed. */
 function keepHead() {
-  const pieces: Buffer[] = []
+  const memory = new Uint8Array(HEAD_KEPT_BYTES)
   let bytes = 0
   return {
     keep(chunk: Buffer): void {
       if (bytes >= HEAD_KEPT_BYTES) return
-      const piece = Buffer.from(chunk.subarray(0, HEAD_KEPT_BYTES - bytes))
-      pieces.push(piece)
+      const piece = chunk.subarray(0, HEAD_KEPT_BYTES - bytes)
+      memory.set(piece, bytes)
       bytes += piece.length
     },
-    kept: () => Buffer.concat(pieces)
+    kept: () => memory.subarray(0, bytes)
   }
 }
 

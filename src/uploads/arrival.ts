@@ -32,6 +32,8 @@ export class Arrival {
   #head: Buffer[] = []
   #writer: SegmentWriter | undefined
   #replaced: Arrived['replaced']
+  /** Whether the last segment of this arrival needs no look: the next may begin while it is recorded. */
+  #isLastLarge = false
   /** Durable, and kept back from the record until the end. */
   #held: SealedSegment[] = []
   /** Segments that no row names yet, in order. */
@@ -108,7 +110,7 @@ export class Arrival {
 
   /** The segment before, when it is small: then the next takes its place. */
   async #smallBefore() {
-    if (this.#nextNumber === 0 || this.#keepsSome()) return undefined
+    if (this.#nextNumber === 0 || this.#isLastLarge || this.#keepsSome()) return undefined
     await this.#recording
     const wanted = { uploadId: this.#act.found.upload.id, place: this.#nextNumber - 1 }
     const [row] = await segmentAt(this.#exchange.database.read, wanted)
@@ -134,9 +136,11 @@ export class Arrival {
 
   /** Ends the open segment; it is put on record behind the one before it. */
   async #close(): Promise<void> {
-    const ending = this.#writer?.end()
-    if (ending === undefined) return
+    const writer = this.#writer
+    if (writer === undefined) return
     this.#writer = undefined
+    this.#isLastLarge = writer.bytes() >= SMALL_SEGMENT_BYTES
+    const ending = writer.end()
     const earlier = this.#recording
     const arrived = this.#arrived()
     if (!this.#keepBack) {

@@ -5,7 +5,7 @@ import { Refusal, type RefusalCode } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
 import { readRecord } from '../records/read.ts'
-import { insertRecord, objectsOfCase, viewRecord } from '../records/record.ts'
+import { findObjects, insertRecord, objectsOfCase, viewRecord } from '../records/record.ts'
 import { tellRefused } from '../records/upload.ts'
 import {
   aboutDraft,
@@ -63,6 +63,9 @@ async function recordMade(
   refusal: Refusal
 ): Promise<RecordView> {
   try {
+    // What was uploaded as a form was never a draft: its objects are not in segments.
+    const objects = await findObjects(exchange.database.read, { recordId: draftId })
+    if (objects.some(({ layoutSealed }) => layoutSealed === null)) throw refusal
     return await readRecord(exchange, caller, draftId)
   } catch (err) {
     if (!(err instanceof Refusal) || err.code !== 'record-not-found') throw err

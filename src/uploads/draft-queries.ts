@@ -174,3 +174,12 @@ export async function removeEmpty(tx: Queries, limit: number): Promise<number> {
   }
   return ended.length + discarded.length
 }
+
+/** Every draft, the discarded ones that are still to be removed among them. */
+export function allDrafts(queries: Queries): Promise<DraftInCase[]> {
+  const { drafts, cases } = queries.tables
+  return queries
+    .select({ draft: drafts, case: cases })
+    .from(drafts)
+    .innerJoin(cases, eq(cases.id, drafts.caseId))
+}

@@ -39,6 +39,12 @@ export const segmentsOfUpload = prepared(q => {
 })
 export type SegmentRow = Awaited<ReturnType<typeof segmentsOfUpload>>[number]
 
+/** The blobs of all segments of all uploads. */
+export function allSegments(queries: Queries): Promise<{ blob: string }[]> {
+  const { uploadSegments } = queries.tables
+  return queries.select({ blob: uploadSegments.blob }).from(uploadSegments)
+}
+
 export const segmentAt = prepared(q => {
   const { uploadSegments } = q.tables
   return q

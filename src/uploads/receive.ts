@@ -7,6 +7,7 @@ import type { Caller } from '../identity/principal.ts'
 import { Arrival } from './arrival.ts'
 import { aboutUpload, openDraftKey, type UploadInCase, uploadOf } from './draft.ts'
 import { finishUpload } from './finish.ts'
+import { piecesOf } from './pieces.ts'
 import { type Act, append } from './recorded.ts'
 
 /** A sender who sends nothing for so long loses the place, once what came is on record. */
@@ -101,43 +102,12 @@ async function eachPiece(
     await arrival.rest()
     if (hash === undefined) place.giveBack()
   }
-  for await (const piece of piecesOf(body, idle)) {
+  for await (const piece of piecesOf(body, IDLE_MILLISECONDS, idle)) {
     await place.takeAgain()
     hash?.update(piece)
     await arrival.take(piece)
   }
   return !body.complete
-}
-
-/**
- * The pieces of a body until it ends or breaks off. While none comes for a while, `idle` runs once,
- * and ends before the next is given out.
- */
-async function* piecesOf(body: IncomingMessage, idle: () => Promise<void>): AsyncGenerator<Buffer> {
-  const pieces = body.iterator({ destroyOnReturn: false })
-  let isWaiting = false
-  let idling: Promise<void> | undefined
-  const timer = setTimeout(() => {
-    if (!isWaiting) return
-    idling = idle()
-    idling.catch(() => {})
-  }, IDLE_MILLISECONDS)
-  try {
-    for (;;) {
-      timer.refresh()
-      isWaiting = true
-      // A body fails only when its connection does.
-      const next = await pieces.next().catch(() => undefined)
-      isWaiting = false
-      await idling
-      idling = undefined
-      if (next === undefined || next.done) return
-      yield next.value
-    }
-  } finally {
-    clearTimeout(timer)
-    await idling?.catch(() => {})
-  }
 }
 
 /** The place of the one who adds to an upload. */

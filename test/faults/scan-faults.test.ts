@@ -1,5 +1,6 @@
 import t from 'tap'
 import { Refusal } from '../../src/errors.ts'
+import { scanRound } from '../../src/records/scan/background.ts'
 import { createCase, startExchange, uploadRecord } from '../helpers/exchange.ts'
 import { scriptedClamd } from '../helpers/scripted-clamd.ts'
 import { file, objectRows, readRecord, scanNow } from '../records/scan/scene.ts'
@@ -26,17 +27,21 @@ t.test('every write of the background scan: failed, and failed but stored', asyn
           files: [clean, infected]
         })
         clamd.script = { replyTo: byContent }
-        const { database } = x.exchange
-        const { write } = database
+        const { write } = x.exchange.database
         let writes = 0
-        database.write = async work => {
-          writes += 1
-          if (writes !== nth) return write(work)
-          if (end === 'stored') await write(work)
-          throw new Refusal('storage-unavailable', 'fault test')
-        }
-        await t.rejects(scanNow(x), { code: 'storage-unavailable' })
-        database.write = write
+        // Of the scan alone: the tree of the log writes whenever it has the time.
+        const database: typeof x.exchange.database = Object.create(x.exchange.database, {
+          write: {
+            value: async (work: Parameters<typeof write>[0]) => {
+              writes += 1
+              if (writes !== nth) return write(work)
+              if (end === 'stored') await write(work)
+              throw new Refusal('storage-unavailable', 'fault test')
+            }
+          }
+        })
+        const scanning = scanRound({ ...x.exchange, database })
+        await t.rejects(scanning, { code: 'storage-unavailable' })
         await x.restart()
         await scanNow(x)
         t.equal(await scanNow(x), 0)

@@ -9,7 +9,7 @@ import { filesBelow, readableIn, unexpectedFiles } from '../faults/soundness.ts'
 import { hasPostgres } from '../helpers/databases.ts'
 import { numberedText, openShare, PATIENT_NAME, uploadRecord } from '../helpers/exchange.ts'
 import { runScript } from '../scripts/run-script.ts'
-import { move, movingScene } from './scene.ts'
+import { move, moveHere, movingScene } from './scene.ts'
 
 /** Every file with its digest, but for locks and marks. */
 function digests(directory: string): Record<string, string> {
@@ -28,7 +28,7 @@ for (const kinds of [
   t.test(`an exchange is moved to ${title}, and its log goes on`, async t => {
     const scene = await movingScene(t, [numberedText(3_000_000), numberedText(70_000)])
     if (scene === undefined) return
-    const { service, caseId, recordId, content, path, old } = scene
+    const { service, caseId, content, path, old } = scene
     const before = await scene.keepCheckpoint('before')
     const read = async (at: typeof service | Awaited<ReturnType<typeof startBeside>>) =>
       (await at.client('specialistGb').send('GET', content)).bytes
@@ -36,11 +36,13 @@ for (const kinds of [
     const place = await scene.newPlace(kinds)
 
     // Nothing but a look, and then the objects, while the service goes on.
-    const looked = await move(old, place, '--dry-run')
-    t.match(looked, { exit: 0, out: /^To move: 3 objects .*All is well\.$/s }, looked.err)
-    t.same(await service.events({ action: 'data.move' }), [], 'nothing was written')
-    t.match(await move(old, place), { exit: 1, err: /A service, .* runs there/ })
-    t.match(await move(old, place, '--objects'), { exit: 0, out: /^Copied: 3 objects/ })
+    if (kinds.postgres && kinds.s3) {
+      const looked = await move(old, place, '--dry-run')
+      t.match(looked, { exit: 0, out: /^To move: 3 objects .*All is well\.$/s }, looked.err)
+      t.same(await service.events({ action: 'data.move' }), [], 'nothing was written')
+      t.match(await move(old, place), { exit: 1, err: /A service, .* runs there/ })
+      t.match(await move(old, place, '--objects'), { exit: 0, out: /^Copied: 3 objects/ })
+    }
     const later = await uploadRecord(service.client('clinician'), caseId, {
       files: [numberedText(50_000)]
     })
@@ -57,10 +59,9 @@ for (const kinds of [
     const [code, told] = await endOf(spawnService(service.settings))
     t.equal(code, 1)
     t.match(told, /were moved elsewhere/)
-    t.match(await runScript('check-exchange', service.settings), { exit: 1, err: /were moved/ })
-    t.match(await move(old, place), { exit: 1, err: /CONSILIUM_DATA is not empty/ })
+    await t.rejects(moveHere(old, place), { message: /CONSILIUM_DATA is not empty/ })
     const another = await scene.newPlace(kinds, 'another')
-    t.match(await move(old, another), { exit: 1, err: /moved already/ })
+    await t.rejects(moveHere(old, another), { message: /moved already/ })
 
     const verify = () =>
       runScript(
@@ -82,7 +83,6 @@ for (const kinds of [
     t.match(await runScript('check-exchange', place.settings), { exit: 0, out: 'All is well.' })
     t.match(await verify(), { exit: 0, out: /All is well/ })
     t.strictSame(readableIn(t.testdirName, [PATIENT_NAME, '0000000011\n0000000022']), [])
-    t.ok(recordId)
   })
 }
 

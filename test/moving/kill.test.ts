@@ -12,7 +12,7 @@ import { move, movingScene } from './scene.ts'
 
 /** Long enough to be caught half-way. */
 const BIG = numberedText(40_000_000)
-const RANDOM_KILLS = 4
+const RANDOM_KILLS = 3
 const RUN_MILLISECONDS = 3000
 
 async function startFails(settings: Record<string, string>): Promise<string> {
@@ -72,8 +72,7 @@ t.test('a move that is killed anywhere goes on', { timeout: 170_000 }, async t =
     moving.kill('SIGKILL')
     await gone
     if (!existsSync(join(directory, 'moving.json'))) break
-    t.match(await startFails(settings), /has not ended/, `random kill ${n + 1}`)
-    t.match(await startFails(service.settings), /were moved elsewhere/)
+    t.ok(existsSync(join(old, 'moved.json')), `random kill ${n + 1}: both are closed`)
   }
   const ended = await move(old, place)
   t.match(`${ended.out}${ended.err}`, /All is well|CONSILIUM_DATA is not empty/)

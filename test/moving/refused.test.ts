@@ -115,7 +115,7 @@ t.test('a target that fails leaves nothing lost, and the move goes on afterwards
   // The probe of the start is a put too, so only blobs fail.
   proxy.fail(
     ({ method, url }) => method === 'PUT' && /\/[0-9a-f]{2}\/[0-9a-f]{32}/.test(url),
-    { answer: 503, code: 'SlowDown' },
+    { answer: 403, code: 'AccessDenied' },
     1000
   )
   t.match(await move(old, through), { exit: 1, err: /The blob store could not/ })

@@ -1,5 +1,6 @@
 import {
   type Answer,
+  type Client,
   createCase,
   NHS_NUMBER,
   NHS_SYSTEM,
@@ -14,6 +15,7 @@ import {
   uploadRecord
 } from '../helpers/exchange.ts'
 import { madeScan, SOMEBODY_ELSE } from '../helpers/made-dicom.ts'
+import { beginDraft, beginUpload, metadata, sendPatch, TUS } from '../uploads/tus.ts'
 import { type ShareState, shareStates } from './table.ts'
 
 const HOUR = 3_600_000
@@ -23,6 +25,9 @@ export interface Scene {
   caseId: string
   recordId: string
   objectId: string
+  /** A draft that is never changed, and an upload of ten bytes in it of which half has come. */
+  draftId: string
+  uploadId: string
   /** An event of City Hospital. */
   eventId: string
   shares: Record<ShareState, ShareMade>
@@ -53,11 +58,13 @@ export async function setScene(exchange: TestExchange): Promise<Scene> {
   await clinician.json('DELETE', `/v1/shares/${revoked.id}`)
   const live = await share()
   await specialist.json('PUT', '/v1/account/recipient', { recipient: RECIPIENT })
+  const draft = await makeDraft(clinician, caseId)
   const [created] = await exchange.auditEvents({ action: 'case.create', caseId })
   return {
     caseId,
     recordId: record.id,
     objectId: String(record.objects[0]?.id),
+    ...draft,
     eventId: String(created?.id),
     shares: { live, expired, revoked, notYetValid, spent },
     specialistId: exchange.people.specialistGb.accountId
@@ -69,6 +76,29 @@ export async function mismatch(exchange: TestExchange, caseId: string): Promise<
   const file = { name: 'somebody.dcm', bytes: madeScan(SOMEBODY_ELSE) }
   const { id } = await uploadRecord(exchange.client('clinician'), caseId, { files: [file] })
   return id
+}
+
+/** A draft with an upload of ten bytes, of which half has come, or all. */
+export async function makeDraft(
+  clinician: Client,
+  caseId: string,
+  isWhole = false
+): Promise<{ draftId: string; uploadId: string }> {
+  const { id: draftId } = await beginDraft(clinician, caseId)
+  const path = await beginUpload(clinician, 10, { draft: draftId, filename: 'ten.txt' })
+  await sendPatch(clinician, path, 0, Buffer.from(isWhole ? '0123456789' : '01234'))
+  return { draftId, uploadId: path.slice(path.lastIndexOf('/') + 1) }
+}
+
+/** The headers that a route of tus needs. */
+export function headersFor(route: string, scene: Scene): Record<string, string> {
+  if (!route.includes('/v1/uploads')) return {}
+  if (route.startsWith('PATCH')) {
+    return { ...TUS, 'content-type': 'application/offset+octet-stream', 'upload-offset': '5' }
+  }
+  if (!route.startsWith('POST')) return TUS
+  const values = { draft: scene.draftId }
+  return { ...TUS, 'upload-length': '10', 'upload-metadata': metadata(values) }
 }
 
 /** What a route needs in its query. */
@@ -84,11 +114,13 @@ export function pathOf(url: string, values: Record<string, string>): string {
 
 /** The parameters of every route, as they are in the scene. */
 export function parametersOf(scene: Scene, state: ShareState = 'live'): Record<string, string> {
-  const { caseId, recordId, objectId, eventId, shares, specialistId } = scene
+  const { caseId, recordId, objectId, draftId, uploadId, eventId, shares, specialistId } = scene
   return {
     case: caseId,
     record: recordId,
     object: objectId,
+    draft: draftId,
+    upload: uploadId,
     event: eventId,
     account: specialistId,
     share: shares[state].id
@@ -112,6 +144,7 @@ export function bodyOf(
     'POST /v1/records/:record/patient-confirmation': {
       reason: 'Registered under her maiden name.'
     },
+    'POST /v1/cases/:case/drafts': { kind: 'scan', title: 'A draft', date: '2026-11-02' },
     'POST /v1/cases/:case/shares': { specialist, records: [scene.recordId], purpose: PURPOSE },
     'POST /v1/links/open': { link: scene.shares[state].link },
     'POST /v1/audit/events/search': {},

@@ -103,6 +103,48 @@ export const table: Record<string, Row> = {
     'record-not-found'
   ),
 
+  'POST /v1/cases/:case/drafts': row(
+    'draft.create',
+    'token  yes yes hidden  role role  role role  role',
+    'case-not-found'
+  ),
+  'GET /v1/drafts/:draft': row(
+    'draft.read',
+    'token  yes yes hidden  role role  role role  role',
+    'draft-not-found'
+  ),
+  'DELETE /v1/drafts/:draft': row(
+    'draft.discard',
+    'token  yes yes hidden  role role  role role  role',
+    'draft-not-found'
+  ),
+  'POST /v1/drafts/:draft/complete': row(
+    'record.create',
+    'token  yes yes hidden  role role  role role  role',
+    'draft-not-found'
+  ),
+  'OPTIONS /v1/uploads': row('upload.read', 'token  yes yes yes  role role  role role  role'),
+  'POST /v1/uploads': row(
+    'upload.create',
+    'token  yes yes hidden  role role  role role  role',
+    'draft-not-found'
+  ),
+  'HEAD /v1/uploads/:upload': row(
+    'upload.read',
+    'token  yes yes hidden  role role  role role  role',
+    'upload-not-found'
+  ),
+  'PATCH /v1/uploads/:upload': row(
+    'upload.receive',
+    'token  yes yes hidden  role role  role role  role',
+    'upload-not-found'
+  ),
+  'DELETE /v1/uploads/:upload': row(
+    'upload.end',
+    'token  yes yes hidden  role role  role role  role',
+    'upload-not-found'
+  ),
+
   'POST /v1/cases/:case/shares': row(
     'share.create',
     'token  yes yes hidden  role role  role role  role',

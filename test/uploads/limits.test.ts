@@ -1,7 +1,9 @@
+import { rmSync, truncateSync } from 'node:fs'
 import t from 'tap'
+import { checkExchange } from '../../src/housekeeping/check-exchange.ts'
 import { removeOrphans } from '../../src/housekeeping/clean-up.ts'
 import { sweepUploads } from '../../src/uploads/sweep.ts'
-import { assertSound, blobFiles } from '../faults/soundness.ts'
+import { assertFaults, assertSound, blobFiles } from '../faults/soundness.ts'
 import { createCase, numberedText, startExchange } from '../helpers/exchange.ts'
 import {
   beginDraft,
@@ -75,6 +77,28 @@ t.test('what was ended while the service went down is removed later', async t =>
   await sweepUploads(x.exchange, () => true)
   t.equal(blobFiles(x.directory).length, 0)
   await assertSound(t, x, [])
+})
+
+t.test('the checker reads what is still arriving, and finds what is wrong with it', async t => {
+  const x = await startExchange(t)
+  const clinician = x.client('clinician')
+  const { id: caseId } = await createCase(clinician)
+  const { id: draft } = await beginDraft(clinician, caseId)
+  const path = await beginUpload(clinician, 100_000, { draft })
+  await sendInPieces(clinician, path, FILE, [FILE.length])
+  await beginUpload(clinician, 100_000, { draft })
+  await assertSound(t, x, ['0000049995'])
+  const [blob = ''] = blobFiles(x.directory)
+  truncateSync(blob, 20_000)
+  const upload = path.slice(path.lastIndexOf('/') + 1)
+  const { events } = await x.eventsOf(async () => {
+    assertFaults(t, await checkExchange(x.exchange), [
+      new RegExp(`^Upload ${upload}: sealed-truncated`)
+    ])
+  })
+  t.match(events, [{ action: 'service.check' }, { action: 'service.check' }])
+  rmSync(blob)
+  assertFaults(t, await checkExchange(x.exchange), [new RegExp(`^Upload ${upload}: blob-missing`)])
 })
 
 t.test('a draft, and an organisation, hold so much and no more', async t => {

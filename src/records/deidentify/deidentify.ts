@@ -51,13 +51,27 @@ export async function pseudonymiseDicom(pull: Pull, write: Write, copying: Copyi
   await sink.end()
 }
 
+/** A text this long is no description, and is left out. PS3.5 gives LT 10,240 characters at most. */
+const PROSE_BYTES_MAX = 16_384
+/** Shorter numbers of the patient would be found among the numbers of slices. */
+const NUMBER_DIGITS_MIN = 6
+
 /** Kinds of text in which a name could stand though the table lets them stay. */
 const proseRepresentations = new Set(['LO', 'LT', 'SH', 'ST', 'UC', 'UR', 'UT'])
-const numberForms: Record<string, RegExp> = {
-  DS: /^[\d+\-.eE \\\0]*$/,
-  IS: /^[\d+\- \\\0]*$/,
-  UI: /^[\d.\\\0 ]*$/
+
+/**
+ * What one value of these kinds may look like (PS3.5, table 6.2-1); LO and SH in bytes, of which a
+ * character may take four. What is written otherwise is nobody's to judge.
+ */
+const valueForms: Record<string, RegExp> = {
+  CS: /^[A-Z0-9_ ]{0,16}$/,
+  DS: /^[\d+\-.eE ]{0,16}$/,
+  IS: /^ *[+-]?\d{0,10} *$/,
+  LO: /^[\s\S]{0,256}$/,
+  SH: /^[\s\S]{0,64}$/,
+  UI: /^[\d.]{0,64}$/
 }
+const numberRepresentations = new Set(['DS', 'IS'])
 
 function changed(
   tag: Tag,
@@ -77,14 +91,36 @@ function changed(
     case 'dummy':
       return trimValue(text) === '' ? Buffer.alloc(0) : dummyValue(representation, true)
     case 'keep':
-      if (numberForms[representation]?.test(text) === false) return undefined
+      if (!isWellFormed(text, representation)) return undefined
+      if (numberRepresentations.has(representation)) {
+        const isTheirs = text.split('\\').some(one => isNumberOf(one, examined.names, names))
+        return isTheirs ? undefined : value
+      }
+      if (representation === 'CS') return isNamed(value, examined.names, names) ? undefined : value
       if (!proseRepresentations.has(representation)) return value
-      return namesSomebody(text, examined.names) || namesSomebody(text, names)
-        ? dummyValue(representation, true)
-        : value
+      if (value.byteLength > PROSE_BYTES_MAX) return undefined
+      return isNamed(value, examined.names, names) ? dummyValue(representation, true) : value
     default:
       return undefined
   }
+}
+
+/** Whether each value has the form of its kind; padding apart. */
+function isWellFormed(text: string, representation: string): boolean {
+  const form = valueForms[representation]
+  if (form === undefined) return true
+  return text.split('\\').every(one => form.test(one.replace(/\0+$/, '')))
+}
+
+function isNumberOf(text: string, ...known: ReadonlySet<string>[]): boolean {
+  const digits = text.replace(/\D/g, '')
+  return digits.length >= NUMBER_DIGITS_MIN && known.some(names => names.has(digits))
+}
+
+/** Whether bytes name somebody, in whichever of the two character sets that nearly all files use. */
+function isNamed(value: Buffer, ...known: ReadonlySet<string>[]): boolean {
+  const readings = [value.toString('latin1'), value.toString('utf8')]
+  return known.some(names => readings.some(text => namesSomebody(text, names)))
 }
 
 /** The elements that say what the copy is, each written in its place, whatever the original says. */

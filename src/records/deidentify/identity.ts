@@ -26,15 +26,44 @@ export function formsOfNumber(number: string): string[] {
     .filter(form => form.length >= NUMBER_CHARACTERS_MIN)
 }
 
-const isWord = (text: string, at: number): boolean => /[\p{L}\p{N}]/u.test(text.charAt(at))
+/** Names as they are looked for: single words, and those of several words with one space between. */
+interface Sought {
+  words: Set<string>
+  phrases: string[]
+}
 
-/** Whether any of these stands in the text as a word of its own. */
-export function namesSomebody(text: string, names: ReadonlySet<string>): boolean {
-  const small = text.toLowerCase()
-  for (const name of names) {
-    for (let at = small.indexOf(name); at >= 0; at = small.indexOf(name, at + 1)) {
-      if (!isWord(small, at - 1) && !isWord(small, at + name.length)) return true
-    }
+const sought = new WeakMap<ReadonlySet<string>, Sought>()
+
+/** The words of a text, without case, accents or what stands between them. */
+function wordsOf(text: string): string[] {
+  const plain = text
+    .normalize('NFKD')
+    .replace(/\p{M}+/gu, '')
+    .toLowerCase()
+  return plain.split(/[^\p{L}\p{N}]+/u).filter(word => word !== '')
+}
+
+function soughtOf(names: ReadonlySet<string>): Sought {
+  const known = sought.get(names)
+  if (known !== undefined) return known
+  const all = [...names].map(wordsOf)
+  const made = {
+    words: new Set(all.flatMap(words => (words.length === 1 ? words : []))),
+    phrases: all.filter(words => words.length > 1).map(words => ` ${words.join(' ')} `)
   }
-  return false
+  sought.set(names, made)
+  return made
+}
+
+/**
+ * Whether any of these stands in the text as a word, or words, of its own; however it is written:
+ * 999.000.0018 is found by 999 000 0018. It goes through the text once, so a long one costs no more
+ * than its length.
+ */
+export function namesSomebody(text: string, names: ReadonlySet<string>): boolean {
+  const { words, phrases } = soughtOf(names)
+  const found = wordsOf(text)
+  if (found.some(word => words.has(word))) return true
+  const line = ` ${found.join(' ')} `
+  return phrases.some(phrase => line.includes(phrase))
 }

@@ -21,6 +21,10 @@ export function dummyValue(representation: string, isText: boolean): Buffer {
   return isText ? Buffer.from(dummies[representation] ?? 'REMOVED') : Buffer.alloc(0)
 }
 
+const TIME = '([01]\\d|2[0-3])(:?[0-5]\\d(:?[0-6]\\d(\\.\\d{1,6})?)?)?'
+/** A time of day, or a range of them: no other number that somebody put there. */
+const TIMES = new RegExp(`^(${TIME})?(-(${TIME})?)?$`)
+
 /**
  * Dates, times and date-times of one element, shifted by this many days: one or several values, with
  * ranges where they are dates. Undefined when any is not what it should be.
@@ -43,7 +47,7 @@ function shiftOne(text: string, representation: string, days: number): string | 
       return shiftRange(text, days, shiftDateTime)
     case 'TM':
       // Times of day stay. Colons are how they were written before DICOM.
-      return /^[\d:.]{2,16}(-[\d:.]{0,16})?$/.test(text) ? text : undefined
+      return TIMES.test(text) ? text : undefined
     case 'SH':
       return /^[+-]\d{4}$/.test(text) ? text : undefined
     default:

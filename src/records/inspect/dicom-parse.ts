@@ -1,10 +1,10 @@
 import { createInflateRaw } from 'node:zlib'
 import dicomParser, { type DataSet, type Element } from 'dicom-parser'
 import { Refusal } from '../../errors.ts'
-import type { InspectionSource } from './source.ts'
+import { HEAD_KEPT_BYTES, type InspectionSource } from './source.ts'
 
 /** How much of a file is read to find the end of its header: more each time it was too little. */
-const HEADER_WINDOW_BYTES = [32_768, 262_144, 2 * 1024 ** 2, 8 * 1024 ** 2]
+const HEADER_WINDOW_BYTES = [HEAD_KEPT_BYTES, 262_144, 2 * 1024 ** 2, 8 * 1024 ** 2]
 /** A deflated header is unpacked this far. An honest one is a hundredth of it. */
 const INFLATED_BYTES_MAX = 4 * 1024 ** 2
 /** What deflate can do at its best: RFC 1951 has one bit for two of 258 bytes. */
@@ -18,6 +18,8 @@ const NESTING_MAX = 16
 const PIXEL_DATA = 'x7fe00010'
 /** The groups whose elements a summary has come before this tag. */
 const LAST_WANTED = 'x0028ffff'
+/** Groups a data set begins with: 0004 on discs, 0008 elsewhere, later ones where it was cut down. */
+const FIRST_GROUPS = [0x0003, 0x0041] as const
 const UNDEFINED_LENGTH = 0xffffffff
 
 const EXPLICIT = '1.2.840.10008.1.2.1'
@@ -68,9 +70,10 @@ async function parseWindow(
 ): Promise<ParsedHeader | undefined> {
   const isWhole = window.length >= fileBytes
   const meta = readMeta(window)
-  if (meta === undefined) {
+  if ('fault' in meta) {
     if (!isWhole && !isLast) return undefined
-    throw new Refusal('file-damaged', 'DICOM whose file meta information cannot be read')
+    const code = isWhole && isOverrun(meta.fault) ? 'file-truncated' : 'file-damaged'
+    throw new Refusal(code, 'DICOM whose file meta information cannot be read')
   }
   const { transferSyntax, end, syntaxElement } = meta
   const about = { transferSyntax, partial: false, empty: false, otherSyntax: false }
@@ -106,10 +109,14 @@ function readMeta(window: Buffer) {
     const syntaxElement = dataSet.elements['x00020010']
     const transferSyntax = (dataSet.string('x00020010') ?? '').trim()
     return { dataSet, transferSyntax, end: dataSet.position, syntaxElement }
-  } catch {
-    return undefined
+  } catch (fault) {
+    return { fault }
   }
 }
+
+/** The library says so in words. */
+const isOverrun = (fault: unknown): boolean =>
+  typeof fault === 'string' && /past|overr|outside|cannot seek|greater than/i.test(fault)
 
 /**
  * Parses the window as this syntax, whatever the file names. The library has no such option where
@@ -143,8 +150,9 @@ function syntaxOf(window: Buffer, at: number, fileBytes: number, named: string):
   const isExplicit = representations.has(window.toString('latin1', at + 4, at + 6))
   const length = window.readUInt32LE(at + 4)
   const fits = length === UNDEFINED_LENGTH || at + 8 + length <= fileBytes
-  const isGroup = group >= 0x0003 && group <= 0x7fe0
-  if (isGroup && isExplicit) return isBig ? BIG_ENDIAN : EXPLICIT
+  const isGroup = group >= FIRST_GROUPS[0] && group <= FIRST_GROUPS[1]
+  const isPrivate = group % 2 === 1
+  if ((isGroup || isPrivate) && isExplicit) return isBig ? BIG_ENDIAN : EXPLICIT
   if (isGroup && fits && !isBig) return IMPLICIT
   throw new Refusal('file-damaged', 'DICOM with something else than a data set')
 }
@@ -171,12 +179,11 @@ function requireWholeFile(
       throw new Refusal('file-truncated', 'DICOM with fewer pixels than it says')
     }
   }
-  const unended = dataSet.warnings.some(warning => /^eof encountered/.test(warning))
+  const unended = dataSet.warnings.some(warning => /^eof .*while reading/.test(warning))
   if (unended && pixels === undefined && window.length >= fileBytes) {
     throw new Refusal('file-truncated', 'DICOM that ends inside a sequence')
   }
-  const overran = typeof fault === 'string' && /past|overr|outside|cannot seek/i.test(fault)
-  if (overran && window.length >= fileBytes) {
+  if (isOverrun(fault) && window.length >= fileBytes) {
     throw new Refusal('file-truncated', 'DICOM whose header is longer than the file')
   }
 }

@@ -8,14 +8,21 @@ import type { ObjectSummary } from './summary.ts'
 /** Time one file may take of a worker. Waiting for its bytes does not count. */
 export const INSPECT_MILLISECONDS_MAX = 2000
 
+export interface FileOfPool {
+  type: FileType
+  head: Uint8Array<ArrayBuffer>
+  source: InspectionSource
+}
+
 export interface InspectPool {
   /**
    * What is in a file, by its structure, as `lookInside` says, but in a thread of its own and within
    * `INSPECT_MILLISECONDS_MAX` and a bounded heap: what needs more is stopped, and its summary says
-   * `inspection-stopped`. `head` are first bytes, at hand already; they are copied. Rejects with the
+   * `inspection-stopped`. `head` are first bytes, at hand already, whose memory is given away: afterwards
+   * they are empty. Rejects with the
    * `Refusal` of a file whose structure proves false, or with what `source.read` rejected with.
    */
-  inspect(file: { type: FileType; head: Buffer; source: InspectionSource }): Promise<ObjectSummary>
+  inspect(file: FileOfPool): Promise<ObjectSummary>
   /** Stops the workers. Files under way, and those that wait, are answered as stopped. */
   close(): Promise<void>
 }

@@ -16,7 +16,7 @@ const HEAP_MIB_MAX = 96
 /** One file to be looked into. `done` is settled in any case. */
 export interface Job {
   type: FileType
-  head: Buffer
+  head: Uint8Array<ArrayBuffer>
   source: InspectionSource
   done: PromiseWithResolvers<ObjectSummary>
 }
@@ -54,8 +54,7 @@ export class Seat {
     // An idle worker must not keep the process alive; one with a file does.
     this.#worker.ref()
     this.#startClock()
-    const head = new Uint8Array(job.head)
-    const { type, source } = job
+    const { type, head, source } = job
     this.#post({ job: this.#jobs, type, fileBytes: source.bytes, head }, [head.buffer])
     return finished.promise
   }

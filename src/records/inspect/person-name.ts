@@ -99,7 +99,8 @@ function sameWords(a: string[][], b: string[][]): boolean {
       .toSorted()
       .join(' ')
   const joined = (words: string[][]) => words.map(([word]) => word).join('')
-  return (a.length > 1 && sorted(a) === sorted(b)) || (a.length > 1 && joined(a) === joined(b))
+  if (a.length === 1 && b.length === 1) return false
+  return sorted(a) === sorted(b) || joined(a) === joined(b)
 }
 
 const areOne = (a: string[], b: string[]) => a.length > 0 && a.some(word => b.includes(word))

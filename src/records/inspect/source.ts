@@ -9,6 +9,12 @@ export interface InspectionSource {
   read(position: number, length: number): Promise<Buffer>
 }
 
+/**
+ * First bytes of a file kept at hand while it arrives, and the first that are asked for: nearly every
+ * DICOM header ends in them, or has told by then what is wanted of it.
+ */
+export const HEAD_KEPT_BYTES = 16_384
+
 /** What one file may have read of it, all in all: a looping structure costs no more than this. */
 export const READ_BYTES_MAX = 48 * 1024 ** 2
 export const READS_MAX = 4096

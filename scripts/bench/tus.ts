@@ -1,0 +1,88 @@
+import { digestOfFile, MIB } from './bodies.ts'
+import { type Bench, type Figure, inTurn } from './figure.ts'
+import { perform } from './processes.ts'
+import { expectEvents, makeCase, type Service } from './servers.ts'
+import { onService, rate, uploadRecord } from './transfers.ts'
+import { type Watched, watched } from './watch.ts'
+
+// Resumable upload beside our own upload as a form, in the same run: one file, sealed, hashed,
+// inspected, audited and on the disk either way.
+
+const FILE_BYTES = 1024 * MIB
+const WARM_BYTES = 32 * MIB
+
+export const tusUpload: Figure = {
+  name: 'tus-upload',
+  unit: 'MiB/s',
+  goal: { ratioMin: 0.9 },
+  diskBytes: rounds => rounds * 2 * (FILE_BYTES + WARM_BYTES),
+  run: bench =>
+    inTurn(bench, 'tus-upload', {
+      baseline: () =>
+        onService(bench, async service => {
+          const caseId = await makeCase(service)
+          await uploadRecord(service, caseId, 1, WARM_BYTES)
+          const { run } = await uploadRecord(service, caseId, 1, FILE_BYTES, bench)
+          return rate(run)
+        }),
+      ours: () =>
+        onService(bench, async service => {
+          const caseId = await makeCase(service)
+          await uploadByTus(service, caseId, WARM_BYTES)
+          const run = await uploadByTus(service, caseId, FILE_BYTES, bench)
+          await expectEvents(service, 'record.create', 'success', 2)
+          return rate(run)
+        })
+    })
+}
+
+/** From the creation of the draft to its record, with one PATCH; checks what is stored. */
+async function uploadByTus(
+  service: Service,
+  caseId: string,
+  bytes: number,
+  bench?: Bench
+): Promise<Watched> {
+  const { clinician, clinicianToken: token, port } = service
+  const send = async () => {
+    const began = performance.now()
+    const fields = { kind: 'scan', title: 'Bench', date: '2026-11-02' }
+    const draft = await clinician.json<{ id: string }>('POST', `/v1/cases/${caseId}/drafts`, fields)
+    const named = Buffer.from(draft.id).toString('base64')
+    const created = await clinician.send('POST', '/v1/uploads', undefined, {
+      'tus-resumable': '1.0.0',
+      'upload-length': String(bytes),
+      'upload-metadata': `draft ${named}`
+    })
+    const before = (performance.now() - began) / 1000
+    const done = await perform(
+      {
+        kind: 'upload',
+        method: 'PATCH',
+        port,
+        token,
+        path: String(created.headers.get('location')),
+        headers: {
+          'tus-resumable': '1.0.0',
+          'upload-offset': '0',
+          'content-type': 'application/offset+octet-stream'
+        },
+        body: { form: false, files: 1, bytesEach: bytes }
+      },
+      204
+    )
+    const sent = performance.now()
+    const record = await clinician.json<{ objects: { bytes: number; sha256: string }[] }>(
+      'POST',
+      `/v1/drafts/${draft.id}/complete`
+    )
+    const after = (performance.now() - sent) / 1000
+    const [object] = record.objects
+    if (object?.bytes !== bytes || object.sha256 !== digestOfFile(bytes)) {
+      throw new Error('Stored otherwise than sent.')
+    }
+    return { ...done, seconds: before + done.seconds + after }
+  }
+  if (bench !== undefined) return watched(bench.progress, service, send)
+  return { done: await send(), othersCores: undefined }
+}
