@@ -249,16 +249,10 @@ async function mountAreas(fastify: FastifyInstance, exchange: Exchange, config: 
   fastify.get('/.well-known/jwks.json', { ...open, schema: { hide: true } }, async () =>
     exchange.links.jwks()
   )
-  for (const routes of [
-    accountRoutes,
-    recipientRoutes,
-    caseRoutes,
-    recordRoutes,
-    draftRoutes,
-    uploadRoutes
-  ]) {
+  for (const routes of [accountRoutes, caseRoutes, recordRoutes, draftRoutes, uploadRoutes]) {
     await app.register(routes(exchange, guarded))
   }
+  await app.register(recipientRoutes(exchange, guarded))
   await app.register(shareRoutes(exchange, guarded))
   await app.register(reviewRoutes(exchange, guarded))
   await app.register(auditRoutes(exchange, guarded))

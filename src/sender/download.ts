@@ -67,7 +67,7 @@ async function getRest(
         if (from !== have) throw new LineBroken('The service went on at another place.')
         have += piece.byteLength
         if (have > expected.bytes) throw new NotAsAnnounced('it is longer than announced')
-        await file.write(piece)
+        await file.appendFile(piece)
         hash.update(piece)
         progress.moved(piece.byteLength)
         gotOn()

@@ -4,12 +4,15 @@ import type { Decrypter } from 'age-encryption'
 import { OpenedAnswer, ShareAnswer } from './answers.ts'
 import { download, isFile, keepAs, NotAsAnnounced } from './download.ts'
 import { Ending } from './ending.ts'
+import { lock } from './lock.ts'
 import { openSealed, readList, type SealedNames } from './open-sealed.ts'
 import { extensionOf, type Placed, placeFiles } from './place-files.ts'
 import { Refused } from './problem.ts'
 import type { Progress } from './progress.ts'
 import { LIST_NAME } from './sealed-list.ts'
 import type { Session } from './session.ts'
+
+const LOCK_NAME = '.consilium-fetch.lock'
 
 export interface FetchOptions {
   link?: string | undefined
@@ -60,14 +63,25 @@ export async function fetchShare(
     placed.length,
     placed.reduce((total, { object }) => total + object.bytes, 0)
   )
-  for (const folder of new Set(placed.map(({ folder }) => folder))) {
+  for (const folder of new Set(['', ...placed.map(({ folder }) => folder)])) {
     await mkdir(join(directory, folder), { recursive: true, mode: 0o700 })
   }
+  // Two runs that write one file would each verify what it got, and neither what is there.
+  const release = await lock(join(directory, LOCK_NAME), 'give another folder')
   const getting = { session, share, directory, progress, decrypter: options.decrypter }
+  try {
+    return { share, files: await fetchAll(getting, placed, options.parallel) }
+  } finally {
+    await release()
+  }
+}
+
+async function fetchAll(getting: Getting, placed: Placed[], parallel: number): Promise<Fetched[]> {
+  const { session, progress, decrypter } = getting
   // Lists first: they say what the other files of their records are called.
   const names: SealedNames = new Map()
   const isList = ({ object }: Placed) => object.endToEnd && object.fileName === LIST_NAME
-  if (options.decrypter) {
+  if (decrypter) {
     for (const list of placed.filter(isList)) await takeList(getting, list, names)
   }
   const files: Fetched[] = new Array(placed.length)
@@ -81,10 +95,11 @@ export async function fetchShare(
       progress.fileDone()
     }
   }
-  const ended = await Promise.allSettled(Array.from({ length: options.parallel }, worker))
+  const ended = await Promise.allSettled(Array.from({ length: parallel }, worker))
   const failed = ended.find(each => each.status === 'rejected')
-  if (failed !== undefined) throw failed.reason
-  return { share, files }
+  // The first that could not go on ended the others: theirs is not the reason.
+  if (failed !== undefined) throw session.signal.reason ?? failed.reason
+  return files
 }
 
 const needsOpening = new Set(['share-not-opened', 'share-openings-spent'])

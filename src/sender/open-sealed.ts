@@ -80,7 +80,7 @@ async function writeOpened(decrypter: Decrypter, sealed: string, target: string)
   try {
     for await (const piece of openedFile(decrypter, sealed)) {
       count.take(piece)
-      await file.write(piece)
+      await file.appendFile(piece)
     }
     await file.sync()
   } finally {

@@ -53,7 +53,7 @@ export async function sealPieces(
     const source = ReadableStream.from(tapped(plain, read)) as ReadableStream<Uint8Array>
     for await (const piece of await encrypter.encrypt(source)) {
       written.take(piece)
-      await file.write(piece)
+      await file.appendFile(piece)
     }
     await file.sync()
   } finally {

@@ -1,5 +1,4 @@
-import { open, readFile, stat, unlink } from 'node:fs/promises'
-import { hostname } from 'node:os'
+import { readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
@@ -7,6 +6,7 @@ import { Id } from '../../schemas/common.ts'
 import { RecordFields } from '../../schemas/record.ts'
 import { replacePrivateFile } from '../sealing/private-file.ts'
 import { Ending } from './ending.ts'
+import { lock } from './lock.ts'
 
 const StateFile = Type.Object({
   path: Type.String(),
@@ -19,6 +19,9 @@ const StateFile = Type.Object({
   /** Of what was sent; with --seal that is not the file itself. */
   sha256: Type.Optional(Type.String()),
   plainSha256: Type.Optional(Type.String()),
+  /** Where a DICOM file belongs, by its header. */
+  study: Type.Optional(Type.String()),
+  series: Type.Optional(Type.String()),
   code: Type.Optional(Type.String()),
   why: Type.Optional(Type.String())
 })
@@ -89,7 +92,7 @@ export function statePath(folder: string, caseId: string): string {
 
 /** Throws Ending when another run has it, it is of another purpose, or it cannot be read. */
 export async function openState(path: string, purpose: Purpose, now: Date): Promise<State> {
-  const release = await lock(path)
+  const release = await lock(`${path}.lock`, 'give another place with --state')
   try {
     const found = await readState(path, purpose)
     const stored: Stored = found ?? {
@@ -166,45 +169,3 @@ async function readState(path: string, purpose: Purpose): Promise<Stored | undef
 
 const notAState = (path: string) =>
   new Ending('usage', `${path} is not a state file of consilium send. Give another --state.`)
-
-/** One run at a time. The lock names its holder, so that one which was killed is no obstacle. */
-async function lock(path: string): Promise<() => Promise<void>> {
-  const lockPath = `${path}.lock`
-  const mine = `${process.pid} ${hostname()}\n`
-  for (;;) {
-    try {
-      const file = await open(lockPath, 'wx', 0o600)
-      await file.writeFile(mine)
-      await file.close()
-      return () => unlink(lockPath).catch(() => {})
-    } catch (err) {
-      const { code } = Object(err) as { code?: string }
-      if (code !== 'EEXIST') {
-        throw new Ending(
-          'usage',
-          `No state file can be made here (${code}): give one with --state.`
-        )
-      }
-    }
-    const holder = await readFile(lockPath, 'utf8').catch(() => '')
-    if (holder === '') continue
-    if (!isGone(holder)) {
-      throw new Ending(
-        'usage',
-        `Another run is under way: ${lockPath} belongs to ${holder.trim()}.`
-      )
-    }
-    await unlink(lockPath).catch(() => {})
-  }
-}
-
-function isGone(holder: string): boolean {
-  const [pid = '', host = ''] = holder.trim().split(' ')
-  if (host !== hostname()) return false
-  try {
-    process.kill(Number(pid), 0)
-    return false
-  } catch (err) {
-    return Object(err).code === 'ESRCH'
-  }
-}
