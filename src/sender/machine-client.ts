@@ -21,7 +21,7 @@ const TOKEN_SECONDS = 300
 const ANSWER_MILLISECONDS_MAX = 60_000
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]'])
 
-/** The token endpoint did not answer, or said that it cannot now: it may be asked again. */
+/** The token endpoint did not answer, which has a cause, or said that it cannot now. */
 export class TokenEndpointAway extends Error {}
 
 export async function readClientKey(path: string): Promise<ClientKey> {
@@ -45,7 +45,7 @@ function isClientKey(value: unknown): value is ClientKey {
 /**
  * An access token for the client, good for five minutes (SMART Backend Services). `baseUrl` is where
  * the service answers, `knownAs` what it calls itself. Throws with a sentence for the person who
- * typed the command; TokenEndpointAway when it may come right by itself.
+ * typed the command; TokenEndpointAway when it may come right by itself, as most causes do.
  */
 export async function requestToken(
   baseUrl: string,
@@ -62,8 +62,8 @@ export async function requestToken(
       client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
       client_assertion: await makeAssertion(key, tokenEndpoint(knownAs))
     })
-  }).catch(() => {
-    throw new TokenEndpointAway(`${endpoint} does not answer. Is the service running?`)
+  }).catch(cause => {
+    throw new TokenEndpointAway(`${endpoint} does not answer. Is the service running?`, { cause })
   })
   const answer: unknown = await response.json().catch(() => undefined)
   const body: Record<string, unknown> = { ...Object(answer) }

@@ -91,10 +91,8 @@ function listed(heading: string, lines: string[]): string[] {
 
 export function endingOfSent({ records, skipped }: SendResult): EndingName {
   const files = records.flatMap(record => record.files)
-  // What systems leave behind was passed over rightly; what could not be read is missing.
-  const isMissing = skipped.some(({ why }) => why.includes('cannot be read') || why === 'empty')
   const isWhole = files.every(({ outcome }) => outcome === 'stored')
-  return isWhole && !isMissing ? 'done' : 'refused'
+  return isWhole && !skipped.some(({ isMissing }) => isMissing) ? 'done' : 'refused'
 }
 
 export const endingOfFetched = ({ files }: FetchResult): EndingName =>

@@ -119,7 +119,8 @@ function takeFailure(each: Placed, err: Error): void {
   }
   const { code } = Object(err) as { code?: string }
   if (err instanceof Ending || code === undefined) throw err
-  each.failed = { code: 'unreadable', why: `it cannot be read (${code})` }
+  const why = code === 'changed' ? 'it changed while it was sent' : `it cannot be read (${code})`
+  each.failed = { code: 'unreadable', why }
 }
 
 async function sendOne(

@@ -17,9 +17,8 @@ export interface FormFields {
   date: string
 }
 
-/** What was sent, in order. A file that could not be read is not among it. */
-export interface SentForm {
-  answer: string
+/** What became of the files of one request: the service numbers those that were sent, in order. */
+export interface FormFiles {
   sent: { file: Outgoing; sha256: string }[]
   unread: { file: Outgoing; why: string }[]
 }
@@ -27,16 +26,17 @@ export interface SentForm {
 /**
  * Sends one record as multipart/form-data, each file with its digest before it: once, without waiting
  * anything out. Each file is read whole, so that its digest can go first and a file that cannot be
- * read is left out before anything of it is sent. Throws Refused, LineBroken or Ending; after a
- * LineBroken the record may be stored or not.
+ * read is left out before anything of it is sent; `told` learns of each. Resolves to the answer. Throws
+ * Refused, LineBroken or Ending; after a LineBroken the record may be stored or not.
  */
 export async function sendForm(
   session: Session,
   path: string,
   fields: FormFields,
   files: Outgoing[],
+  told: FormFiles,
   progress: Progress
-): Promise<SentForm> {
+): Promise<string> {
   const boundary = `consilium-${randomBytes(18).toString('base64url')}`
   const authorization = await session.authorization()
   const url = new URL(path, session.origin)
@@ -50,34 +50,33 @@ export async function sendForm(
   const answered = answerTo(request)
   // It may come while files are still going out, and is then looked at below.
   answered.catch(() => {})
-  const result: Omit<SentForm, 'answer'> = { sent: [], unread: [] }
   let moved = 0
   try {
     await write(request, head(boundary, fields))
     for await (const { file, bytes, why } of readAhead(files)) {
       if (bytes === undefined) {
-        result.unread.push({ file, why })
+        told.unread.push({ file, why })
         continue
       }
       const digest = createHash('sha256').update(bytes).digest()
+      told.sent.push({ file, sha256: digest.toString('hex') })
       await write(request, fileHead(boundary, file.name, digest))
       await write(request, bytes)
       await write(request, '\r\n')
       moved += bytes.length
       progress.moved(bytes.length)
-      result.sent.push({ file, sha256: digest.toString('hex') })
     }
     request.end(`--${boundary}--\r\n`)
     const { status, text, retryAfter } = await answered
-    if (status >= 200 && status < 300) return { ...result, answer: text }
+    if (status >= 200 && status < 300) return text
     throw new Refused(status, text, retryAfter)
   } catch (err) {
     progress.moved(-moved)
     request.destroy()
     // A service that refuses early hangs up: its answer says more than the broken connection.
-    const told =
+    const refused =
       err instanceof Refused ? err : await answered.then(refusedIn).catch(() => undefined)
-    if (told !== undefined) throw session.tookToken(told, authorization)
+    if (refused !== undefined) throw session.tookToken(refused, authorization)
     throw endingOf(err) ?? brokenBy(err)
   }
 }

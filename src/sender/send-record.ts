@@ -5,7 +5,7 @@ import { type Digested, type Outgoing, outgoingOf, type Spool } from './outgoing
 import { patiently } from './patience.ts'
 import { endingOf, isPassing, LineBroken, Refused } from './problem.ts'
 import { type DraftParts, sendDraft } from './send-draft.ts'
-import { type SentForm, sendForm } from './send-form.ts'
+import { type FormFiles, sendForm } from './send-form.ts'
 import { parseAs } from './session.ts'
 import type { SentFile, SentRecord } from './state.ts'
 
@@ -99,14 +99,16 @@ async function sendAsForm(
   let cuts = 0
   const settleAll = await patiently(session, async () => {
     const path = `/v1/cases/${caseId}/records`
+    const told: FormFiles = { sent: [], unread: [] }
     try {
-      const form = await sendForm(session, path, { kind, title, date }, files, progress)
-      return () => takeForm(parts, record, form)
+      const fields = { kind, title, date }
+      const answer = await sendForm(session, path, fields, files, told, progress)
+      return () => takeForm(parts, record, answer, told)
     } catch (err) {
       if (err instanceof Refused && !isPassing(err)) {
         const ending = endingOf(err)
         if (ending !== undefined) throw ending
-        return () => takeRefusal(err, files)
+        return () => takeRefusal(err, files, told)
       }
       if (!(err instanceof LineBroken)) throw err
       cuts += 1
@@ -126,17 +128,18 @@ async function search(parts: RecordParts, record: SentRecord, files: Outgoing[])
   return findSent(parts.session, parts.caseId, record, files, parts.known)
 }
 
-/** None of the files was taken. */
-function takeRefusal(err: Refused, files: Outgoing[]): void {
-  const { code, title, detail } = err
-  for (const [i, file] of files.entries()) {
-    const own = err.files.find(({ position }) => position === i + 1) ?? { code, title, detail }
-    settleRefused(file, { code: own.code, why: `${own.title}. ${own.detail}` })
+/** None of the files was taken. What could not be read was no part of the request. */
+function takeRefusal(err: Refused, files: Outgoing[], { sent, unread }: FormFiles): void {
+  for (const { file, why } of unread) settle(file, { outcome: 'skipped', why })
+  for (const own of err.files) {
+    const file = sent[own.position - 1]?.file
+    if (file !== undefined) settleRefused(file, reasonOf(own))
   }
+  for (const file of files) settleRefused(file, reasonOf(err))
 }
 
-function takeForm(parts: RecordParts, record: SentRecord, form: SentForm): void {
-  const view = parseAs(RecordForm, form.answer)
+function takeForm(parts: RecordParts, record: SentRecord, answer: string, form: FormFiles): void {
+  const view = parseAs(RecordForm, answer)
   for (const { file, why } of form.unread) settle(file, { outcome: 'skipped', why })
   for (const refused of view.refused ?? []) {
     const sent = form.sent[refused.position - 1]

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { v7 as uuidv7 } from 'uuid'
 import type { RecordFields } from '../../schemas/record.ts'
-import { lookIntoFiles } from './look-into.ts'
+import { type DicomPlace, lookIntoFiles } from './look-into.ts'
 import type { Spool } from './outgoing.ts'
 import { planRecords } from './plan.ts'
 import type { Progress } from './progress.ts'
@@ -88,11 +88,17 @@ async function plan(
   const today = new Date().toISOString().slice(0, 10)
   const planned = planRecords(files, places, wishes, today)
   for (const record of planned) {
-    const more = { id: uuidv7(), files: record.files.map(file => ({ ...file })) }
+    const files = record.files.map(file => ({ ...file, ...seriesOf(places.get(file)) }))
+    const more = { id: uuidv7(), files }
     state.records.push({ ...record, ...more, records: [], done: false })
   }
   await state.note()
 }
+
+const seriesOf = ({ study, series }: DicomPlace = {}) => ({
+  ...(study !== undefined && { study }),
+  ...(series !== undefined && { series })
+})
 
 const spoolIn =
   (directory: string, recipient: Recipient | undefined) =>
@@ -133,5 +139,6 @@ async function sendAll(
   // One that cannot go on ends the others too: the state tells a next run how far they were.
   const ended = await Promise.allSettled(Array.from({ length: parallel }, worker))
   const failed = ended.find(each => each.status === 'rejected')
-  if (failed !== undefined) throw failed.reason
+  // The first that could not go on ended the others: theirs is not the reason.
+  if (failed !== undefined) throw session.signal.reason ?? failed.reason
 }

@@ -60,8 +60,8 @@ export function openSession(options: SessionOptions): Session {
 
   async function newToken(): Promise<string> {
     const token = await requestToken(origin, key, knownAs.origin).catch((err: Error) => {
-      if (err instanceof TokenEndpointAway) throw new LineBroken(err.message)
-      throw new Ending('unauthorised', err.message)
+      if (!(err instanceof TokenEndpointAway)) throw new Ending('unauthorised', err.message)
+      throw err.cause === undefined ? new LineBroken(err.message) : brokenBy(err.cause)
     })
     const life = token.seconds * 1000
     const use = Math.max(life * TOKEN_LIFE_USED, life - TOKEN_SPARE_MILLISECONDS)

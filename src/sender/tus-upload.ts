@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { DetailedError, Upload } from 'tus-js-client'
 import type { Outgoing } from './outgoing.ts'
 import { LineBroken, Refused } from './problem.ts'
@@ -17,7 +18,8 @@ export interface Wanted {
 
 /**
  * Sends one file into a draft by tus, from where it stands: once, without waiting anything out.
- * Whether an upload was begun whose answer was lost, the draft tells. Throws Refused or LineBroken.
+ * Whether an upload was begun whose answer was lost, the draft tells. Throws Refused, LineBroken or,
+ * with its code, why the file cannot be read.
  */
 export async function tusUpload(
   session: Session,
@@ -27,6 +29,10 @@ export async function tusUpload(
 ): Promise<void> {
   // Asked for first: what is thrown inside of the library would come back as a fault of the line.
   await session.authorization()
+  await requireReadable(file)
+  const source = createReadStream(file.path)
+  // The library opens the file by its path once more, and tells of that one alone.
+  source.on('error', () => {})
   let told = 0
   let settled = false
   await new Promise<void>((resolve, reject) => {
@@ -45,7 +51,7 @@ export async function tusUpload(
       })
     const stop = () => fail(new LineBroken('Interrupted.'))
     const stall = setTimeout(() => fail(new LineBroken('Nothing moves.')), STALL_MILLISECONDS)
-    const upload = new Upload(createReadStream(file.path), {
+    const upload = new Upload(source, {
       ...placeOf(session, wanted),
       metadata: {
         draft: wanted.draft,
@@ -72,6 +78,17 @@ export async function tusUpload(
     session.signal.addEventListener('abort', stop)
     upload.start()
   })
+}
+
+/** Asked anew each time: no line that comes back brings a file back that is gone or has changed. */
+async function requireReadable({ path, bytes }: Outgoing): Promise<void> {
+  const file = await open(path)
+  try {
+    const { size } = await file.stat()
+    if (size !== bytes) throw Object.assign(new Error('It has another size.'), { code: 'changed' })
+  } finally {
+    await file.close()
+  }
 }
 
 /** An upload that is over must not be begun anew by the library: the draft tells why it is over. */

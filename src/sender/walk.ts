@@ -17,6 +17,8 @@ export interface Skipped {
   inFolder: string
   /** Why, in some words. */
   why: string
+  /** It should have been sent; other things are passed over rightly. */
+  isMissing?: true
 }
 
 export interface Walked {
@@ -65,17 +67,17 @@ async function walk(
   own: Set<string>,
   depth: number
 ): Promise<void> {
-  const skip = (path: string, why: string) =>
-    void walked.skipped.push({ inFolder: placeOf(root, path), why })
-  if (depth > DEPTH_MAX) return skip(folder, `more than ${DEPTH_MAX} folders deep`)
+  const skip = (path: string, why: string) => ({ inFolder: placeOf(root, path), why })
+  const miss = (why: string) => void walked.skipped.push({ ...skip(folder, why), isMissing: true })
+  if (depth > DEPTH_MAX) return miss(`more than ${DEPTH_MAX} folders deep`)
   const entries = await entriesOf(folder).catch((err: NodeJS.ErrnoException) =>
-    skip(folder, `the folder cannot be read (${err.code})`)
+    miss(`the folder cannot be read (${err.code})`)
   )
   for (const entry of entries ?? []) {
     const path = join(folder, entry.name)
     const why = whyPassed(entry, own.has(path))
     if (why !== undefined) {
-      if (why !== '') skip(path, why)
+      if (why !== '') walked.skipped.push(skip(path, why))
     } else if (entry.isDirectory()) await walk(walked, root, path, own, depth + 1)
     else await take(walked, root, path)
     if (walked.files.length > FILES_MAX) {
@@ -107,14 +109,14 @@ async function take(walked: Walked, root: string, path: string): Promise<void> {
     const file = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0))
     try {
       const { size, mtimeMs } = await file.stat()
-      if (size === 0) walked.skipped.push({ inFolder, why: 'empty' })
+      if (size === 0) walked.skipped.push({ inFolder, why: 'empty', isMissing: true })
       else walked.files.push({ path, inFolder, bytes: size, changedMilliseconds: mtimeMs })
     } finally {
       await file.close()
     }
   } catch (err) {
     const { code } = Object(err) as { code?: string }
-    walked.skipped.push({ inFolder, why: `it cannot be read (${code})` })
+    walked.skipped.push({ inFolder, why: `it cannot be read (${code})`, isMissing: true })
   }
 }
 
