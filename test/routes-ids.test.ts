@@ -29,6 +29,8 @@ function rightCaller(route: string): PersonName {
 function notFoundCode(route: string, parameter: string): RefusalCode {
   const ofShare = route.includes(':share')
   if (parameter === 'record' && ofShare) return 'record-not-found'
+  // Nobody learns whether there is an account that has none.
+  if (route.endsWith('/recipient')) return 'recipient-not-found'
   return `${parameter}-not-found` as RefusalCode
 }
 

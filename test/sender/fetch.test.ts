@@ -1,6 +1,15 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { numberedText, shareRecords } from '../helpers/exchange.ts'
@@ -81,6 +90,32 @@ t.test('a broken line goes on where it broke, and other files are not overwritte
   t.equal(taken.exit, 1)
   t.match(taken.out, /name-taken/)
   t.equal(readFileSync(join(another, '02-scan/0003.dcm'), 'utf8'), 'mine')
+})
+
+t.test('what a run that was killed left is gone on with, and never trusted', async t => {
+  const stage = await setStage(t)
+  const { link, digests } = await shared(stage)
+  const to = stage.path('in')
+  const whole = numberedText(300_000).bytes
+  const begun = join(to, '01-other/0001.txt.part')
+  mkdirSync(join(to, '01-other'), { recursive: true })
+  writeFileSync(begun, whole.subarray(0, 200_000))
+  const proxy = await faultProxy(t, stage.exchange.url)
+  const ran = await stage.fetch(['--link', link, to], 'specialistGb', proxy.url)
+  t.equal(ran.exit, 0, ran.err)
+  const ranges = () => proxy.requests.flatMap(({ headers }) => headers.range ?? [])
+  t.same(ranges(), ['bytes=200000-'])
+  t.same(digestsBelow(to), digests)
+
+  rmSync(join(to, '01-other/0001.txt'))
+  writeFileSync(begun, Buffer.alloc(200_000, 'x'))
+  const other = await stage.fetch(['--link', '-', to], 'specialistGb', proxy.url, link)
+  t.equal(other.exit, 0, other.err)
+  t.same(digestsBelow(to), digests, 'what was not of this file is got anew')
+
+  writeFileSync(join(to, '.consilium-fetch.lock'), `${process.pid} ${hostname()}\n`)
+  const second = await stage.fetch(['--link', link, to])
+  t.match(second, { exit: 2, err: /Another run is under way/ })
 })
 
 t.test('who may not fetch, and what is no link', async t => {

@@ -1,4 +1,5 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { createServer, type IncomingMessage, request } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, connect, type Server } from 'node:net'
@@ -7,8 +8,8 @@ import t, { type Test } from 'tap'
 import { openSession } from '../../src/sender/session.ts'
 import {
   commonArgs,
-  consilium,
   fill,
+  readJson,
   type Stage,
   setStage,
   startConsilium,
@@ -92,35 +93,40 @@ t.test('a proxy from the environment, an authority of one’s own, and neither',
   const proxy = await hospitalProxy(t)
   const folder = fill(stage.path('out'), bothWays())
 
-  const untrusted = await consilium([...sendArgs(stage, url, folder), '--patience', '3'])
-  t.match(untrusted, { exit: 3 })
+  const untrusted = await startConsilium(sendArgs(stage, url, folder)).ended
+  t.match(untrusted, { exit: 3, err: /certificate .* NODE_EXTRA_CA_CERTS/ })
   const env = { NODE_EXTRA_CA_CERTS: fixture('localhost.crt'), HTTPS_PROXY: proxy.url }
-  const ran = await consilium(sendArgs(stage, url, folder), env)
+  const ran = await startConsilium(sendArgs(stage, url, folder), env).ended
   t.equal(ran.exit, 0, ran.err)
   t.ok(proxy.asked.length > 0 && proxy.asked.every(line => line.startsWith('CONNECT localhost:')))
   t.equal((await stage.records()).length, 2)
 
   const count = proxy.asked.length
   const more = fill(stage.path('more'), studies(2, 2))
-  const direct = await consilium(sendArgs(stage, url, more), { ...env, NO_PROXY: 'localhost' })
+  const direct = await startConsilium(sendArgs(stage, url, more), {
+    ...env,
+    NO_PROXY: 'localhost'
+  }).ended
   t.equal(direct.exit, 0, direct.err)
   t.equal(proxy.asked.length, count, 'NO_PROXY is kept to')
 })
 
-t.test('installed below node_modules, as npx does it, it runs as well', async t => {
+t.test('packed, and installed below node_modules as npx does it, it runs as well', async t => {
   const stage = await setStage(t)
   const modules = stage.path('elsewhere/node_modules')
   mkdirSync(join(modules, 'consilium'), { recursive: true })
-  for (const name of ['bin', 'src', 'schemas', 'package.json']) {
-    cpSync(join(ROOT, name), join(modules, 'consilium', name), { recursive: true })
-  }
+  const to = ['--pack-destination', modules]
+  execFileSync('npm', ['pack', '--silent', '--ignore-scripts', ...to], { cwd: ROOT })
+  const packed = readdirSync(modules).find(name => name.endsWith('.tgz')) ?? ''
+  execFileSync('tar', ['-xzf', packed, '--strip-components=1', '-C', 'consilium'], { cwd: modules })
   for (const name of readdirSync(join(ROOT, 'node_modules'))) {
     if (name.startsWith('.')) continue
     mkdirSync(dirname(join(modules, name)), { recursive: true })
     symlinkSync(join(ROOT, 'node_modules', name), join(modules, name))
   }
   const folder = fill(stage.path('out'), studies(1, 2))
-  const bin = join(modules, 'consilium/bin/consilium.mjs')
+  const { bin: bins } = readJson(join(modules, 'consilium/package.json'))
+  const bin = join(modules, 'consilium', bins.consilium)
   const ran = await startConsilium(sendArgs(stage, stage.exchange.url, folder), {}, bin).ended
   t.equal(ran.exit, 0, ran.err)
   t.equal((await stage.records()).length, 1)

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
+import { runConsilium } from '../../src/sender/commands.ts'
 import { PUBLIC_URL } from '../helpers/data.ts'
 import {
   createCase,
@@ -48,8 +49,23 @@ export function startConsilium(
   return { child, ended }
 }
 
-export const consilium = (args: string[], env: Record<string, string> = {}): Promise<Ran> =>
-  startConsilium(args, env).ended
+/** Runs the command within this process, which is quicker; what it reads from its input is `input`. */
+export async function consilium(args: string[], input = ''): Promise<Ran> {
+  const ran: Ran = { exit: null, out: '', err: '' }
+  const write = (text: string) => {
+    ran.err += text
+  }
+  const out = (text: string) => {
+    ran.out += text
+  }
+  const told = {
+    out,
+    screen: { isTerminal: false, columns: 80, write },
+    readInput: async () => input
+  }
+  ran.exit = await runConsilium(args, told, new AbortController())
+  return ran
+}
 
 export interface Stage {
   exchange: TestExchange
@@ -59,8 +75,9 @@ export interface Stage {
   keyFile(who: PersonName): string
   /** Sends this folder as the clinician, to where the service is or to `url`. */
   send(folder: string, more?: string[], url?: string): Promise<Ran>
+  /** The same in a process of its own. */
   start(folder: string, more?: string[], url?: string): Running
-  fetch(args: string[], who?: PersonName, url?: string): Promise<Ran>
+  fetch(args: string[], who?: PersonName, url?: string, input?: string): Promise<Ran>
   records(): Promise<RecordView[]>
 }
 
@@ -71,16 +88,22 @@ export async function setStage(t: Test, options: ExchangeOptions = {}): Promise<
   mkdirSync(path('.'), { recursive: true })
   const keyFile = (who: PersonName) => writeKey(exchange.people, who, path(`${who}.key`))
   const common = (who: PersonName, url = exchange.url) => commonArgs(keyFile(who), url)
-  const start = (folder: string, more: string[] = [], url?: string) =>
-    startConsilium(['send', ...common('clinician', url), '--case', caseId, ...more, folder])
+  const sendArgs = (folder: string, more: string[] = [], url?: string) => [
+    'send',
+    ...common('clinician', url),
+    ...['--case', caseId],
+    ...more,
+    folder
+  ]
   return {
     exchange,
     caseId,
     path,
     keyFile,
-    start,
-    send: (folder, more, url) => start(folder, more, url).ended,
-    fetch: (args, who = 'specialistGb', url) => consilium(['fetch', ...common(who, url), ...args]),
+    start: (...args) => startConsilium(sendArgs(...args)),
+    send: (...args) => consilium(sendArgs(...args)),
+    fetch: (args, who = 'specialistGb', url, input) =>
+      consilium(['fetch', ...common(who, url), ...args], input),
     records: () => recordsOf(exchange.client('clinician'), caseId)
   }
 }

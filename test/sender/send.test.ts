@@ -1,10 +1,20 @@
-import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync } from 'node:fs'
+import {
+  appendFileSync,
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync
+} from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
+import { faultProxy } from '../helpers/fault-proxy.ts'
 import { fill, readJson, setStage, sha256, studies } from './scene.ts'
 
 t.test('a disc of three studies with three bad files', async t => {
   const stage = await setStage(t)
-  const good = studies(3, 100)
+  const good = studies(3, 20)
   const bad = {
     'study-1/BROKEN1': Buffer.from('MZ\0\0\x90 this is a program'),
     'study-2/IM0500': (good['study-2/IM0001'] ?? Buffer.alloc(0)).subarray(0, 700),
@@ -19,7 +29,7 @@ t.test('a disc of three studies with three bad files', async t => {
   })
   const ran = await stage.send(folder)
   t.equal(ran.exit, 1, ran.err)
-  t.match(ran.out, /stored +300 files/)
+  t.match(ran.out, /stored +60 files/)
   t.match(ran.out, /refused +3 files/)
   t.match(ran.out, /BROKEN1: file-type-refused/)
   t.match(ran.out, /DICOMDIR: the directory of a disc/)
@@ -27,10 +37,10 @@ t.test('a disc of three studies with three bad files', async t => {
   const records = await stage.records()
   t.same(
     records.filter(({ kind }) => kind === 'scan').map(({ objects }) => objects.length),
-    [100, 100, 100]
+    [20, 20, 20]
   )
   for (const { title, date } of records) {
-    t.match(title, /^CT HEAD, 2 series, 10[01] images$/)
+    t.match(title, /^CT HEAD, 2 series, 2[01] images$/)
     t.equal(date, '2026-09-01')
   }
   const stored = records.flatMap(({ objects }) => objects.map(object => object.sha256)).sort()
@@ -38,10 +48,18 @@ t.test('a disc of three studies with three bad files', async t => {
 
   const manifest = readJson(`${folder}.consilium-${stage.caseId.slice(-12)}.manifest.json`)
   const told = manifest.records.flatMap((record: { files: { outcome: string }[] }) => record.files)
-  t.equal(told.length, 303)
+  t.equal(told.length, 63)
+  const first = told.find(({ outcome }: { outcome: string }) => outcome === 'stored')
+  t.match(first, { inFolder: String, sha256: /^[0-9a-f]{64}$/, object: String })
+  t.equal(first.path, undefined, 'where it lay on this machine is nobody else’s business')
+  t.same(
+    new Set(told.map((file: { series?: string }) => file.series)).size,
+    7,
+    'by series: two of each study, and what has none'
+  )
   t.equal(manifest.records.length >= 3, true)
 
-  const again = await stage.send(folder)
+  const again = await stage.start(folder).ended
   t.equal(again.exit, 1, again.err)
   t.equal((await stage.records()).length, records.length, 'nothing is sent twice')
 })
@@ -97,6 +115,37 @@ t.test('large files go by tus into a draft, with the small ones of their study',
   )
   const begun = await stage.exchange.auditEvents({ action: 'draft.create' })
   t.equal(begun.length, 1)
+})
+
+t.test('a file that goes, or changes, before its turn comes', async t => {
+  const stage = await setStage(t)
+  const large = Buffer.alloc(17 * 1024 ** 2, 'a line of a text\n')
+  const folder = fill(stage.path('out'), {
+    'small/a.txt': 'gone before it is read\n',
+    'small/b.html': '<html><script>1</script></html>',
+    'large/a.txt': large,
+    'large/b.txt': 'Dear colleague,\n'
+  })
+  const proxy = await faultProxy(t, stage.exchange.url)
+  // Nothing is sent before there is a token, and the folder has been looked through by then.
+  proxy.fail(({ url }) => url === '/oidc/token', { delay: 500 })
+  const run = stage.send(folder, [], proxy.url)
+  while (proxy.requests.length === 0) await sleep(5)
+  rmSync(`${folder}/small/a.txt`)
+  appendFileSync(`${folder}/large/a.txt`, 'one line more\n')
+  const ran = await run
+  t.equal(ran.exit, 1, ran.err)
+  t.match(ran.out, /small\/a\.txt: it cannot be read \(ENOENT\)/)
+  t.match(ran.out, /small\/b\.html: file-type-refused/, 'each has its own reason')
+  t.match(ran.out, /large\/a\.txt: unreadable\. it changed while it was sent/)
+  const stored = (await stage.records()).flatMap(({ objects }) => objects)
+  t.same(
+    stored.map(object => object.sha256),
+    [sha256('Dear colleague,\n')]
+  )
+
+  const again = await stage.send(folder, [], proxy.url)
+  t.match(again.out, /stored +2 files/, 'what it is now is a new file')
 })
 
 t.test('the state is for its user alone and holds no key and no token', async t => {
