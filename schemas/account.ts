@@ -31,3 +31,30 @@ export const AccountView = Type.Object(
   { $id: 'Account' }
 )
 export type AccountView = Static<typeof AccountView>
+
+export const RecipientPut = Type.Object(
+  {
+    recipient: Type.String({
+      minLength: 10,
+      maxLength: 3000,
+      description: 'An age recipient (age1pq1…, or a classic age1…). Never an identity.'
+    })
+  },
+  { additionalProperties: false }
+)
+
+/** What senders encrypt to for one account. */
+export const RecipientView = Type.Object(
+  {
+    account: Id,
+    recipient: Type.String({ description: 'An age recipient.' }),
+    fingerprint: Type.String({
+      description: 'The first half of its SHA-256, in hex, to be compared over another channel.'
+    }),
+    postQuantum: Type.Boolean({ description: 'A quantum computer does not help against it.' }),
+    registeredAt: Type.String({ format: 'date-time', description: 'Since when it is valid.' }),
+    registeredBy: Id
+  },
+  { $id: 'Recipient' }
+)
+export type RecipientView = Static<typeof RecipientView>

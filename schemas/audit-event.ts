@@ -76,7 +76,9 @@ export const actions = [
   'webhook.rotate',
   'webhook.remove',
   'webhook.disable',
-  'webhook.deliveries'
+  'webhook.deliveries',
+  'recipient.register',
+  'recipient.read'
 ] as const
 
 /**

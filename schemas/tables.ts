@@ -53,6 +53,16 @@ function define(c: Columns) {
     disabledAt: c.int('disabled_at')
   })
 
+  /** What senders encrypt to for an account: the latest is valid, and none is changed or removed. */
+  const recipients = c.table('recipients', {
+    id: c.text('id').primaryKey(),
+    accountId: c.text('account_id').notNull(),
+    /** An age recipient, which is public. */
+    recipient: c.text('recipient').notNull(),
+    registeredBy: c.text('registered_by').notNull(),
+    registeredAt: c.int('registered_at').notNull()
+  })
+
   /** One row: how often an account, an identity or a client was changed. Triggers count. */
   const directoryChanges = c.table('directory_changes', {
     id: c.int('id').primaryKey(),
@@ -199,6 +209,7 @@ function define(c: Columns) {
     accounts,
     identities,
     clients,
+    recipients,
     directoryChanges,
     oidcPayloads,
     serviceKeys,

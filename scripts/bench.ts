@@ -16,6 +16,7 @@ import { manyFigures } from './bench/many.ts'
 import { type Stores, startStores } from './bench/many-stores.ts'
 import { memory } from './bench/memory.ts'
 import { metadataRead, shareOpenings } from './bench/requests.ts'
+import { sendDicom } from './bench/send-dicom.ts'
 import { placeIn } from './bench/servers.ts'
 import { downloadGib, manyObjects, uploadGib } from './bench/transfers.ts'
 import { tusUpload } from './bench/tus.ts'
@@ -41,6 +42,7 @@ const figures = [
   tusUpload,
   downloadGib,
   manyObjects,
+  sendDicom,
   inspection,
   inspectionMemory,
   metadataRead,

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { readConfig } from '../src/config.ts'
 import { addAccount, addClient, addOrganisation } from '../src/identity/enrol.ts'
 import { type OpenData, openData } from '../src/open-data.ts'
-import { type ClientKey, requestToken } from './machine-client.ts'
+import { type ClientKey, requestToken } from '../src/sender/machine-client.ts'
 
 const START_MILLISECONDS_MAX = 30_000
 
@@ -162,7 +162,10 @@ export function apiClient(url: string, key: ClientKey | undefined, at = url): Ap
   async function authorization(): Promise<Record<string, string>> {
     if (key === undefined) return {}
     if (token === undefined || Date.now() > token.until) {
-      token = { value: await requestToken(url, key), until: Date.now() + TOKEN_USE_MILLISECONDS }
+      token = {
+        value: (await requestToken(url, key)).value,
+        until: Date.now() + TOKEN_USE_MILLISECONDS
+      }
     }
     return { authorization: `Bearer ${token.value}` }
   }

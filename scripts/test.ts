@@ -18,11 +18,11 @@ const SUMMARY = '.tap/report/coverage-summary.json'
 
 /**
  * Of these, what is no different on PostgreSQL and S3: the forms, headers and blobs of requests, key
- * rings, what is laid out on a page, a stop, and what the clock says in every time zone; or what has
- * its own servers in the first run already.
+ * rings, what is laid out on a page, a stop, what a sender does about its line and what the clock says
+ * in every time zone; or what has its own servers in the first run already.
  */
 const SAME_ON_BOTH =
-  /^test\/(backup\/|deployment\/|moving\/|faults\/(blob-faults|damage|fault-table|keyring|keys-unavailable|memory|postgres-faults|stop|upload-malformed)|flows\/hostile-requests|http\/(headers|problems|ranges)|audit\/(report\/|tree\/(guard|rotation|checkpoints))|records\/(?!scan\/background)|routes-ids|shares\/expiry|scripts\/(key-service|open-object))/
+  /^test\/(backup\/|deployment\/|moving\/|faults\/(blob-faults|damage|fault-table|keyring|keys-unavailable|memory|postgres-faults|stop|upload-malformed)|flows\/hostile-requests|http\/(headers|problems|ranges)|audit\/(report\/|tree\/(guard|rotation|checkpoints))|records\/(?!scan\/background)|routes-ids|sender\/(?!seal|send)|shares\/expiry|scripts\/(key-service|open-object))/
 
 /** What a test file imports when it opens an exchange. */
 const OPENS_EXCHANGE = /\/(exchange|data|identity|real-service|scene|damage-stage)\.ts'/

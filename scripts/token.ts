@@ -1,5 +1,5 @@
+import { readClientKey, requestToken } from '../src/sender/machine-client.ts'
 import { runCommand } from './command.ts'
-import { readClientKey, requestToken } from './machine-client.ts'
 
 const usage = `Gets an access token for a machine client and prints it. It is good for five minutes.
 
@@ -14,5 +14,5 @@ const URL_DEFAULT = 'http://localhost:3000'
 
 await runCommand(usage, { required: ['client'], optional: ['url'] }, async values => {
   const key = await readClientKey(values.client ?? '')
-  console.log(await requestToken(values.url ?? URL_DEFAULT, key))
+  console.log((await requestToken(values.url ?? URL_DEFAULT, key)).value)
 })

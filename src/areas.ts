@@ -12,6 +12,7 @@ import { guardedBy, open } from './http/area.ts'
 import { linkPages } from './http/link-page.ts'
 import { createAuthenticator, tokenVerifier } from './identity/authenticate.ts'
 import { embeddedIssuer } from './identity/issuer.ts'
+import { recipientRoutes } from './identity/recipient-routes.ts'
 import { accountRoutes } from './identity/routes.ts'
 import { noticeRoutes } from './notices/routes.ts'
 import { webhookRoutes } from './notices/webhooks/routes.ts'
@@ -40,6 +41,7 @@ export async function mountAreas(fastify: FastifyInstance, exchange: Exchange, c
   await app.register(invitationRoutes(exchange, guarded, verifyToken))
   for (const routes of [
     accountRoutes,
+    recipientRoutes,
     registerRoutes,
     caseRoutes,
     recordRoutes,

@@ -37,6 +37,11 @@ const table = {
   'share-not-found': [404, 'No such share', 'Ask the sender for a new link.'],
   'draft-not-found': [404, 'No such draft', 'Check the draft id; a draft ends after some days.'],
   'upload-not-found': [404, 'No such upload', 'Begin a new upload into the draft.'],
+  'recipient-not-found': [
+    404,
+    'No recipient to encrypt to',
+    'Check the account id, and ask the specialist to register their age recipient.'
+  ],
   'account-not-found': [404, 'No such account', 'Check the account id.'],
   'webhook-not-found': [404, 'No such webhook', 'Check the webhook id.'],
 
@@ -69,6 +74,11 @@ const table = {
     416,
     'Range lies outside the content',
     'See Content-Range for the size.'
+  ],
+  'recipient-invalid': [
+    422,
+    'Not an age recipient',
+    'Send the public key that age-keygen prints (age1…), never the identity.'
   ],
   'nhs-number-invalid': [
     422,

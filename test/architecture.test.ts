@@ -165,6 +165,23 @@ t.test('the service never imports a script or a test', async t => {
   )
 })
 
+t.test('the sender is no part of the service, and brings none of it along', async t => {
+  const pure =
+    /^(node:|schemas\/|src\/sender\/|src\/records\/inspect\/(dicom-(head|summary)|source)\.ts$|src\/sealing\/private-file\.ts$|src\/identity\/age-recipient\.ts$)/
+  const packages = /^(age-encryption|commander|jose|tus-js-client|typebox(\/value)?|uuid)$/
+  const files = sources.filter(file => file.startsWith('src/sender/'))
+  t.ok(files.length > 20)
+  t.same(
+    breaches(files, ({ target }) => !pure.test(target) && !packages.test(target)),
+    []
+  )
+  const others = sources.filter(file => !file.startsWith('src/sender/'))
+  t.same(
+    breaches(others, ({ target }) => target.startsWith('src/sender/')),
+    []
+  )
+})
+
 t.test('imports go in no circle', async t => {
   // Imports of types alone are erased before anything runs, so they cannot make a circle.
   const edges = new Map(

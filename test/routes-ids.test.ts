@@ -36,6 +36,8 @@ function notFoundCode(route: string, parameter: string): RefusalCode {
   const ofShare = route.includes(':share')
   if (parameter === 'record' && ofShare) return 'record-not-found'
   if (parameter === 'specialist') return 'specialist-entry-not-found'
+  // Nobody learns whether there is an account that has none.
+  if (route.endsWith('/recipient')) return 'recipient-not-found'
   return `${parameter}-not-found` as RefusalCode
 }
 

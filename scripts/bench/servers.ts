@@ -6,8 +6,8 @@ import { and, count, eq } from '../../schemas/drizzle.ts'
 import { readConfig } from '../../src/config.ts'
 import { addClient } from '../../src/identity/enrol.ts'
 import { type OpenData, openData } from '../../src/open-data.ts'
+import { type ClientKey, requestToken } from '../../src/sender/machine-client.ts'
 import { type ApiClient, apiClient, startDemoService } from '../demo-service.ts'
-import { type ClientKey, requestToken } from '../machine-client.ts'
 import { nextMessage, start } from './processes.ts'
 
 /** How long the second event of a disclosure may take to reach the disk. */
@@ -86,7 +86,7 @@ export async function startService(
   place.pids.add(demo.pid)
   const data = await openData(readConfig(settings))
   const newToken = async (who: 'clinician' | 'specialist') =>
-    requestToken(demo.url, await newKey(data, demo[who]))
+    (await requestToken(demo.url, await newKey(data, demo[who]))).value
   return {
     port: Number(new URL(demo.url).port),
     pid: demo.pid,

@@ -12,6 +12,7 @@ export const SERVICE_GRANTS: Record<string, string> = {
   accounts: 'SELECT, INSERT, UPDATE (disabled_at)',
   identities: 'SELECT, INSERT',
   clients: 'SELECT, INSERT, UPDATE (disabled_at)',
+  recipients: 'SELECT, INSERT',
   directory_changes: 'SELECT',
   oidc_payloads: 'SELECT, INSERT, UPDATE, DELETE',
   service_keys: 'SELECT, INSERT',

@@ -39,7 +39,12 @@ export interface Scene {
   invitationId: string
   webhookId: string
   shares: Record<ShareState, ShareMade>
+  /** Of `specialistGb`, who has registered a recipient. */
+  accountId: string
 }
+
+/** A classic one, which is shorter. */
+export const RECIPIENT = 'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p'
 
 /** The clock moves on by 13 hours meanwhile, so that the first opening of each share is over. */
 export async function setScene(exchange: TestExchange): Promise<Scene> {
@@ -60,6 +65,7 @@ export async function setScene(exchange: TestExchange): Promise<Scene> {
   const revoked = await share()
   await clinician.json('DELETE', `/v1/shares/${revoked.id}`)
   const live = await share()
+  await specialist.json('PUT', '/v1/account/recipient', { recipient: RECIPIENT })
   const draft = await makeDraft(clinician, caseId)
   const [created] = await exchange.auditEvents({ action: 'case.create', caseId })
   const { id: webhookId }: { id: string } = await exchange
@@ -72,6 +78,7 @@ export async function setScene(exchange: TestExchange): Promise<Scene> {
     objectId: String(record.objects[0]?.id),
     ...draft,
     eventId: String(created?.id),
+    accountId: exchange.people.specialistGb.accountId,
     specialistId: await newEntry(exchange),
     invitationId: await newInvitation(exchange),
     shares: { live, expired, revoked, notYetValid, spent }
@@ -146,6 +153,7 @@ export function pathOf(url: string, values: Record<string, string>): string {
 /** The parameters of every route, as they are in the scene. */
 export function parametersOf(scene: Scene, state: ShareState = 'live'): Record<string, string> {
   const {
+    accountId,
     caseId,
     recordId,
     objectId,
@@ -167,6 +175,7 @@ export function parametersOf(scene: Scene, state: ShareState = 'live'): Record<s
     specialist: specialistId,
     invitation: invitationId,
     webhook: webhookId,
+    account: accountId,
     share: shares[state].id
   }
 }
@@ -181,6 +190,7 @@ export function bodyOf(
   const identifier = { system: NHS_SYSTEM, value: NHS_NUMBER }
   const patient = { identifier, name: 'Test', birthDate: '1970-01-01' }
   const bodies: Record<string, SentBody> = {
+    'PUT /v1/account/recipient': { recipient: RECIPIENT },
     'POST /v1/cases': { patient, question: 'Which course is the better?' },
     'POST /v1/cases/search': { identifier },
     'PUT /v1/cases/:case/request': { conditionGroup: 'general', questions: [{ text: 'Why?' }] },

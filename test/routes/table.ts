@@ -102,6 +102,15 @@ export const table: Record<string, Row> = {
     'token  role role role  role role  role role  yes'
   ),
 
+  'PUT /v1/account/recipient': row(
+    'recipient.register',
+    'token  role role role  yes yes  role role  role'
+  ),
+  'GET /v1/specialists/:account/recipient': row(
+    'recipient.read',
+    'token  yes yes yes  role role  role role  role'
+  ),
+
   'POST /v1/cases': row('case.create', 'token  yes yes yes  role role  role role  role'),
   'GET /v1/cases': row('case.list', 'token  yes yes yes  role role  role role  role'),
   'POST /v1/cases/search': row('case.search', 'token  yes yes yes  role role  role role  role'),

@@ -114,6 +114,8 @@ const table: Record<Action, Pattern> = {
   'organisation.create': enrolment,
   'account.create': enrolment,
   'account.read': read,
+  'recipient.register': update,
+  'recipient.read': read,
   'account.disable': { ...enrolment, action: 'U' },
   'specialist.list': query,
   'client.create': enrolment,

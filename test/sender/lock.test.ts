@@ -1,0 +1,52 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { lock } from '../../src/sender/lock.ts'
+
+t.test('one run has it, and lets go of it', async t => {
+  const path = join(t.testdir(), 'lock')
+  const release = await lock(path, 'x')
+  await t.rejects(lock(path, 'x'), { ending: 'usage', message: /Another run is under way/ })
+  await release()
+  t.notOk(existsSync(path))
+  await (await lock(path, 'x'))()
+})
+
+t.test('a run that was killed is no obstacle, even one that had not written its name', async t => {
+  const path = join(t.testdir(), 'lock')
+  const { pid } = spawnSync('true')
+  for (const left of [`${pid} ${hostname()}\n`, '']) {
+    writeFileSync(path, left)
+    const release = await lock(path, 'x')
+    t.match(readFileSync(path, 'utf8'), `${process.pid} `)
+    await release()
+  }
+})
+
+t.test(
+  'nor is one that was killed and that nobody has collected',
+  { skip: process.platform !== 'linux' },
+  async t => {
+    const path = join(t.testdir(), 'lock')
+    // The shell becomes another program, which never asks after the child that the shell had begun.
+    const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'])
+    t.teardown(() => parent.kill())
+    const [pid] = await once(parent.stdout, 'data')
+    writeFileSync(path, `${String(pid).trim()} ${hostname()}\n`)
+    const release = await lock(path, 'x')
+    await release()
+  }
+)
+
+t.test('what runs on another machine cannot be looked at, and is told', async t => {
+  const path = join(t.testdir(), 'lock')
+  writeFileSync(path, '1 elsewhere\n')
+  await t.rejects(lock(path, 'x'), { message: `of process 1 elsewhere. If it has ended, remove ` })
+  await t.rejects(lock(join(path, 'below'), 'give another place'), {
+    ending: 'usage',
+    message: /ENOTDIR\): give another place/
+  })
+})
