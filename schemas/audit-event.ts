@@ -76,7 +76,11 @@ export const actions = [
   'webhook.rotate',
   'webhook.remove',
   'webhook.disable',
-  'webhook.deliveries'
+  'webhook.deliveries',
+  'consent.record',
+  'consent.list',
+  'consent.withdraw',
+  'safeguard.withdraw'
 ] as const
 
 /**
