@@ -78,7 +78,11 @@ export const actions = [
   'webhook.disable',
   'webhook.deliveries',
   'recipient.register',
-  'recipient.read'
+  'recipient.read',
+  'consent.record',
+  'consent.list',
+  'consent.withdraw',
+  'safeguard.withdraw'
 ] as const
 
 /**

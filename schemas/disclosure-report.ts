@@ -2,7 +2,7 @@ import { type Static, Type } from 'typebox'
 import { Patient, PatientIdentifier } from './case.ts'
 import { Id, Timestamp } from './common.ts'
 import { RecordFields } from './record.ts'
-import { TransferBasis } from './share.ts'
+import { TransferBasis } from './transfer.ts'
 
 /** Whose records, and since when. One of `patient` and `case`; the patient never in a URL. */
 export const DisclosureReportAsked = Type.Object(

@@ -3,28 +3,7 @@ import { Patient } from './case.ts'
 import { Id, Next, Timestamp } from './common.ts'
 import { RecordSummary, RecordView } from './record.ts'
 import { SharedRequest } from './request.ts'
-
-export const safeguardTypes = [
-  'adequacy-condition',
-  'idta',
-  'addendum',
-  'explicit-consent'
-] as const
-
-/** What makes a transfer lawful where the country alone does not. */
-export const Safeguard = Type.Object(
-  {
-    type: Type.Enum(safeguardTypes, {
-      description:
-        'adequacy-condition: the recipient meets the condition of a conditional adequacy decision (US, CA, JP, KR). idta, addendum: agreement with transfer risk assessment. explicit-consent: UK GDPR Article 49(1)(a).'
-    }),
-    reference: Type.String({ minLength: 1, maxLength: 200, description: 'Where it is on file.' }),
-    date: Type.String({ format: 'date', description: 'When it was signed or checked.' }),
-    expires: Type.String({ format: 'date', description: 'The last day it holds.' })
-  },
-  { additionalProperties: false }
-)
-export type Safeguard = Static<typeof Safeguard>
+import { Safeguard, TransferBasis } from './transfer.ts'
 
 /** Records that go though a machine cannot tell whom they show, and why that is right. */
 const decision = (description: string) =>
@@ -91,14 +70,6 @@ export type ShareCreate = Static<typeof ShareCreate>
 
 const state = ['live', 'not-yet-valid', 'expired', 'revoked'] as const
 
-export const TransferBasis = Type.Object({
-  country: Type.String(),
-  basis: Type.String({ description: 'uk, adequacy or the type of safeguard' }),
-  listAsOf: Type.String({ description: 'Date of the list of countries it was judged by.' }),
-  safeguard: Type.Optional(Safeguard)
-})
-export type TransferBasis = Static<typeof TransferBasis>
-
 /** That a case was shared before it was complete. */
 export const Override = Type.Object({
   reason: Type.String(),
@@ -128,7 +99,21 @@ export const ShareView = Type.Object(
     transfer: Type.Optional(TransferBasis),
     pseudonymised: Type.Optional(Pseudonymised),
     requestVersion: Type.Optional(Type.Integer({ description: 'Which request it shows.' })),
-    override: Type.Optional(Override)
+    override: Type.Optional(Override),
+    consent: Type.Optional(
+      Type.Object(
+        {
+          recorded: Type.Boolean(),
+          id: Type.Optional(Id)
+        },
+        { description: 'Whether the patient’s consent to the second opinion was on record then.' }
+      )
+    ),
+    accessesElsewhere: Type.Optional(
+      Type.Array(Type.Object({ country: Type.String(), firstAt: Timestamp }), {
+        description: 'Countries it was used from, other than where its specialist works.'
+      })
+    )
   },
   { $id: 'Share' }
 )

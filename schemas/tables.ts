@@ -1,5 +1,6 @@
 import { auditTables } from './audit-tables.ts'
 import { type Columns, postgres, sqlite } from './columns.ts'
+import { consentTables } from './consent-tables.ts'
 import { noticeTables } from './notice-tables.ts'
 import { registerTables } from './register-tables.ts'
 import { requestTables } from './request-tables.ts'
@@ -21,7 +22,9 @@ function define(c: Columns) {
     /** ISO 3166-1 alpha-2. */
     country: c.text('country').notNull(),
     createdAt: c.int('created_at').notNull(),
-    timeZone: c.text('time_zone').notNull().default('Europe/London')
+    timeZone: c.text('time_zone').notNull().default('Europe/London'),
+    /** Explicit consent to a transfer abroad is hardly open to it (UK GDPR, Article 49(3)). */
+    publicAuthority: c.flag('public_authority').notNull().default(false)
   })
 
   const accounts = c.table('accounts', {
@@ -167,6 +170,7 @@ function define(c: Columns) {
     recipientCountry: c.text('recipient_country').notNull(),
     /** Why the transfer is lawful, frozen: uk, adequacy, or the type of safeguard. */
     transferBasis: c.text('transfer_basis').notNull(),
+    /** From when on safeguard or consent no longer bear it; null when neither ends by itself. */
     transferExpiresAt: c.int('transfer_expires_at'),
     /** Purpose and the whole transfer basis, under the case's key. */
     termsSealed: c.bytes('terms_sealed').notNull(),
@@ -220,6 +224,7 @@ function define(c: Columns) {
     shares,
     shareRecords,
     ...requestTables(c),
+    ...consentTables(c),
     ...registerTables(c),
     ...auditTables(c),
     openDisclosures,

@@ -173,7 +173,14 @@ async function showLog({ auditor }: DemoService): Promise<void> {
 
 function safeguard() {
   const date = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10)
-  return { type: 'idta', reference: 'IDTA-2026-014', date: date(-30), expires: date(335) }
+  const riskAssessment = { id: 'TRA-2026-9', date: date(-40), outcome: 'not-materially-lower' }
+  return {
+    type: 'idta',
+    reference: 'IDTA-2026-014',
+    date: date(-30),
+    expires: date(335),
+    riskAssessment
+  }
 }
 
 function digestOf(bytes: Buffer): string {

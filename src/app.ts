@@ -12,6 +12,7 @@ import type { Blobs } from './blobs/blobs.ts'
 import { type Config, ConfigError } from './config.ts'
 import type { Exchange } from './exchange.ts'
 import { isQuiet, type RuledRoute, requireRules } from './http/area.ts'
+import { readCountries } from './http/country.ts'
 import { DOCS, describeApi } from './http/describe-api.ts'
 import { addSecurityHeaders, requireProxy } from './http/headers.ts'
 import { operationRoutes, refuseWhenStopping } from './http/operations.ts'
@@ -70,6 +71,7 @@ export async function buildApp(
 
   addSecurityHeaders(fastify, config.tls !== undefined || config.publicUrl.startsWith('https:'))
   requireProxy(fastify, config)
+  readCountries(fastify, config)
   refuseWhenStopping(fastify, state)
   answerProblems(fastify, exchange)
   await describeApi(fastify, config.limits)
@@ -152,6 +154,7 @@ async function openParts(
     streams: createStreams(config.limits.streamsPerAccountMax, 'too-many-streams', takePlace),
     uploads: createStreams(config.limits.uploadsPerAccountMax, 'too-many-uploads', takePlace),
     log,
+    consent: config.consent,
     publicUrl: config.publicUrl
   }
 }

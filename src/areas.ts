@@ -6,6 +6,7 @@ import { reportRoutes } from './audit/report/routes.ts'
 import { logRoutes } from './audit/tree/routes.ts'
 import { caseRoutes } from './cases/routes.ts'
 import type { Config } from './config.ts'
+import { consentRoutes } from './consents/routes.ts'
 import type { Exchange } from './exchange.ts'
 import { fhirRoutes } from './fhir/routes.ts'
 import { guardedBy, open } from './http/area.ts'
@@ -21,6 +22,7 @@ import { recordRoutes } from './records/routes.ts'
 import { invitationRoutes } from './register/invitation-routes.ts'
 import { registerRoutes } from './register/routes.ts'
 import { reviewRoutes, shareRoutes } from './shares/routes.ts'
+import { transferRoutes } from './transfers/routes.ts'
 import { draftRoutes, uploadRoutes } from './uploads/routes.ts'
 
 /** Puts every area of the API under the one way to tell who calls. A new area is added here. */
@@ -48,7 +50,9 @@ export async function mountAreas(fastify: FastifyInstance, exchange: Exchange, c
     draftRoutes,
     uploadRoutes,
     noticeRoutes,
-    webhookRoutes
+    webhookRoutes,
+    consentRoutes,
+    transferRoutes
   ]) {
     await app.register(routes(exchange, guarded))
   }

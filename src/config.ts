@@ -8,6 +8,8 @@ import { isRange, list } from './config-lists.ts'
 import { type MailSettings, readMail, readWebhookNetworks } from './config-notices.ts'
 import { readS3, type S3Settings } from './config-s3.ts'
 import { readScan, type ScanSettings } from './config-scan.ts'
+import { readConsent, readCountryHeader } from './config-sharing.ts'
+import type { ConsentPolicy } from './consents/policy.ts'
 
 export type { Limits } from './config-limits.ts'
 
@@ -37,6 +39,10 @@ export interface Config {
   mail: MailSettings | undefined
   /** Addresses or CIDR ranges that webhooks may go to although they are not public. */
   webhookNetworks: string[]
+  /** Whether nothing is shared without the patient's recorded consent. */
+  consent: ConsentPolicy
+  /** In which header a trusted proxy says from which country a request comes, if it does. */
+  countryHeader: string | undefined
   limits: Limits
 }
 
@@ -102,6 +108,8 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   const scan = readScan(env, number, problems)
   const mail = readMail(env, problems)
   const webhookNetworks = readWebhookNetworks(env, problems)
+  const consent = readConsent(env, problems)
+  const countryHeader = readCountryHeader(env, trustedProxies, problems)
   if (limits.shareHoursDefault > limits.shareHoursMax) {
     problems.push('CONSILIUM_SHARE_HOURS_DEFAULT must not be above CONSILIUM_SHARE_HOURS_MAX.')
   }
@@ -122,6 +130,8 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     scan,
     mail,
     webhookNetworks,
+    consent,
+    countryHeader,
     limits: Object.freeze(limits)
   })
 }

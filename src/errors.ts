@@ -1,7 +1,9 @@
 import type { RefusedFile } from '../schemas/inspection.ts'
 import { requestRefusals } from './cases/refusals.ts'
+import { consentRefusals } from './consents/refusals.ts'
 import { fileRefusals } from './records/refusals.ts'
 import { registerRefusals } from './register/refusals.ts'
+import { transferRefusals } from './transfers/refusals.ts'
 import { uploadRefusals } from './uploads/refusals.ts'
 
 /**
@@ -160,26 +162,10 @@ const table = {
     'Share life is not allowed',
     'At most 30 days, ending after it starts.'
   ],
-  'transfer-safeguard-required': [
-    422,
-    'A transfer safeguard is needed for this country',
-    'Add safeguard: type, reference, date and expiry.'
-  ],
-  'transfer-safeguard-expired': [
-    422,
-    'The transfer safeguard has expired',
-    'Renew it, then share again.'
-  ],
-  'transfer-safeguard-unfit': [
-    422,
-    'This safeguard does not fit this country',
-    'See which types are accepted for it.'
-  ],
-  'transfer-not-allowed': [
-    403,
-    'The basis for this transfer no longer holds',
-    'Ask the sender to share again.'
-  ],
+
+  // Transfers abroad, and patients' consents.
+  ...transferRefusals,
+  ...consentRefusals,
 
   // The register of specialists, and invitations to it.
   ...registerRefusals,

@@ -6,6 +6,7 @@ import type { LogGuard } from './audit/tree/log-guard.ts'
 import type { LogTree } from './audit/tree/log-tree.ts'
 import type { Blobs } from './blobs/blobs.ts'
 import type { Limits } from './config.ts'
+import type { ConsentPolicy } from './consents/policy.ts'
 import type { Database } from './database/database.ts'
 import type { RefusalCounter } from './http/refusal-counter.ts'
 import type { Streams } from './http/streams.ts'
@@ -61,6 +62,8 @@ export interface Exchange {
   uploads: Streams
   /** Counts refused requests, so that they cannot fill the log. */
   refusals: RefusalCounter
+  /** Whether nothing is shared without the patient's recorded consent. */
+  consent: ConsentPolicy
   clock: Clock
   limits: Limits
   log: FastifyBaseLogger

@@ -2,12 +2,13 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import t from 'tap'
 import { getTableName } from '../schemas/drizzle.ts'
-import type { Safeguard } from '../schemas/share.ts'
 import { tables } from '../schemas/tables.ts'
+import type { Safeguard } from '../schemas/transfer.ts'
 import { caseKeyContext } from '../src/cases/case.ts'
 import { dataPaths, readSigningKeys } from '../src/open-data.ts'
 import { recordKeyContext, unwrapKey } from '../src/sealing/keys.ts'
 import { openTerms } from '../src/shares/share.ts'
+import { agreeAndWithdraw, isOnTheLog, wordsOfConsent } from './consents/secret-words.ts'
 import { TEST_DATABASE } from './helpers/databases.ts'
 import { ctSlice } from './helpers/dicom.ts'
 import {
@@ -94,6 +95,7 @@ function personal(exchange: TestExchange): Secrets {
     'note of the checklist': NOTE,
     'reason of the checklist': NOT_APPLICABLE,
     ...wordsOfRequest(exchange),
+    ...wordsOfConsent,
     'e-mail address': EMAIL,
     'invited person': INVITED,
     'message to the invited': MESSAGE,
@@ -271,6 +273,7 @@ async function live(exchange: TestExchange) {
   })
   await sendLink(specialist, `${token}x`)
   await askAndClose(exchange)
+  await agreeAndWithdraw(exchange)
   return { caseId, record, share, token, bearer, copied, invited: await inviting(exchange) }
 }
 
@@ -504,6 +507,7 @@ t.test('no key, no token and no name is anywhere it must not be', async t => {
 
   t.match(log.text, told.share.id, 'the auditor’s log')
   const notForAuditors: Secrets = new Map([...all].filter(([label]) => !isName(label, exchange)))
+  for (const label of names.keys()) if (isOnTheLog(label)) notForAuditors.delete(label)
   notForAuditors.delete('purpose')
   notForAuditors.delete('override reason')
   // Who has accepted is a person like the others, and why somebody was verified is for auditors.

@@ -24,7 +24,12 @@ export async function shareRecords(
       type: 'idta',
       reference: 'IDTA-2026-014',
       date: dateAfter(-30),
-      expires: dateAfter(335)
+      expires: dateAfter(335),
+      riskAssessment: {
+        id: 'TRA-2026-9',
+        date: dateAfter(-40),
+        outcome: 'not-materially-lower'
+      }
     }
   })
 }

@@ -32,6 +32,10 @@ export const SERVICE_GRANTS: Record<string, string> = {
   case_requests:
     'SELECT, INSERT, UPDATE (state, completed_at, completed_by, opinion_at, closed_at, version, request_sealed, answers_version, answers_sealed, questions_shared, due_at, changed_at, changed_by)',
   case_moves: 'SELECT, INSERT',
+  consents: 'SELECT, INSERT, UPDATE (withdrawn_at, withdrawn_by, reason_sealed)',
+  safeguards: 'SELECT, INSERT, UPDATE (withdrawn_at, withdrawn_by)',
+  share_grounds: 'SELECT, INSERT',
+  share_sightings: 'SELECT, INSERT',
   specialists:
     'SELECT, INSERT, UPDATE (account_id, country, details_sealed, number_system, number_ref, email_ref, on_specialist_register, available_from, available_until, capacity, verified_at, verified_until, unverified_reason, expiry_noted_at, version, changed_at)',
   specialist_terms: 'SELECT, INSERT, DELETE',

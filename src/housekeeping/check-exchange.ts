@@ -12,6 +12,7 @@ import {
 import type { Blobs } from '../blobs/blobs.ts'
 import { knownCase, openCaseDetails, openCaseKey } from '../cases/case.ts'
 import { openWhatIsAsked } from '../cases/stored.ts'
+import { openStoredConsents } from '../consents/read.ts'
 import type { Queries } from '../database/database.ts'
 import type { Exchange } from '../exchange.ts'
 import { openProfile } from '../identity/profile.ts'
@@ -133,6 +134,7 @@ async function checkCases(
       const key = await openCaseKey(keyring, row)
       openCaseDetails(key, row)
       await openWhatIsAsked(database.read, key, row.id)
+      await openStoredConsents(database.read, key, row.id)
     })
     const rows = await database.read.select().from(records).where(eq(records.caseId, row.id))
     for (const record of rows) {

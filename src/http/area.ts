@@ -4,6 +4,7 @@ import type { LogGuard } from '../audit/tree/log-guard.ts'
 import { Refusal } from '../errors.ts'
 import type { Authenticate } from '../identity/authenticate.ts'
 import type { Caller, Role } from '../identity/principal.ts'
+import { countryOf } from './country.ts'
 
 /** Who may call a route and what the access log calls it. Every route has one. */
 export interface Rule {
@@ -89,9 +90,11 @@ function configOf(rule: Rule): FastifyContextConfig {
 export function traceOf(request: FastifyRequest): Caller['trace'] {
   const userAgent = request.headers['user-agent']
   const forwarded = request.headers['x-forwarded-for']
+  const country = countryOf(request)
   return {
     // Both are kept: the address we believe, and what the request claims.
     address: request.ip,
+    ...(country !== undefined && { country }),
     ...(forwarded === undefined ? {} : { forwardedFor: String(forwarded).slice(0, 200) }),
     method: request.method,
     requestId: request.id,

@@ -70,17 +70,21 @@ export function toRole(text: string): Role {
 const findHome = prepared((q: Queries) => {
   const { organisations } = q.tables
   return q
-    .select({ country: organisations.country, timeZone: organisations.timeZone })
+    .select({
+      country: organisations.country,
+      timeZone: organisations.timeZone,
+      publicAuthority: organisations.publicAuthority
+    })
     .from(organisations)
     .where(eq(organisations.id, p('id')))
     .prepare('find_home')
 })
 
-/** Where an organisation is, and the time zone that its days are counted in. */
+/** Where an organisation is, in which time zone its days are counted, and what it is. */
 export async function homeOf(
   queries: Queries,
   organisationId: string
-): Promise<{ country: string; timeZone: string }> {
+): Promise<{ country: string; timeZone: string; publicAuthority: boolean }> {
   const [home] = await findHome(queries, { id: organisationId })
   if (home === undefined) throw new Error('A row names an organisation that is not there.')
   return home

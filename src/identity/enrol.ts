@@ -36,12 +36,22 @@ export interface ClientKey {
  * Adds an organisation and resolves to its id. Throws Refusal `request-invalid` with every problem.
  */
 export async function addOrganisation(exchange: Parts, input: OrganisationInput): Promise<string> {
-  const { name, odsCode, country, timeZone } = valueOrRefusal(checkOrganisation(input))
+  const { name, odsCode, country, timeZone, publicAuthority } = valueOrRefusal(
+    checkOrganisation(input)
+  )
   const id = uuidv7({ msecs: exchange.clock() })
   await exchange.database.write(async tx => {
     const added = await tx
       .insert(tx.tables.organisations)
-      .values({ id, name, odsCode, country, timeZone, createdAt: exchange.clock() })
+      .values({
+        id,
+        name,
+        odsCode,
+        country,
+        timeZone,
+        publicAuthority,
+        createdAt: exchange.clock()
+      })
       .onConflictDoNothing()
       .returning({ id: tx.tables.organisations.id })
     if (added.length === 0)

@@ -11,6 +11,8 @@ export interface OrganisationInput {
   country: string
   /** IANA name of the zone in which its days begin and end; that of the United Kingdom by default. */
   timeZone?: string | undefined
+  /** yes or no: whether it is a public authority; by default yes for what has an ODS code. */
+  publicAuthority?: string | undefined
 }
 
 const TIME_ZONE_DEFAULT = 'Europe/London'
@@ -44,9 +46,13 @@ export const GMC_NUMBER = /^C?([0-9]{7})$/
 export const REGISTRATION_NUMBER = /^[A-Z0-9][A-Z0-9 ./-]{0,39}$/
 export const CONTROL_CHARACTER = /\p{Cc}|\p{Cf}|\p{Zl}|\p{Zp}/u
 
-export function checkOrganisation(
-  input: OrganisationInput
-): Checked<{ name: string; odsCode: string | null; country: string; timeZone: string }> {
+export function checkOrganisation(input: OrganisationInput): Checked<{
+  name: string
+  odsCode: string | null
+  country: string
+  timeZone: string
+  publicAuthority: boolean
+}> {
   const problems: string[] = []
   const name = checkText('name', input.name, NAME_CHARACTERS_MAX, problems)
   const country = checkCountry(input.country, problems)
@@ -59,7 +65,12 @@ export function checkOrganisation(
   }
   const timeZone = clean(input.timeZone) ?? TIME_ZONE_DEFAULT
   if (!isTimeZone(timeZone)) problems.push('The time zone must be an IANA name: America/New_York.')
-  return problems.length > 0 ? { problems } : { value: { name, odsCode, country, timeZone } }
+  const authority = clean(input.publicAuthority) ?? (odsCode === null ? 'no' : 'yes')
+  if (!['yes', 'no'].includes(authority)) {
+    problems.push('Whether it is a public authority is said by yes or no.')
+  }
+  if (problems.length > 0) return { problems }
+  return { value: { name, odsCode, country, timeZone, publicAuthority: authority === 'yes' } }
 }
 
 export function checkAccount(

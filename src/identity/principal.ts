@@ -32,6 +32,8 @@ export interface Trace {
   /** The pattern of the route, not the address that was asked for. */
   route: string
   address: string
+  /** ISO 3166-1 alpha-2, as a trusted proxy judges the address. */
+  country?: string
   forwardedFor?: string
   userAgent?: string
 }

@@ -1,9 +1,10 @@
 import { v7 as uuidv7 } from 'uuid'
 import { timestamp } from '../../schemas/common.ts'
-import type { ShareCreate, TransferBasis } from '../../schemas/share.ts'
+import type { ShareCreate } from '../../schemas/share.ts'
 import { actedBy } from '../audit/acted-by.ts'
 import { aboutCase, type CaseRow, caseOf, openCaseKey } from '../cases/case.ts'
 import { caseShared, requireShareable, type Shareable } from '../cases/sharing.ts'
+import { type Grounds, groundsOf, holdGrounds } from '../consents/grounds.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { findSpecialist } from '../identity/accounts.ts'
@@ -16,7 +17,6 @@ import { type Pseudonymised, pseudonymise } from './pseudonymise.ts'
 import { insertShare } from './queries.ts'
 import { aboutShare, type ShareRow, sealTerms, tellPseudonyms } from './share.ts'
 import { tellSpecialist } from './tell.ts'
-import { safeguardEnds, transferBasis } from './transfer.ts'
 
 const HOUR_MILLISECONDS = 3_600_000
 
@@ -38,9 +38,10 @@ export async function createShare(
   const records = await requireFitRecords(exchange, found, wanted.records)
   requireFittingOptions(wanted)
   const { notBefore, expiresAt } = lifeOf(exchange, wanted, now)
-  const transfer = transferBasis(specialist.country, wanted.safeguard, now)
 
   const caseKey = await openCaseKey(keyring, found)
+  const sought = { specialist, records, safeguard: wanted.safeguard }
+  const grounds = await groundsOf(exchange, found, caseKey, sought, now)
   const shareable = await requireShareable(exchange, found, caseKey, wanted.overrideReason)
 
   const id = uuidv7({ msecs: now })
@@ -55,11 +56,12 @@ export async function createShare(
     createdBy: caller.accountId,
     specialistId: specialist.id,
     recipientCountry: specialist.country,
-    transferBasis: transfer.basis,
-    transferExpiresAt: transfer.safeguard ? safeguardEnds(transfer.safeguard) : null,
+    transferBasis: grounds.transfer.basis,
+    transferExpiresAt: grounds.endsAt,
     termsSealed: sealTerms(caseKey, id, {
       purpose: wanted.purpose,
-      transfer,
+      transfer: grounds.transfer,
+      ...(grounds.consentId !== undefined && { consent: grounds.consentId }),
       ...shareable.terms,
       ...(made && { pseudonymised: made.terms })
     }),
@@ -74,7 +76,7 @@ export async function createShare(
     pseudonymised: made !== undefined
   }
   const link = await links.make({ shareId: id, issuedAt: now, notBefore, expiresAt })
-  const stored = store(exchange, caller, found, { row, wanted, shareable, transfer, made })
+  const stored = store(exchange, caller, found, { row, wanted, shareable, grounds, made })
   await stored.catch(async err => {
     // A commit that the disk failed may be stored all the same, and then its rows need these blobs.
     const mayBeStored = err instanceof Refusal && err.code === 'storage-unavailable'
@@ -86,7 +88,7 @@ export async function createShare(
     link,
     notBefore: timestamp(notBefore),
     expiresAt: timestamp(expiresAt),
-    transfer,
+    transfer: grounds.transfer,
     ...(made && { pseudonymised: tellPseudonyms(made.terms) })
   }
 }
@@ -96,19 +98,20 @@ interface Decided {
   row: ShareRow
   wanted: ShareCreate
   shareable: Shareable
-  transfer: TransferBasis
+  grounds: Grounds
   made: Pseudonymised | undefined
 }
 
 /** The share with its event, its copies and its notice: all of it, or nothing. */
 function store(exchange: Exchange, caller: Caller, found: CaseRow, decided: Decided) {
-  const { row, wanted, shareable, transfer, made } = decided
+  const { row, wanted, shareable, grounds, made } = decided
   const { override } = shareable.terms
   const told = made && tellPseudonyms(made.terms)
   return exchange.database.write(async tx => {
     await requireReleased(tx, wanted.records, exchange.scanner.policy, aboutCase(found))
     await requireVerifiedSpecialist(tx, row.specialistId, row.createdAt)
     await insertShare(tx, row, wanted.records)
+    await holdGrounds(tx, exchange, found, row, grounds)
     for (const copy of made?.copies.rows ?? []) await insertRecord(tx, copy.record, copy.objects)
     await caseShared(tx, shareable, { shareId: row.id, by: caller.accountId, at: row.createdAt })
     await exchange.audit.append(tx, {
@@ -116,7 +119,8 @@ function store(exchange: Exchange, caller: Caller, found: CaseRow, decided: Deci
       outcome: 'success',
       ...actedBy(caller, {
         purpose: wanted.purpose,
-        transfer,
+        transfer: grounds.transfer,
+        ...(grounds.consentId !== undefined && { consent: grounds.consentId }),
         ...(override && { override }),
         specialist: row.specialistId,
         records: wanted.records,

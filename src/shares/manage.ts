@@ -8,6 +8,7 @@ import type { Exchange } from '../exchange.ts'
 import { type Page, pageOf } from '../http/page.ts'
 import type { Caller } from '../identity/principal.ts'
 import { SealError } from '../sealing/seal-error.ts'
+import { seenElsewhere } from '../transfers/sightings.ts'
 import { findShare, findShareRecords, pageOfShares } from './queries.ts'
 import { openTerms, type ShareRow, viewShare } from './share.ts'
 import { withdrawShare } from './withdraw.ts'
@@ -97,10 +98,14 @@ async function viewSent(
   const found = await caseOf(database.read, caller, row.caseId)
   const recordIds = await findShareRecords(database.read, { shareId: row.id })
   const key = await attempt(openCaseKey(keyring, found))
-  return viewShare(
-    row,
-    recordIds.map(({ recordId }) => recordId),
-    key && openTerms(key, row),
-    clock()
-  )
+  const elsewhere = await seenElsewhere(database.read, row.id)
+  return {
+    ...viewShare(
+      row,
+      recordIds.map(({ recordId }) => recordId),
+      key && openTerms(key, row),
+      clock()
+    ),
+    ...(elsewhere.length > 0 && { accessesElsewhere: elsewhere })
+  }
 }

@@ -4,9 +4,9 @@ import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Caller } from '../identity/principal.ts'
 import { type VerificationProblem, verificationProblem } from '../register/verified.ts'
+import { transferHolds } from '../transfers/transfer.ts'
 import { findShare, findShareHeld } from './queries.ts'
 import { aboutHiddenShare, aboutShare, type ShareRow, stateOf } from './share.ts'
-import { transferHolds } from './transfer.ts'
 
 /** The share, if the caller is its specialist. To everybody else it does not exist. */
 export async function ownShare(

@@ -10,6 +10,8 @@ import { findObjects, viewRecord, viewSummary } from '../records/record.ts'
 import { quarantineOfRecords } from '../records/scan/quarantine.ts'
 import type { Access } from '../records/serve.ts'
 import { verificationProblem } from '../register/verified.ts'
+import { flagElsewhere, toldOfPlace } from '../transfers/sightings.ts'
+import { transferHolds } from '../transfers/transfer.ts'
 import {
   endingOf,
   ownShare,
@@ -23,7 +25,6 @@ import { countOpening } from './queries.ts'
 import { aboutShare, openTerms, type ShareRow, tellPseudonyms } from './share.ts'
 import { sharedRecord, sharedRecords } from './shared-records.ts'
 import { tellSender } from './tell.ts'
-import { transferHolds } from './transfer.ts'
 
 const HOUR_MILLISECONDS = 3_600_000
 
@@ -59,9 +60,14 @@ export async function openLink(
     await exchange.audit.append(tx, {
       action: 'link.open',
       outcome: 'success',
-      ...actedBy(caller, { opening: counted.openings, ...toldOfCopies(counted) }),
+      ...actedBy(caller, {
+        opening: counted.openings,
+        ...toldOfCopies(counted),
+        ...toldOfPlace(caller)
+      }),
       ...aboutShare(counted, found)
     })
+    await flagElsewhere(tx, shareId, caller, now)
     if (counted.openings === 1) await tellSender(exchange, tx, counted, 'share-opened')
     return counted
   })
@@ -99,13 +105,18 @@ export async function accessByShare(
     caller,
     found: { record, case: found },
     event: {
-      ...actedBy(caller, record.copyOf === null ? {} : { copy: record.id }),
+      ...actedBy(caller, {
+        ...(record.copyOf !== null && { copy: record.id }),
+        ...toldOfPlace(caller)
+      }),
       ...aboutShare(share, found),
       // Of a copy the log names what it shows.
       recordId: record.copyOf ?? record.id
     },
-    stillGranted: async tx =>
-      requireOpen(tx, await rereadHeld(tx, shareId), found, caller, clock()),
+    async stillGranted(tx) {
+      await requireOpen(tx, await rereadHeld(tx, shareId), found, caller, clock())
+      await flagElsewhere(tx, shareId, caller, clock())
+    },
     mustEnd: async () => {
       const problem = await verificationProblem(database.read, caller.accountId, clock())
       return endingOf(await reread(database.read, shareId), problem, caller, clock())
@@ -138,9 +149,10 @@ export async function readManifest(
     await exchange.audit.append(tx, {
       action: 'share.read',
       outcome: 'success',
-      ...actedBy(caller, toldOfCopies(share)),
+      ...actedBy(caller, { ...toldOfCopies(share), ...toldOfPlace(caller) }),
       ...aboutShare(share, found)
     })
+    await flagElsewhere(tx, shareId, caller, clock())
   })
   return { ...view, records }
 }

@@ -1,7 +1,8 @@
 import type { KeyObject } from 'node:crypto'
 import { timestamp } from '../../schemas/common.ts'
 import type { SharedRequest } from '../../schemas/request.ts'
-import type { Override, ShareView, TransferBasis } from '../../schemas/share.ts'
+import type { Override, ShareView } from '../../schemas/share.ts'
+import type { TransferBasis } from '../../schemas/transfer.ts'
 import type { CaseRow } from '../cases/case.ts'
 import type { Queries } from '../database/database.ts'
 import type { Caller } from '../identity/principal.ts'
@@ -17,6 +18,8 @@ export interface ShareTerms {
   transfer: TransferBasis
   /** What the specialist is asked, as it was then; without it the question of the case. */
   request?: SharedRequest
+  /** The patient's consent to the second opinion that stood then. */
+  consent?: string
   /** The case was not complete then. */
   override?: Override
   /** Of a share whose specialist reads copies. */
@@ -96,7 +99,12 @@ export function viewShare(
     case: row.caseId,
     specialist: row.specialistId,
     records: recordIds,
-    ...(terms && { purpose: terms.purpose, transfer: terms.transfer }),
+    ...(terms && {
+      purpose: terms.purpose,
+      transfer: terms.transfer,
+      consent:
+        terms.consent === undefined ? { recorded: false } : { recorded: true, id: terms.consent }
+    }),
     state: stateOf(row, now),
     createdBy: row.createdBy,
     createdAt: timestamp(row.createdAt),

@@ -1,3 +1,4 @@
+import type { NoticeKind } from '../../schemas/notice.ts'
 import { actedBy } from '../audit/acted-by.ts'
 import type { CaseRow } from '../cases/case.ts'
 import { holdCase, moveCase } from '../cases/move.ts'
@@ -17,7 +18,8 @@ export async function withdrawShare(
   tx: Queries,
   caller: Caller,
   found: CaseRow,
-  shareId: string
+  shareId: string,
+  notice: NoticeKind = 'share-revoked'
 ): Promise<ShareRow | undefined> {
   await holdCase(tx, found.id)
   const at = exchange.clock()
@@ -29,7 +31,7 @@ export async function withdrawShare(
     ...actedBy(caller),
     ...aboutShare(revoked, found)
   })
-  await tellSpecialist(exchange, tx, revoked, 'share-revoked')
+  await tellSpecialist(exchange, tx, revoked, notice)
   // One that time has ended already was no longer what made the case shared.
   if (at < revoked.expiresAt) {
     await moveCase(tx, 'withdraw', { caseId: found.id, by: caller.accountId, at, shareId })

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { CaseView } from '../../schemas/case.ts'
 import type { RecordView } from '../../schemas/record.ts'
-import type { OpenedShare, Safeguard, ShareCreate, ShareView } from '../../schemas/share.ts'
+import type { OpenedShare, ShareCreate, ShareView } from '../../schemas/share.ts'
+import type { Safeguard } from '../../schemas/transfer.ts'
 import type { Answer, Client } from './client.ts'
 import type { PersonName } from './people.ts'
 
@@ -100,10 +101,30 @@ export function uploadRecord(
   return client.json('POST', `/v1/cases/${caseId}/records`, recordForm(record))
 }
 
-/** A safeguard that holds for some days around now. */
+/** An agreement with its risk assessment that holds for some days around now. */
 export function safeguard(now: number, change: Partial<Safeguard> = {}): Safeguard {
   const day = (offset: number) => new Date(now + offset * 86_400_000).toISOString().slice(0, 10)
-  return { type: 'idta', reference: 'IDTA-2026-014', date: day(-30), expires: day(335), ...change }
+  return {
+    type: 'idta',
+    reference: 'IDTA-2026-014',
+    date: day(-30),
+    expires: day(335),
+    riskAssessment: { id: 'TRA-2026-9', date: day(-40), outcome: 'not-materially-lower' },
+    ...change
+  }
+}
+
+/** What an attestation for a conditional country holds; that of the United States by default. */
+export function attestation(now: number, change: Partial<Safeguard> = {}): Safeguard {
+  const { riskAssessment: _, ...dated } = safeguard(now)
+  return {
+    ...dated,
+    type: 'adequacy-condition',
+    reference: 'DPF-UK-44871',
+    condition: 'dpf-uk-extension',
+    markedSensitive: true,
+    ...change
+  }
 }
 
 /** Shares records of a case with a specialist and expects it to be allowed. */

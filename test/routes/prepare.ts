@@ -1,3 +1,4 @@
+import { agreed, recordConsent } from '../helpers/consent.ts'
 import { createCase, shareRecords, type TestExchange } from '../helpers/exchange.ts'
 import { readyCase, tagOf } from '../helpers/request.ts'
 import { makeDraft, mismatch, newEntry, newInvitation, type Scene } from './scene.ts'
@@ -53,6 +54,12 @@ const prepares: Record<string, Prepare> = {
   'PUT /v1/cases/:case/checklist': async (exchange, { caseId }) => ({
     headers: { 'if-match': await tagOf(exchange.client('clinician'), caseId, 'checklist') }
   }),
+  'POST /v1/cases/:case/consents/:consent/withdraw': async exchange => {
+    const clinician = exchange.client('clinician')
+    const { id } = await createCase(clinician)
+    const consent = await recordConsent(clinician, id, agreed(exchange.clock.now()))
+    return { values: { case: id, consent: consent.id } }
+  },
   'POST /v1/cases/:case/complete': async exchange => ({
     values: {
       case: (await readyCase(exchange.client('clinician'), exchange.clock.now())).caseId

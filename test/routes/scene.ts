@@ -1,3 +1,4 @@
+import { agreed, recordConsent } from '../helpers/consent.ts'
 import {
   type Answer,
   type Client,
@@ -38,6 +39,7 @@ export interface Scene {
   /** One of City Hospital that nobody has accepted. */
   invitationId: string
   webhookId: string
+  consentId: string
   shares: Record<ShareState, ShareMade>
   /** Of `specialistGb`, who has registered a recipient. */
   accountId: string
@@ -71,8 +73,10 @@ export async function setScene(exchange: TestExchange): Promise<Scene> {
   const { id: webhookId }: { id: string } = await exchange
     .client('administrator')
     .json('POST', '/v1/webhooks', { url: PUBLIC_RECEIVER })
+  const consent = await recordConsent(clinician, caseId, agreed(CONSENT_AT))
   return {
     caseId,
+    consentId: consent.id,
     webhookId,
     recordId: record.id,
     objectId: String(record.objects[0]?.id),
@@ -84,6 +88,9 @@ export async function setScene(exchange: TestExchange): Promise<Scene> {
     shares: { live, expired, revoked, notYetValid, spent }
   }
 }
+
+/** Before any clock of these tests. */
+const CONSENT_AT = Date.parse('2026-11-01T12:00:00.000Z')
 
 const INVITED = 'invited@clinic.example'
 let entries = 0
@@ -161,6 +168,7 @@ export function parametersOf(scene: Scene, state: ShareState = 'live'): Record<s
     uploadId,
     eventId,
     webhookId,
+    consentId,
     specialistId,
     invitationId,
     shares
@@ -176,6 +184,7 @@ export function parametersOf(scene: Scene, state: ShareState = 'live'): Record<s
     invitation: invitationId,
     webhook: webhookId,
     account: accountId,
+    consent: consentId,
     share: shares[state].id
   }
 }
@@ -195,6 +204,9 @@ export function bodyOf(
     'POST /v1/cases/search': { identifier },
     'PUT /v1/cases/:case/request': { conditionGroup: 'general', questions: [{ text: 'Why?' }] },
     'PUT /v1/cases/:case/checklist': { answers: [] },
+    'POST /v1/cases/:case/consents': agreed(CONSENT_AT),
+    'POST /v1/cases/:case/consents/:consent/withdraw': { reason: 'She would rather not' },
+    'POST /v1/safeguards/withdraw': { type: 'idta', reference: 'IDTA-9', reason: 'It was ended' },
     'POST /v1/cases/:case/close': { reason: 'The answer came by post' },
     'POST /v1/cases/:case/reopen': { reason: 'It was the wrong one' },
     'POST /v1/specialists': entryInput({ registrationNumber: String(Math.random()).slice(2) }),

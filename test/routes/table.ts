@@ -137,6 +137,23 @@ export const table: Record<string, Row> = {
     ])
   ),
 
+  ...Object.fromEntries(
+    (
+      [
+        ['POST', 'consents', 'consent.record'],
+        ['GET', 'consents', 'consent.list'],
+        ['POST', 'consents/:consent/withdraw', 'consent.withdraw']
+      ] as const
+    ).map(([method, what, action]) => [
+      `${method} /v1/cases/:case/${what}`,
+      row(action, 'token  yes yes hidden  role role  role role  role', 'case-not-found')
+    ])
+  ),
+  'POST /v1/safeguards/withdraw': row(
+    'safeguard.withdraw',
+    'token  yes yes yes  role role  role role  yes'
+  ),
+
   'POST /v1/cases/:case/records': row(
     'record.create',
     'token  yes yes hidden  role role  role role  role',
@@ -395,6 +412,8 @@ export const unaudited = [
   'GET /v1/audit/keys',
   'GET /v1/audit/questions',
   'GET /v1/audit/tile/*',
+  'GET /v1/consent-texts',
+  'GET /v1/transfers/countries',
   'HEAD /docs/static/*',
   'HEAD /i',
   'HEAD /s',

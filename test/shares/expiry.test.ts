@@ -128,7 +128,7 @@ t.test('the life of a share has its bounds', async t => {
 })
 
 t.test('a safeguard ends with its last day, UTC, whatever the zone', async t => {
-  for (const zone of ['UTC', 'America/New_York', 'Pacific/Kiritimati']) {
+  for (const zone of Object.keys(zones)) {
     await inZone(zone, async () => {
       await t.test(zone, async t => {
         const exchange = await startExchange(t)

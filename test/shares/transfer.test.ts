@@ -1,7 +1,9 @@
 import t from 'tap'
 import { eq } from '../../schemas/drizzle.ts'
-import adequacy from '../../src/shares/adequacy.json' with { type: 'json' }
+import { countryTable } from '../../src/transfers/country-table.ts'
+import { emergency } from '../helpers/consent.ts'
 import {
+  attestation,
   numberedText,
   openShare,
   type PersonName,
@@ -28,13 +30,13 @@ t.test('whether records may leave for a country, and on what basis', async t => 
     ['specialistGb', good('idta'), 'uk'],
     ['specialistIe', undefined, 'adequacy'],
     ['specialistUs', undefined, 'transfer-safeguard-required'],
-    ['specialistUs', good('adequacy-condition'), 'adequacy-condition'],
+    ['specialistUs', attestation(now), 'adequacy-condition'],
     ['specialistUs', good('idta'), 'idta'],
     ['specialistIn', undefined, 'transfer-safeguard-required'],
-    ['specialistIn', good('adequacy-condition'), 'transfer-safeguard-unfit'],
+    ['specialistIn', attestation(now), 'transfer-safeguard-unfit'],
     ['specialistIn', good('idta'), 'idta'],
     ['specialistIn', good('addendum'), 'addendum'],
-    ['specialistIn', good('explicit-consent'), 'explicit-consent'],
+    ['specialistIn', emergency(now), 'vital-interests'],
     ['specialistIn', safeguard(now, { expires: '2027-03-10' }), 'idta'],
     ['specialistIn', safeguard(now, { expires: '2027-03-09' }), 'transfer-safeguard-expired'],
     ['specialistIn', safeguard(now, { date: '2027-03-10' }), 'idta'],
@@ -56,7 +58,7 @@ t.test('whether records may leave for a country, and on what basis', async t => 
       continue
     }
     const country = who.slice(-2).toUpperCase()
-    const basis = { country, basis: told, listAsOf: adequacy.asOf }
+    const basis = { country, basis: told, listAsOf: countryTable.asOf }
     t.match(result, { status: 201, json: { transfer: basis } }, label)
     t.match(events, [
       { outcome: 'success', recipientCountry: country, details: { transfer: basis } }
@@ -75,26 +77,41 @@ t.test('a country that is adequate on a condition says which', async t => {
   t.match(answer.json.problems, [/^US is adequate on a condition: .*Data Privacy Framework/])
 })
 
-t.test('a safeguard that lacks a part is refused', async t => {
+t.test('a safeguard that is no safeguard is refused', async t => {
   const exchange = await startExchange(t)
   const { caseId, record } = await sharedRecord(exchange, [file])
   const whole: Record<string, unknown> = { ...safeguard(exchange.clock.now()) }
-  const spoilt = [
-    ...Object.keys(whole).map(name => ({ ...whole, [name]: undefined })),
-    { ...whole, type: 'handshake' },
-    { ...whole, reference: '' },
-    { ...whole, date: '10.03.2027' },
-    { ...whole, expires: '2027-02-30' },
-    { ...whole, more: 'than asked' }
+  const invalid = { status: 400, json: { code: 'request-invalid' } }
+  const spoilt: [given: object, answer: object][] = [
+    [{ ...whole, type: undefined }, invalid],
+    [{ ...whole, type: 'handshake' }, invalid],
+    [{ ...whole, reference: '' }, invalid],
+    [{ ...whole, date: '10.03.2027' }, invalid],
+    [{ ...whole, expires: '2027-02-30' }, invalid],
+    [{ ...whole, more: 'than asked' }, invalid],
+    [
+      { ...whole, reference: '\u0007' },
+      { status: 422, json: { code: 'text-invalid' } }
+    ],
+    [
+      { ...whole, riskAssessment: undefined },
+      {
+        status: 422,
+        json: {
+          code: 'transfer-safeguard-incomplete',
+          problems: ['idta needs riskAssessment']
+        }
+      }
+    ]
   ]
-  for (const given of spoilt) {
+  for (const [given, expected] of spoilt) {
     const answer = await exchange.client('clinician').send('POST', `/v1/cases/${caseId}/shares`, {
       specialist: exchange.people.specialistIn.accountId,
       records: [record.id],
       purpose: PURPOSE,
       safeguard: given
     })
-    t.match(answer, { status: 400, json: { code: 'request-invalid' } }, JSON.stringify(given))
+    t.match(answer, expected, JSON.stringify(given))
   }
 })
 
@@ -103,7 +120,7 @@ t.test('the basis is frozen into the share, and judged again at every access', a
   exchange.clock.set(now)
   const { share, path } = await sharedRecord(exchange, [file], {
     with: 'specialistUs',
-    safeguard: good('adequacy-condition')
+    safeguard: attestation(now)
   })
   const sent: { shares: { transfer: object }[] } = await exchange
     .client('clinician')
@@ -111,8 +128,8 @@ t.test('the basis is frozen into the share, and judged again at every access', a
   t.same(sent.shares[0]?.transfer, {
     country: 'US',
     basis: 'adequacy-condition',
-    listAsOf: adequacy.asOf,
-    safeguard: good('adequacy-condition')
+    listAsOf: countryTable.asOf,
+    safeguard: attestation(now)
   })
   const specialist = exchange.client('specialistUs')
   t.equal((await specialist.send('GET', path)).status, 200)

@@ -184,7 +184,11 @@ const table: Record<Action, Pattern> = {
   'webhook.rotate': { ...configured, action: 'U' },
   'webhook.remove': { ...configured, action: 'D' },
   'webhook.disable': { ...configured, action: 'U' },
-  'webhook.deliveries': query
+  'webhook.deliveries': query,
+  'consent.record': create,
+  'consent.list': patientList,
+  'consent.withdraw': update,
+  'safeguard.withdraw': { ...configured, action: 'U' }
 }
 
 /**

@@ -121,13 +121,20 @@ const bases: Record<string, string> = {
   'adequacy-condition': 'adequate on a condition that the recipient meets',
   idta: 'international data transfer agreement',
   addendum: 'UK addendum to the standard contractual clauses',
-  'explicit-consent': 'the patient’s explicit consent'
+  'explicit-consent': 'the patient’s explicit consent',
+  'vital-interests': 'the patient’s vital interests, in an emergency'
 }
 
 /** Why the records may go where the specialist works. */
 export function transferText({ country, basis, listAsOf, safeguard }: ReportedShare['transfer']) {
   const where = `${countryName(country)}: ${bases[basis] ?? basis}`
   if (safeguard === undefined) return `${where} (list of ${dateText(listAsOf)})`
-  const { reference, date, expires } = safeguard
-  return `${where}, “${reference}” of ${dateText(date)}, holds until ${dateText(expires)}`
+  const { reference, date, expires, approver } = safeguard
+  const parts = [
+    reference !== undefined && `“${reference}”`,
+    approver && `approved by ${approver.name}, ${approver.post}`,
+    date !== undefined && `of ${dateText(date)}`
+  ].filter(Boolean)
+  const what = parts.length === 0 ? where : `${where}, ${parts.join(' ')}`
+  return expires === undefined ? what : `${what}, holds until ${dateText(expires)}`
 }
