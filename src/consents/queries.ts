@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, gt, isNull, sql } from '../../schemas/drizzle.ts'
+import { and, asc, desc, eq, getTableColumns, gt, isNull, lt, sql } from '../../schemas/drizzle.ts'
 import { prepared, type Queries } from '../database/database.ts'
 
 const p = sql.placeholder
@@ -13,6 +13,45 @@ export const consentsOf = prepared(q =>
     .prepare('consents_of')
 )
 export type ConsentRow = Awaited<ReturnType<typeof consentsOf>>[number]
+
+export const findConsent = prepared(q =>
+  q
+    .select()
+    .from(q.tables.consents)
+    .where(eq(q.tables.consents.id, p('id')))
+    .prepare('find_consent')
+)
+
+/** Consents with one organisation's cases, newest first, from `before` (exclusive) on. */
+export function pageOfConsents(
+  queries: Queries,
+  filter: {
+    organisationId: string
+    id?: string
+    caseId?: string
+    patientRef?: Buffer
+    before?: string
+    limit: number
+  }
+): Promise<ConsentRow[]> {
+  const { cases, consents } = queries.tables
+  const { id, caseId, patientRef, before } = filter
+  return queries
+    .select(getTableColumns(consents))
+    .from(consents)
+    .innerJoin(cases, eq(cases.id, consents.caseId))
+    .where(
+      and(
+        eq(consents.organisationId, filter.organisationId),
+        id === undefined ? undefined : eq(consents.id, id),
+        caseId === undefined ? undefined : eq(consents.caseId, caseId),
+        patientRef === undefined ? undefined : eq(cases.patientRef, patientRef),
+        before === undefined ? undefined : lt(consents.id, before)
+      )
+    )
+    .orderBy(desc(consents.id))
+    .limit(filter.limit)
+}
 
 export async function insertConsent(tx: Queries, row: ConsentRow): Promise<void> {
   await tx.insert(tx.tables.consents).values(row)

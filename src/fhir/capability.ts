@@ -33,6 +33,11 @@ const requestParameters: readonly Parameter[] = [
   ...ofCases,
   ['identifier', 'token', 'http://hl7.org/fhir/SearchParameter/clinical-identifier']
 ]
+const consentParameters: readonly Parameter[] = [
+  ...ofCases,
+  ['data', 'reference', 'http://hl7.org/fhir/SearchParameter/Consent-data'],
+  ['data.identifier', 'token']
+]
 const documentParameters: readonly Parameter[] = [
   ...ofCases,
   ['related', 'reference', 'http://hl7.org/fhir/SearchParameter/DocumentReference-related'],
@@ -45,6 +50,7 @@ const notes: Record<string, string> = {
   patient: 'system|value, by POST _search only',
   'patient.identifier': 'By POST _search only; a URL that names a patient is refused',
   identifier: 'urn:consilium:case|value',
+  data: 'ServiceRequest/id, or urn:consilium:case|value',
   related: 'ServiceRequest/id, or urn:consilium:case|value',
   entity: 'system|value: urn:consilium:case, :record, :object or :share'
 }
@@ -90,6 +96,7 @@ export function capabilityStatement(publicUrl: string) {
             searchParam: toldOf(auditParameters)
           },
           { type: 'ServiceRequest', ...readAndSearch, searchParam: toldOf(requestParameters) },
+          { type: 'Consent', ...readAndSearch, searchParam: toldOf(consentParameters) },
           { type: 'DocumentReference', ...readAndSearch, searchParam: toldOf(documentParameters) }
         ]
       }

@@ -1,6 +1,7 @@
 import type { PatientIdentifier } from '../../schemas/case.ts'
 import { ids } from '../audit/fhir/codes.ts'
 import { patientRef } from '../cases/patient.ts'
+import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { isId } from '../http/page.ts'
 import type { Caller } from '../identity/principal.ts'
@@ -98,6 +99,13 @@ export function filterOf(exchange: Exchange, caller: Caller, search: CaseSearch)
   }
 }
 
+/** As in MHD somebody must be asked about. Throws Refusal `request-invalid`. */
+export function requireSomebody({ patientRef: ref, caseId, id }: CaseFilter, byCase: string): void {
+  if (ref !== undefined || caseId !== undefined || id !== undefined) return
+  const problems = [`ask for patient.identifier (by POST), ${byCase} or _id`]
+  throw new Refusal('request-invalid', 'search', { problems })
+}
+
 /** How many resources a page holds: never more than was asked for (FHIR R4, search.html#count). */
 export const pageSize = ({ limits }: Exchange, search: CaseSearch): number =>
   Math.min(search.count ?? limits.pageSizeDefault, limits.pageSizeMax)
@@ -113,9 +121,8 @@ export function bundleOf<Resource extends { resourceType: string; id: string }>(
   const linkFrom = (before: string | undefined) => {
     const { organisationId, patientRef: ref } = filter
     const parameters = new URLSearchParams(search.understood)
-    if (filter.caseId !== undefined && !parameters.has('_id')) {
-      parameters.set(kind === 'ServiceRequest' ? '_id' : 'related', caseLink(kind, filter.caseId))
-    }
+    const [byCase, value] = caseParameter(kind, filter.caseId ?? '')
+    if (filter.caseId !== undefined && !parameters.has('_id')) parameters.set(byCase, value)
     if (before !== undefined || ref !== undefined) {
       const cursor = { ...(before && { before }), ...(ref && { patientRef: ref }) }
       parameters.set('_cursor', sealCursor(serviceKeys, organisationId, cursor))
@@ -139,5 +146,8 @@ export function bundleOf<Resource extends { resourceType: string; id: string }>(
   }
 }
 
-const caseLink = (kind: string, id: string): string =>
-  kind === 'ServiceRequest' ? id : `ServiceRequest/${id}`
+/** By which parameter each kind is found by its case. */
+function caseParameter(kind: string, id: string): [name: string, value: string] {
+  if (kind === 'ServiceRequest') return ['_id', id]
+  return [kind === 'Consent' ? 'data' : 'related', `ServiceRequest/${id}`]
+}

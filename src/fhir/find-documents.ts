@@ -1,5 +1,5 @@
 import { actedBy } from '../audit/acted-by.ts'
-import { aboutCase, type CaseRow, knownCase, openCaseDetails, openCaseKey } from '../cases/case.ts'
+import { type CaseRow, openCaseDetails, openCaseKey } from '../cases/case.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
@@ -12,7 +12,8 @@ import {
   type RecordRow,
   recordOf
 } from '../records/record.ts'
-import { bundleOf, type CaseSearch, filterOf, pageSize } from './case-search.ts'
+import { bundleOf, type CaseSearch, filterOf, pageSize, requireSomebody } from './case-search.ts'
+import { casesOf, oneCaseOf } from './cases-of.ts'
 import { toDocumentReference } from './document-reference.ts'
 import type { Bundle, DocumentReferenceResource } from './r4.ts'
 
@@ -49,10 +50,7 @@ export async function searchDocumentReferences(
   search: CaseSearch
 ): Promise<Bundle<DocumentReferenceResource>> {
   const filter = filterOf(exchange, caller, search)
-  if (filter.patientRef === undefined && filter.caseId === undefined && filter.id === undefined) {
-    const problems = ['ask for patient.identifier (by POST), related or _id']
-    throw new Refusal('request-invalid', 'search', { problems })
-  }
+  requireSomebody(filter, 'related')
   const size = pageSize(exchange, search)
   const rows = search.isContradiction
     ? []
@@ -60,39 +58,26 @@ export async function searchDocumentReferences(
   const shown = rows.slice(0, size)
   const cases = await casesOf(exchange, shown)
   const resources = await Promise.all(
-    shown.map(record => toResource(exchange, caseIn(cases, record), record))
+    shown.map(record => toResource(exchange, cases.get(record.caseId), record))
   )
-  const [found] = cases.size === 1 ? [...cases.values()] : []
   await exchange.database.write(tx =>
     exchange.audit.append(tx, {
       action: 'record.list',
       outcome: 'success',
       ...actedBy(caller, { shown: shown.map(({ id }) => id), fhir: true }),
-      ...(found ? aboutCase(found) : { patientRef: filter.patientRef })
+      ...oneCaseOf(cases, filter)
     })
   )
   const next = rows.length > size ? shown.at(-1)?.id : undefined
   return bundleOf(exchange, 'DocumentReference', search, filter, { resources, next })
 }
 
-/** The cases of these records, each read once. */
-async function casesOf(exchange: Exchange, rows: RecordRow[]): Promise<Map<string, CaseRow>> {
-  const ids = [...new Set(rows.map(({ caseId }) => caseId))]
-  const found = await Promise.all(ids.map(id => knownCase(exchange.database.read, id)))
-  return new Map(found.map(row => [row.id, row]))
-}
-
-function caseIn(cases: Map<string, CaseRow>, { caseId }: RecordRow): CaseRow {
-  const found = cases.get(caseId)
-  if (found === undefined) throw new Error('A record is in a case that was not read.')
-  return found
-}
-
 async function toResource(
   { database, keyring, publicUrl }: Exchange,
-  found: CaseRow,
+  found: CaseRow | undefined,
   row: RecordRow
 ): Promise<DocumentReferenceResource> {
+  if (found === undefined) throw new Error('A record is in a case that was not read.')
   const key = await openRecordKey(keyring, { record: row, case: found })
   const { patient } = openCaseDetails(await openCaseKey(keyring, found), found)
   const objects = await findObjects(database.read, { recordId: row.id })

@@ -111,6 +111,27 @@ export interface DocumentReferenceResource {
   context: { related: Reference[] }
 }
 
+/** What a patient agreed to. */
+export interface ConsentResource {
+  resourceType: 'Consent'
+  id: string
+  meta: { lastUpdated: string }
+  identifier: Identifier[]
+  status: 'active' | 'inactive'
+  scope: CodeableConcept
+  category: CodeableConcept[]
+  patient: Reference
+  dateTime: string
+  organization: Reference[]
+  policyRule: CodeableConcept
+  provision: {
+    type: 'permit'
+    period: { start: string; end?: string }
+    actor?: { role: CodeableConcept; reference: Reference }[]
+    data: { meaning: 'related'; reference: Reference }[]
+  }
+}
+
 export interface Attachment {
   contentType: string
   url: string

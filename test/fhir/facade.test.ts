@@ -1,10 +1,12 @@
 import t from 'tap'
 import type {
   Bundle,
+  ConsentResource,
   DocumentReferenceResource,
   ServiceRequestResource
 } from '../../src/fhir/r4.ts'
 import { faultsIn } from '../audit/fhir/r4.ts'
+import { agreed, agreedToTransfer, recordConsent, sendWithdrawal } from '../helpers/consent.ts'
 import {
   createCase,
   NHS_NUMBER,
@@ -103,6 +105,36 @@ t.test('a record is an MHD Minimal DocumentReference, whose address answers its 
     content: [{ attachment: { contentType: 'application/zip' } }],
     context: { related: [{ reference: `ServiceRequest/${caseId}` }] }
   })
+})
+
+t.test('a consent says to whom its patient agreed, and ends when they withdraw it', async t => {
+  const x = await startExchange(t)
+  const clinician = x.client('clinician')
+  const { id: caseId } = await createCase(clinician)
+  const now = x.clock.now()
+  const own = await recordConsent(clinician, caseId, agreed(now))
+  const abroad = await recordConsent(clinician, caseId, agreedToTransfer(now, 'US'))
+  const page = await clinician.json<Found>('GET', `/fhir/Consent?data=ServiceRequest/${caseId}`)
+  t.same(faultsIn(page), [], 'the page is valid R4')
+  t.same(idsIn(page), [abroad.id, own.id])
+  for (const { resource } of page.entry ?? []) t.same(faultsIn(resource), [], 'valid R4')
+  const byPatients = await search(x, 'Consent', byPatient())
+  t.same(idsIn(byPatients.json), [abroad.id, own.id])
+  t.equal((await clinician.send('GET', '/fhir/Consent')).status, 400)
+
+  const read = () => clinician.json<ConsentResource>('GET', `/fhir/Consent/${abroad.id}`)
+  t.match(await read(), {
+    status: 'active',
+    scope: { coding: [{ code: 'patient-privacy' }] },
+    provision: { actor: [{ reference: { display: /\(US\)$/ } }] }
+  })
+  await sendWithdrawal(clinician, caseId, abroad.id)
+  const ended = await read()
+  t.same(faultsIn(ended), [], 'valid R4')
+  t.equal(ended.status, 'inactive')
+  t.ok(ended.provision.period.end)
+  const other = await x.client('otherClinician').send('GET', `/fhir/Consent/${own.id}`)
+  t.equal(other.status, 404)
 })
 
 t.test('searches by patient are pages that tell no link who they are', async t => {

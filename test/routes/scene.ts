@@ -148,6 +148,7 @@ export function headersFor(route: string, scene: Scene): Record<string, string> 
 /** What a route needs in its query. */
 const queries: Record<string, string> = {
   '/v1/audit/questions/person': '?actor=00000000-0000-7000-8000-000000000000',
+  '/fhir/Consent': '?_id=00000000-0000-7000-8000-000000000000',
   '/fhir/DocumentReference': '?_id=00000000-0000-7000-8000-000000000000'
 }
 
@@ -198,6 +199,9 @@ export function bodyOf(
 ): SentBody | undefined {
   const identifier = { system: NHS_SYSTEM, value: NHS_NUMBER }
   const patient = { identifier, name: 'Test', birthDate: '1970-01-01' }
+  const ofPatient = new URLSearchParams({
+    'patient.identifier': `${identifier.system}|${identifier.value}`
+  })
   const bodies: Record<string, SentBody> = {
     'PUT /v1/account/recipient': { recipient: RECIPIENT },
     'POST /v1/cases': { patient, question: 'Which course is the better?' },
@@ -234,9 +238,8 @@ export function bodyOf(
     'POST /v1/audit/reports': { case: scene.caseId, format: 'json' },
     'POST /fhir/AuditEvent/_search': new URLSearchParams(),
     'POST /fhir/ServiceRequest/_search': new URLSearchParams(),
-    'POST /fhir/DocumentReference/_search': new URLSearchParams({
-      'patient.identifier': `${identifier.system}|${identifier.value}`
-    })
+    'POST /fhir/DocumentReference/_search': ofPatient,
+    'POST /fhir/Consent/_search': ofPatient
   }
   return bodies[route]
 }

@@ -344,6 +344,16 @@ export const table: Record<string, Row> = {
     'token  yes yes hidden  role role  role role  role',
     'case-not-found'
   ),
+  'GET /fhir/Consent': row('consent.list', 'token  yes yes yes  role role  role role  role'),
+  'POST /fhir/Consent/_search': row(
+    'consent.list',
+    'token  yes yes yes  role role  role role  role'
+  ),
+  'GET /fhir/Consent/:consent': row(
+    'consent.list',
+    'token  yes yes hidden  role role  role role  role',
+    'consent-not-found'
+  ),
   'GET /fhir/DocumentReference': row(
     'record.list',
     'token  yes yes yes  role role  role role  role'
