@@ -41,6 +41,8 @@ const kinds: Record<ReportedRecord['kind'], string> = {
   referral: 'Referral',
   'lab-result': 'Laboratory result',
   'treatment-plan': 'Treatment plan',
+  opinion: 'Second opinion',
+  'opinion-addendum': 'Addendum to a second opinion',
   other: 'Document'
 }
 
