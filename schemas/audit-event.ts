@@ -76,7 +76,16 @@ export const actions = [
   'webhook.rotate',
   'webhook.remove',
   'webhook.disable',
-  'webhook.deliveries'
+  'webhook.deliveries',
+  'opinion.read',
+  'opinion.save',
+  'opinion.submit',
+  'opinion.addendum',
+  'opinion.acknowledge',
+  'opinion.list',
+  'message.create',
+  'message.list',
+  'case.decline'
 ] as const
 
 /**

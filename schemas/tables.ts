@@ -1,6 +1,7 @@
 import { auditTables } from './audit-tables.ts'
 import { type Columns, postgres, sqlite } from './columns.ts'
 import { noticeTables } from './notice-tables.ts'
+import { opinionTables } from './opinion-tables.ts'
 import { registerTables } from './register-tables.ts'
 import { requestTables } from './request-tables.ts'
 import { uploadTables } from './upload-tables.ts'
@@ -213,7 +214,8 @@ function define(c: Columns) {
     ...auditTables(c),
     openDisclosures,
     refusalCounts,
-    ...noticeTables(c)
+    ...noticeTables(c),
+    ...opinionTables(c)
   }
 }
 

@@ -15,6 +15,7 @@ import { accountRoutes } from './identity/routes.ts'
 import { noticeRoutes } from './notices/routes.ts'
 import { webhookRoutes } from './notices/webhooks/routes.ts'
 import { readSigningKeys } from './open-data.ts'
+import { opinionRoutes } from './opinions/routes.ts'
 import { recordRoutes } from './records/routes.ts'
 import { invitationRoutes } from './register/invitation-routes.ts'
 import { registerRoutes } from './register/routes.ts'
@@ -45,7 +46,8 @@ export async function mountAreas(fastify: FastifyInstance, exchange: Exchange, c
     draftRoutes,
     uploadRoutes,
     noticeRoutes,
-    webhookRoutes
+    webhookRoutes,
+    opinionRoutes
   ]) {
     await app.register(routes(exchange, guarded))
   }

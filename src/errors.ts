@@ -1,5 +1,6 @@
 import type { RefusedFile } from '../schemas/inspection.ts'
 import { requestRefusals } from './cases/refusals.ts'
+import { opinionRefusals } from './opinions/refusals.ts'
 import { fileRefusals } from './records/refusals.ts'
 import { registerRefusals } from './register/refusals.ts'
 import { uploadRefusals } from './uploads/refusals.ts'
@@ -171,6 +172,8 @@ const table = {
     'Ask the sender to share again.'
   ],
 
+  // The opinion that comes back, and what is written about it.
+  ...opinionRefusals,
   // The register of specialists, and invitations to it.
   ...registerRefusals,
   // Webhooks.

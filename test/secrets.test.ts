@@ -60,6 +60,15 @@ const MESSAGE = 'We met at the congress in Lyon.'
 const ENTERED = 'Prof Ines Turnstone'
 const EVIDENCE = 'Letter of the board, ring binder 7'
 
+const OPINION_WORDS = {
+  answer: 'The ptarmigan should be left in place',
+  comment: 'It is rather a wigeon than a pintail',
+  limits: 'The garganey films were dark',
+  addendum: 'The shoveler has been seen meanwhile',
+  message: 'Has the gadwall been weighed?',
+  declined: 'I treat no pochards'
+}
+
 /** What a name or a key looks like wherever it could turn up. */
 type Secrets = Map<string, Buffer[]>
 
@@ -93,6 +102,7 @@ function personal(exchange: TestExchange): Secrets {
     'reason for closing': CLOSING,
     'note of the checklist': NOTE,
     'reason of the checklist': NOT_APPLICABLE,
+    ...OPINION_WORDS,
     ...wordsOfRequest(exchange),
     'e-mail address': EMAIL,
     'invited person': INVITED,
@@ -187,6 +197,42 @@ function filesOf(directory: string): [name: string, bytes: Buffer][] {
     .map(path => [relative(directory, path), readFileSync(path)])
 }
 
+/** An opinion, what is added and written about it, and a case that is declined. */
+async function givingOpinion(
+  exchange: TestExchange,
+  shareId: string,
+  caseId: string,
+  recordId: string
+) {
+  const specialist = exchange.client('specialistUs')
+  const clinician = exchange.client('clinician')
+  const path = `/v1/shares/${shareId}`
+  const diagnosis = { agreement: 'differs', comment: OPINION_WORDS.comment }
+  const answers = [{ number: 1, answer: OPINION_WORDS.answer }]
+  const whole = {
+    answers,
+    diagnosis,
+    plan: { agreement: 'confirms' },
+    limits: OPINION_WORDS.limits
+  }
+  await specialist.send('PUT', `${path}/opinion`, { ...whole, [PATIENT_NAME]: 1 }, tag(0))
+  await specialist.send('PUT', `${path}/opinion`, { answers: [...answers, ...answers] }, tag(0))
+  await specialist.send('PUT', `${path}/opinion`, whole, tag(0))
+  await specialist.send('POST', `${path}/opinion/submit`, undefined, tag(1))
+  await specialist.json('POST', `${path}/opinion/addenda`, { text: OPINION_WORDS.addendum })
+  await clinician.json('POST', `${path}/opinion/acknowledgement`)
+  await specialist.json('POST', `${path}/messages`, { text: OPINION_WORDS.message })
+  await clinician.json('GET', `${path}/messages`)
+  const { record } = await clinician.json<{ record: string }>('GET', `${path}/opinion`)
+  await clinician.send('GET', `/v1/records/${record}/content`)
+  const other = await shareRecords(exchange, caseId, [recordId])
+  const decline = { reason: OPINION_WORDS.declined }
+  await exchange.client('specialistGb').json('POST', `/v1/shares/${other.id}/decline`, decline)
+  await clinician.json('GET', `/v1/cases/${caseId}/opinions`)
+}
+
+const tag = (version: number) => ({ 'if-match': `"${version}"` })
+
 /** A record whose header names somebody else, with a file that is refused, confirmed all the same. */
 async function anotherPatients(exchange: TestExchange, caseId: string) {
   const clinician = exchange.client('clinician')
@@ -270,6 +316,7 @@ async function live(exchange: TestExchange) {
     'content-type': 'application/json'
   })
   await sendLink(specialist, `${token}x`)
+  await givingOpinion(exchange, share.id, caseId, record.id)
   await askAndClose(exchange)
   return { caseId, record, share, token, bearer, copied, invited: await inviting(exchange) }
 }

@@ -124,7 +124,7 @@ function textsOf(request: SharedRequest | undefined): string[] {
 }
 
 /** What would name the patient in a text. */
-function namesOf({ name, identifier, birthDate }: Patient): ReadonlySet<string> {
+export function namesOf({ name, identifier, birthDate }: Patient): ReadonlySet<string> {
   const [year = '', month = '', day = ''] = birthDate.split('-')
   const dates = [
     birthDate,

@@ -182,7 +182,16 @@ const table: Record<Action, Pattern> = {
   'webhook.rotate': { ...configured, action: 'U' },
   'webhook.remove': { ...configured, action: 'D' },
   'webhook.disable': { ...configured, action: 'U' },
-  'webhook.deliveries': query
+  'webhook.deliveries': query,
+  'opinion.read': read,
+  'opinion.save': update,
+  'opinion.submit': create,
+  'opinion.addendum': create,
+  'opinion.acknowledge': update,
+  'opinion.list': patientList,
+  'message.create': create,
+  'message.list': patientList,
+  'case.decline': update
 }
 
 /**
