@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { Id, Next, Timestamp } from './common.ts'
+import { RefusedFile } from './inspection.ts'
 import { QUESTION_NUMBER_MAX, QUESTIONS_MAX } from './request.ts'
 
 // What comes back: the opinion, its addenda, and what is written about a share.
@@ -49,7 +50,14 @@ const fields = {
   plan: Type.Optional(Judgement),
   recommendations: Type.Optional(text('What to do.')),
   furtherTests: Type.Optional(text('What else should be looked at.')),
-  limits: Type.Optional(text('What this review could not see or judge.'))
+  limits: Type.Optional(text('What this review could not see or judge.')),
+  attachments: Type.Optional(
+    Type.Array(Id, {
+      maxItems: 20,
+      uniqueItems: true,
+      description: 'Records that you have added to this case, to go with the opinion.'
+    })
+  )
 }
 
 /** An opinion as it is written, whole. A draft may leave out what is not known yet. */
@@ -110,6 +118,28 @@ const ReviewedRecord = Type.Object({
   )
 })
 export type ReviewedRecord = Static<typeof ReviewedRecord>
+
+const Attachment = Type.Object({
+  record: Id,
+  title: Type.String(),
+  date: Type.String({ format: 'date' }),
+  files: Type.Integer(),
+  bytes: Type.Integer(),
+  sha256: ReviewedRecord.properties.sha256
+})
+export type Attachment = Static<typeof Attachment>
+
+/** The answer to an attachment: of its files, nothing of whom they show. */
+export const Attached = Type.Object({
+  record: Type.String({ format: 'uuid', description: 'Name it under attachments.' }),
+  title: Type.String(),
+  date: Type.String({ format: 'date' }),
+  files: Type.Array(
+    Type.Object({ fileName: Type.String(), bytes: Type.Integer(), sha256: Type.String() })
+  ),
+  refused: Type.Optional(Type.Array(RefusedFile))
+})
+export type Attached = Static<typeof Attached>
 
 const signed = Type.String({
   description: 'Everything about it, signed by this service: a JWS in compact form (RFC 7515).'

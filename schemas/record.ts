@@ -23,12 +23,12 @@ export const recordKinds = [
   'other'
 ] as const
 
-/** Kinds that the service makes itself: nobody uploads them. */
-export const madeRecordKinds = ['opinion', 'opinion-addendum'] as const
-export type MadeRecordKind = (typeof madeRecordKinds)[number]
+/** Kinds that come with an opinion: made by the service, or added by its specialist. */
+export const opinionRecordKinds = ['opinion', 'opinion-addendum', 'opinion-attachment'] as const
+export type OpinionRecordKind = (typeof opinionRecordKinds)[number]
 
 /** What a record can be. */
-export const RecordKind = Type.Enum([...recordKinds, ...madeRecordKinds])
+export const RecordKind = Type.Enum([...recordKinds, ...opinionRecordKinds])
 export type RecordKind = Static<typeof RecordKind>
 
 /** The fields of the multipart form that come before its files. */

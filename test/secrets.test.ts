@@ -38,6 +38,7 @@ import { putAnswers, putRequest, readyCase, wholeRequest } from './helpers/reque
 import { scriptedClamd } from './helpers/scripted-clamd.ts'
 import { startReceiver } from './helpers/webhook-receiver.ts'
 import { deliver, mailSettings, untilEnded } from './notices/stage.ts'
+import { attachmentForm } from './opinions/scene.ts'
 import { entryInput, invitationInput, mailOf, newKey, sendAccept } from './register/scene.ts'
 import { beginUpload, sendBegin, sendPatch, TUS } from './uploads/tus.ts'
 
@@ -215,6 +216,8 @@ async function givingOpinion(
     plan: { agreement: 'confirms' },
     limits: OPINION_WORDS.limits
   }
+  const form = attachmentForm([{ name: FILE_NAME, bytes: Buffer.from(CONTENT) }], TITLE)
+  await specialist.send('POST', `${path}/opinion/attachments`, form)
   await specialist.send('PUT', `${path}/opinion`, { ...whole, [PATIENT_NAME]: 1 }, tag(0))
   await specialist.send('PUT', `${path}/opinion`, { answers: [...answers, ...answers] }, tag(0))
   await specialist.send('PUT', `${path}/opinion`, whole, tag(0))

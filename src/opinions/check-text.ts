@@ -9,14 +9,15 @@ import type { OpinionText } from './opinion.ts'
  * `opinion-question-unknown`, `opinion-question-twice`, `opinion-answer-mixed`.
  */
 export function checkText(wanted: OpinionWrite, questions: Question[]): OpinionText {
-  const { diagnosis, plan, recommendations, furtherTests, limits } = wanted
+  const { diagnosis, plan, recommendations, furtherTests, limits, attachments } = wanted
   return {
     answers: checkAnswers(wanted.answers, questions),
     ...(diagnosis && { diagnosis: checkJudgement('diagnosis', diagnosis) }),
     ...(plan && { plan: checkJudgement('plan', plan) }),
     ...plain('recommendations', recommendations),
     ...plain('furtherTests', furtherTests),
-    ...plain('limits', limits)
+    ...plain('limits', limits),
+    ...(attachments && { attachments })
   }
 }
 

@@ -12,7 +12,7 @@ import { ownShare, refusalOf, rereadHeld } from '../shares/may-read.ts'
 import { aboutShare, stateOf } from '../shares/share.ts'
 import { tellSender } from '../shares/tell.ts'
 import { withdrawShare } from '../shares/withdraw.ts'
-import { requireDraft } from './draft.ts'
+import { requireDraft } from './draft-state.ts'
 import { type DeclineRow, findOpinion, insertDecline } from './queries.ts'
 
 /**

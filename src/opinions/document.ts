@@ -31,6 +31,7 @@ export async function opinionAsPdf(content: SignedOpinion, signed: Signed): Prom
   sheet.fact('Given by', say.reviewerText(specialist))
   sheet.fact('Submitted', `${londonTime(Date.parse(at))} (${at})`)
   sheet.fact('Case', content.case)
+  if (asked.condition !== undefined) sheet.fact('Condition', asked.condition)
   const answers = new Map(opinion.answers.map(answer => [answer.number, answer]))
   for (const { number, text } of asked.questions) {
     sheet.heading(2, `Question ${number}`)
@@ -41,11 +42,12 @@ export async function opinionAsPdf(content: SignedOpinion, signed: Signed): Prom
     // A long opinion takes a second to lay out, and others are served meanwhile.
     await breathe()
   }
-  writeJudgement(sheet, 'Agreement with the diagnosis', opinion.diagnosis)
-  writeJudgement(sheet, 'Agreement with the plan', opinion.plan)
+  writeJudgement(sheet, 'Agreement with the diagnosis', asked.diagnosis, opinion.diagnosis)
+  writeJudgement(sheet, 'Agreement with the plan', asked.plan, opinion.plan)
   writePart(sheet, 'Recommendations', opinion.recommendations)
   writePart(sheet, 'Further tests', opinion.furtherTests)
   writePart(sheet, 'Limits of this review', opinion.limits)
+  writeAttachments(sheet, content.attachments)
   await breathe()
   await writeReviewed(sheet, content.reviewed)
   writeSignature(sheet, content.iss, signed)
@@ -89,17 +91,30 @@ function writePatient(sheet: Sheet, patient: SignedOpinion['patient']): void {
 function writeJudgement(
   sheet: Sheet,
   title: string,
+  about: string | undefined,
   judgement: SignedOpinion['opinion']['diagnosis']
 ): void {
   if (judgement === undefined) return
   const { agreement, comment = '' } = judgement
-  writePart(sheet, title, `${say.agreementText[agreement]} ${comment}`)
+  sheet.heading(2, title)
+  if (about !== undefined) sheet.prose(`Asked about: ${about}`)
+  sheet.prose(`${say.agreementText[agreement]} ${comment}`)
 }
 
 function writePart(sheet: Sheet, title: string, text: string | undefined): void {
   if (text === undefined) return
   sheet.heading(2, title)
   sheet.prose(text)
+}
+
+function writeAttachments(sheet: Sheet, attachments: SignedOpinion['attachments']): void {
+  if (attachments.length === 0) return
+  sheet.heading(2, 'Attachments')
+  for (const { title, date, files, sha256 } of attachments) {
+    const count = `${files} ${files === 1 ? 'file' : 'files'}`
+    sheet.fact('Record', `“${title}”, dated ${dateText(date)}, ${count}`)
+    sheet.fact('', sha256, 'small')
+  }
 }
 
 async function writeReviewed(sheet: Sheet, reviewed: SignedOpinion['reviewed']): Promise<void> {

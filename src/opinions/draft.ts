@@ -2,16 +2,17 @@ import { v7 as uuidv7 } from 'uuid'
 import type { OpinionView, OpinionWrite } from '../../schemas/opinion.ts'
 import { actedBy } from '../audit/acted-by.ts'
 import { openCaseKey } from '../cases/case.ts'
-import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { requireMatch } from '../http/if-match.ts'
 import type { Caller } from '../identity/principal.ts'
 import { ownShare, rereadHeld } from '../shares/may-read.ts'
 import { aboutShare } from '../shares/share.ts'
+import { requireAttachments } from './attachments.ts'
 import { checkText } from './check-text.ts'
+import { requireDraft, whyNotChanged } from './draft-state.ts'
 import { partyTo, requireOwnWords, requireWriter } from './grounds.ts'
-import { askedBy, type OpinionRow, sealText } from './opinion.ts'
+import { askedBy, sealText } from './opinion.ts'
 import { addendaOf, changeDraft, findOpinion, insertDraft } from './queries.ts'
 import { viewOpinion } from './view.ts'
 
@@ -56,7 +57,7 @@ export async function readOpinion(
 /**
  * Writes the draft of an opinion, whole, over the version that `ifMatch` names; 0 is the one before
  * the first. Of two who change the same version one is refused (`version-changed`). Other refusals:
- * `opinion-final`, and those of `checkText`.
+ * `opinion-final`, `opinion-attachment-unknown`, and those of `checkText`.
  */
 export async function saveDraft(
   exchange: Exchange,
@@ -76,6 +77,7 @@ export async function saveDraft(
   const key = await openCaseKey(keyring, found)
   const question = askedBy(key, share, found)
   const text = checkText(wanted, question.questions)
+  await requireAttachments(database.read, found, caller, text.attachments)
   const id = before?.id ?? uuidv7({ msecs: clock() })
   const version = (before?.version ?? 0) + 1
   const textSealed = sealText(key, id, version, text)
@@ -97,18 +99,4 @@ export async function saveDraft(
     return row
   })
   return viewOpinion(key, { share, side: 'specialist' }, question, saved, [])
-}
-
-type About = Refusal['extra']['about']
-
-export function requireDraft(row: OpinionRow | undefined, about: About): void {
-  if (row === undefined || row.submittedAt === null) return
-  throw new Refusal('opinion-final', undefined, { about: about ?? {} })
-}
-
-/** Why a guarded change of a draft changed nothing. */
-export async function whyNotChanged(tx: Queries, shareId: string, about: About): Promise<Refusal> {
-  const [row] = await findOpinion(tx, { shareId })
-  const code = row !== undefined && row.submittedAt !== null ? 'opinion-final' : 'version-changed'
-  return new Refusal(code, 'meanwhile', { about: about ?? {} })
 }

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import type { OpinionWrite, ReviewedRecord, Reviewer } from '../../schemas/opinion.ts'
+import type { Attachment, OpinionWrite, ReviewedRecord, Reviewer } from '../../schemas/opinion.ts'
 import type { Question } from '../../schemas/request.ts'
 import { type CaseRow, openCaseDetails } from '../cases/case.ts'
 import { canonicalContext, openBox, sealBox } from '../sealing/keys.ts'
@@ -25,9 +25,17 @@ export interface SignedOpinion {
   patient:
     | { pseudonym: string }
     | { name: string; birthDate: string; identifier: { system: string; value: string } }
-  asked: { by: { organisation: string; clinician: string }; questions: Question[] }
+  asked: {
+    by: { organisation: string; clinician: string }
+    questions: Question[]
+    condition?: string
+    /** What `confirms`, `refines` and `differs` are about. */
+    diagnosis?: string
+    plan?: string
+  }
   specialist: Reviewer
   opinion: OpinionText
+  attachments: Attachment[]
   reviewed: ReviewedRecord[]
 }
 

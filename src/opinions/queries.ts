@@ -147,6 +147,25 @@ export async function insertDecline(tx: Queries, row: DeclineRow): Promise<void>
   await tx.insert(tx.tables.shareDeclines).values(row)
 }
 
+/** How many records one specialist has added to a case. */
+export async function countAttachments(
+  tx: Queries,
+  { caseId, createdBy }: { caseId: string; createdBy: string }
+): Promise<number> {
+  const { records } = tx.tables
+  const [row] = await tx
+    .select({ attachments: count() })
+    .from(records)
+    .where(
+      and(
+        eq(records.caseId, caseId),
+        eq(records.createdBy, createdBy),
+        eq(records.kind, 'opinion-attachment')
+      )
+    )
+  return Number(row?.attachments ?? 0)
+}
+
 /** The files of a record in their order: what a manifest tells of them. */
 export const filesOf = prepared(q => {
   const { objects } = q.tables

@@ -17,6 +17,12 @@ export const opinionRefusals = {
     'A question is both answered and declined',
     'Give an answer, or a reason under declined.'
   ],
+  'opinion-attachment-unknown': [
+    422,
+    'An attachment is not yours, or not of this case',
+    'Name records that you have added to this case.'
+  ],
+  'attachments-spent': [409, 'There are too many attachments', 'Put several files into one.'],
   'opinion-final': [
     409,
     'The opinion has been submitted',

@@ -4,6 +4,7 @@ import { Id, PageQuery } from '../../schemas/common.ts'
 import {
   AddendumView,
   AddendumWrite,
+  Attached,
   Declined,
   DeclineWrite,
   MessageList,
@@ -16,8 +17,10 @@ import {
 import type { Exchange } from '../exchange.ts'
 import { callerOf, type Guarded } from '../http/area.ts'
 import { etagOf } from '../http/if-match.ts'
+import { receiveForm, takeForms } from '../records/receive-form.ts'
 import { acknowledgeOpinion } from './acknowledge.ts'
 import { addAddendum } from './addenda.ts'
+import { attachRecord } from './attachments.ts'
 import { declineCase } from './decline.ts'
 import { readOpinion, saveDraft } from './draft.ts'
 import { listMessages, writeMessage } from './messages.ts'
@@ -36,6 +39,7 @@ const ifMatch = Type.Object({
 export function opinionRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
   return async app => {
     await app.register(writingRoutes(exchange, guarded))
+    await app.register(attachingRoutes(exchange, guarded))
     await app.register(receivingRoutes(exchange, guarded))
     await app.register(messageRoutes(exchange, guarded))
   }
@@ -112,6 +116,33 @@ function writingRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsync
         }
       },
       request => declineCase(exchange, callerOf(request), request.params.share, request.body.reason)
+    )
+  }
+}
+
+/** What goes with an opinion. */
+function attachingRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
+  return async app => {
+    await takeForms(app, exchange.limits)
+    app.post(
+      '/v1/shares/:share/opinion/attachments',
+      {
+        ...guarded('record.create', 'specialist'),
+        schema: {
+          tags,
+          summary:
+            'Add a record to go with your opinion, as multipart/form-data: title and date, then its files',
+          consumes: ['multipart/form-data'],
+          params,
+          response: { 201: Attached }
+        }
+      },
+      async (request, reply) => {
+        const attached = await receiveForm(exchange, request, parts =>
+          attachRecord(exchange, callerOf(request), request.params.share, parts)
+        )
+        return reply.code(201).send(attached)
+      }
     )
   }
 }

@@ -30,6 +30,9 @@ export async function checkWhatCameBack(
       throw new Error(`opinion ${row.id} is not what was signed`)
     }
     await requireRecord(queries, caseId, row.recordId, 'opinion')
+    for (const { record } of signed.content.attachments) {
+      await requireRecord(queries, caseId, record, 'opinion-attachment')
+    }
   }
   const ids = opinions.map(({ id }) => id)
   for (const row of ids.length === 0 ? [] : await addendaOf(queries, ids)) {

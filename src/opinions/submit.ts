@@ -15,9 +15,10 @@ import { insertRecord } from '../records/record.ts'
 import { ownShare, rereadHeld } from '../shares/may-read.ts'
 import { aboutShare, type ShareRow } from '../shares/share.ts'
 import { tellSender } from '../shares/tell.ts'
+import { attachmentsOf, requireAttachments } from './attachments.ts'
 import { missingOf } from './check-text.ts'
 import { opinionAsPdf } from './document.ts'
-import { requireDraft, whyNotChanged } from './draft.ts'
+import { requireDraft, whyNotChanged } from './draft-state.ts'
 import { requireWriter } from './grounds.ts'
 import {
   type Asked,
@@ -58,7 +59,7 @@ export async function submitOpinion(
   const question = askedBy(key, share, found)
   const { row, text } = requireComplete(key, draft, question, about)
 
-  const content = await contentOf(exchange, { share, found, key, asked: question, text })
+  const content = await contentOf(exchange, caller, { share, found, key, asked: question, text })
   const jws = await exchange.signatures.sign('opinion', content)
   const pdf = await opinionAsPdf(content, { jws, keyId: exchange.signatures.keyId })
   const made = await recordOf(exchange, found, content, pdf)
@@ -89,11 +90,12 @@ function requireComplete(
 /** Everything that is signed. The patient is named only to whom they were named before. */
 async function contentOf(
   exchange: Exchange,
+  caller: Caller,
   opinion: { share: ShareRow; found: CaseRow; key: KeyObject; asked: Asked; text: OpinionText }
 ): Promise<SignedOpinion> {
   const { share, found, key, asked, text } = opinion
   const { database, serviceKeys, publicUrl } = exchange
-  const { pseudonymised } = asked.terms
+  const { pseudonymised, request } = asked.terms
   return {
     v: 1,
     iss: publicUrl,
@@ -105,10 +107,18 @@ async function contentOf(
       : openCaseDetails(key, found).patient,
     asked: {
       by: await describeSender(database.read, serviceKeys, share.createdBy),
-      questions: asked.questions
+      questions: asked.questions,
+      ...(request?.condition && { condition: request.condition.text }),
+      ...(request?.diagnosis !== undefined && { diagnosis: request.diagnosis }),
+      ...(request?.proposedTreatment !== undefined && { plan: request.proposedTreatment })
     },
     specialist: await reviewerOf(exchange, share.specialistId),
     opinion: text,
+    attachments: await attachmentsOf(
+      exchange,
+      found,
+      await requireAttachments(database.read, found, caller, text.attachments)
+    ),
     reviewed: await manifestOf(exchange, share, found)
   }
 }

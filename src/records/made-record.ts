@@ -1,6 +1,6 @@
 import { createSecretKey } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
-import type { MadeRecordKind } from '../../schemas/record.ts'
+import type { OpinionRecordKind } from '../../schemas/record.ts'
 import { type CaseRow, openCaseDetails, openCaseKey } from '../cases/case.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
@@ -15,7 +15,7 @@ import { storedSource } from './stored-source.ts'
 
 /** One file that the service itself makes for a case. */
 export interface MadeFile {
-  kind: MadeRecordKind
+  kind: OpinionRecordKind
   title: string
   date: string
   createdBy: string

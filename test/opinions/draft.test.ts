@@ -2,11 +2,21 @@ import t from 'tap'
 import type { Blobs } from '../../src/blobs/blobs.ts'
 import { checkExchange } from '../../src/housekeeping/check-exchange.ts'
 import { carryDraft } from '../../src/opinions/carry.ts'
+import type { SignedOpinion } from '../../src/opinions/opinion.ts'
+import { contentOfSigned } from '../../src/signatures.ts'
 import { assertFaults } from '../faults/soundness.ts'
-import { openShare, shareRecords, startExchange } from '../helpers/exchange.ts'
+import {
+  numberedText,
+  openShare,
+  type RecordView,
+  sha256,
+  shareRecords,
+  startExchange
+} from '../helpers/exchange.ts'
 import { type Gate, gate } from '../helpers/gated-blobs.ts'
 import { readCase } from '../helpers/request.ts'
 import {
+  attachmentForm,
   giveOpinion,
   type OpinionView,
   opinionPath,
@@ -173,6 +183,60 @@ t.test('additions are signed too, and nothing is changed by them', async t => {
   const [first] = view.addenda
   const pdf = await clinician.send('GET', `/v1/records/${first?.record}/content`)
   t.match(pdf, { status: 200, text: /^%PDF-1\.7/ })
+  assertFaults(t, await checkExchange(x.exchange), [])
+})
+
+t.test('records that the specialist adds go with the opinion', async t => {
+  const { caseId, share, letterId } = await underReview(x)
+  const path = `${opinionPath(share.id)}/attachments`
+  const files = [numberedText(50, 'sketch.txt'), numberedText(60, 'more.txt')]
+  const { result, events } = await x.eventsOf(() =>
+    specialist.send('POST', path, attachmentForm(files))
+  )
+  t.match(events, [{ action: 'record.create', outcome: 'success', shareId: share.id, caseId }])
+  t.equal(result.status, 201)
+  const [first, second] = files.map(file => sha256(file.bytes))
+  t.match(result.json['files'], [{ fileName: 'sketch.txt', sha256: first }, { sha256: second }])
+  const record = String(result.json['record'])
+  t.match(await specialist.send('POST', path, { title: 'X' }), { status: 415 })
+  t.match(await specialist.send('POST', path, attachmentForm([])), { status: 400 })
+  for (const id of [letterId, x.people.clinician.accountId]) {
+    t.match(await putDraft(specialist, share.id, wholeOpinion({ attachments: [id] }), '"0"'), {
+      status: 422,
+      json: { code: 'opinion-attachment-unknown' }
+    })
+  }
+  await giveOpinion(specialist, share.id, wholeOpinion({ attachments: [record] }))
+  const view = await clinician.json<OpinionView>('GET', opinionPath(share.id))
+  const { attachments } = contentOfSigned<SignedOpinion>(String(view.signed))
+  const digest = sha256(Buffer.from(`${first}\n${second}\n`))
+  t.match(attachments, [{ record, title: 'Sketch of the margin', files: 2, sha256: digest }])
+  t.match(view.attachments, [record])
+  const kept = await clinician.json<RecordView>('GET', `/v1/records/${record}`)
+  t.match(kept, { kind: 'opinion-attachment', createdBy: x.people.specialistGb.accountId })
+  const late = await specialist.send('POST', path, attachmentForm(files))
+  t.match(late, { status: 409, json: { code: 'opinion-final' } })
+  assertFaults(t, await checkExchange(x.exchange), [])
+})
+
+t.test('a share that is withdrawn while a record arrives takes none', async t => {
+  const { share, caseId } = await underReview(x)
+  door = gate()
+  const path = `${opinionPath(share.id)}/attachments`
+  const sending = specialist.send('POST', path, attachmentForm([numberedText(50)]))
+  await door.knocked()
+  await clinician.json('DELETE', `/v1/shares/${share.id}`)
+  door.open()
+  t.match(await sending, { status: 410, json: { code: 'share-revoked' } })
+  door = undefined
+  const { records } = await clinician.json<{ records: RecordView[] }>(
+    'GET',
+    `/v1/cases/${caseId}/records`
+  )
+  t.same(
+    records.map(({ kind }) => kind),
+    ['letter']
+  )
   assertFaults(t, await checkExchange(x.exchange), [])
 })
 

@@ -11,7 +11,7 @@ import {
   uploadRecord
 } from '../helpers/exchange.ts'
 import { intrude } from '../helpers/intruder.ts'
-import { giveOpinion, opinionPath, underReview, wholeOpinion } from './scene.ts'
+import { attachmentForm, giveOpinion, opinionPath, underReview, wholeOpinion } from './scene.ts'
 
 const x = await startExchange(t)
 const clinician = x.client('clinician')
@@ -86,6 +86,10 @@ t.test(
     await clinician.json('POST', pathOf(share.id), { text: 'She was ill' })
     const [copy] = opened.records
     await specialist.send('GET', `/v1/shares/${share.id}/records/${copy?.id}/content`)
+    const named = attachmentForm([{ name: 'b.dcm', bytes }])
+    const attached = await specialist.send('POST', `${opinionPath(share.id)}/attachments`, named)
+    t.equal(attached.status, 201)
+    t.same(Object.keys(attached.json).sort(), ['date', 'files', 'record', 'title'])
     const answers = [{ number: 1, stance: 'yes' as const, answer: 'It is.' }]
     const view = await giveOpinion(specialist, share.id, wholeOpinion({ answers }))
     t.match(view.reviewed, [{ record: copy?.id, handedOver: { whole: 1, part: 0, none: 0 } }])
@@ -98,3 +102,24 @@ t.test(
     t.match(JSON.parse(payload).patient, { pseudonym: opened.pseudonymised?.patient })
   }
 )
+
+t.test('there is an end to it, however many write at once', async t => {
+  const { share } = await underReview(x)
+  await x.exchange.database.write(async tx => {
+    const rows = Array.from({ length: 498 }, (_, n) => ({
+      id: `filler-${n}`,
+      shareId: share.id,
+      authorId: x.people.clinician.accountId,
+      at: n,
+      textSealed: Buffer.alloc(1)
+    }))
+    await tx.insert(tx.tables.shareMessages).values(rows)
+  })
+  const answers = await Promise.all(
+    [1, 2, 3, 4, 5].map(n =>
+      (n % 2 === 0 ? clinician : specialist).send('POST', pathOf(share.id), { text: `No. ${n}` })
+    )
+  )
+  const codes = answers.map(({ status, json }) => `${status} ${json['code'] ?? ''}`).sort()
+  t.same(codes, ['201 ', '201 ', ...Array(3).fill('409 messages-spent')])
+})

@@ -4,6 +4,8 @@ import {
   type Client,
   openShare,
   type PersonName,
+  recordForm,
+  type SampleFile,
   type ShareMade,
   shareRecords,
   type TestExchange
@@ -67,6 +69,13 @@ export async function putDraft(
 
 export function submit(client: Client, shareId: string, ifMatch = '"1"'): Promise<Answer> {
   return client.send('POST', `${opinionPath(shareId)}/submit`, undefined, { 'if-match': ifMatch })
+}
+
+/** A form that adds files to an opinion. */
+export function attachmentForm(files: SampleFile[], title = 'Sketch of the margin'): FormData {
+  const form = recordForm({ title, files })
+  form.delete('kind')
+  return form
 }
 
 /** Saves and submits, and expects both to be taken. */

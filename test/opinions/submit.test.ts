@@ -29,6 +29,11 @@ import {
   wholeOpinion
 } from './scene.ts'
 
+/** Longer than a page has lines for, in two paragraphs. */
+const LONG = Array.from({ length: 1100 }, (_, n) => `word${n}`)
+  .join(' ')
+  .replace(' word500 ', '\nword500 ')
+
 const x = await startExchange(t)
 const clinician = x.client('clinician')
 const specialist = x.client('specialistGb')
@@ -38,9 +43,10 @@ t.test('an opinion comes back signed, as a record of its case, with what was rev
   const letter = await clinician.json<RecordView>('GET', `/v1/records/${letterId}`)
   await specialist.send('GET', sharedPath(share.id, letterId), undefined, { range: 'bytes=0-99' })
   await specialist.send('GET', sharedPath(share.id, letterId), undefined, { range: 'bytes=90-' })
-  const { result: view, events } = await x.eventsOf(() => giveOpinion(specialist, share.id))
+  const given = wholeOpinion({ recommendations: LONG })
+  const { result: view, events } = await x.eventsOf(() => giveOpinion(specialist, share.id, given))
 
-  t.match(view, { state: 'submitted', version: 1, ...wholeOpinion(), addenda: [] })
+  t.match(view, { state: 'submitted', version: 1, ...given, addenda: [] })
   t.match(view.specialist, {
     account: x.people.specialistGb.accountId,
     name: 'Dr Carol Goldcrest',
@@ -93,10 +99,14 @@ async function readsAll(t: Test, bytes: Buffer): Promise<void> {
     'Yes. The bittern is to be excised, with a sandpiper margin.',
     'Not answered: No curlew was among the files.',
     'Refined. Rest first, then the dunlin.',
-    'The sanderling slides were not seen.'
+    'The sanderling slides were not seen.',
+    'Asked about: Moorhen disease of the second degree',
+    'Corncrake syndrome',
+    ...LONG.split(' ').slice(-3)
   ]) {
     t.ok(text.includes(word), word)
   }
+  t.notOk(text.includes('cut here'))
   t.match(structure, '/Title')
   const file = join(t.testdir(), 'opinion.pdf')
   writeFileSync(file, bytes)

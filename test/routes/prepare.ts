@@ -55,6 +55,7 @@ const prepares: Record<string, Prepare> = {
   }),
   'GET /v1/shares/:share/opinion': ownOpinion('submitted'),
   'PUT /v1/shares/:share/opinion': ownOpinion('opened'),
+  'POST /v1/shares/:share/opinion/attachments': ownOpinion('opened'),
   'POST /v1/shares/:share/opinion/submit': ownOpinion('saved'),
   'POST /v1/shares/:share/opinion/addenda': ownOpinion('submitted'),
   'POST /v1/shares/:share/opinion/acknowledgement': ownOpinion('submitted'),

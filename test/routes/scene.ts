@@ -15,6 +15,7 @@ import {
   uploadRecord
 } from '../helpers/exchange.ts'
 import { madeScan, SOMEBODY_ELSE } from '../helpers/made-dicom.ts'
+import { attachmentForm } from '../opinions/scene.ts'
 import { entryInput, invitationInput, invite, verify } from '../register/scene.ts'
 import { beginDraft, beginUpload, metadata, sendPatch, TUS } from '../uploads/tus.ts'
 import { type ShareState, shareStates } from './table.ts'
@@ -211,6 +212,7 @@ export function bodyOf(
     'POST /v1/invitations/:invitation/resend': { codeChannel: 'telephone' },
     'POST /v1/links/open': { link: scene.shares[state].link },
     'PUT /v1/shares/:share/opinion': OPINION,
+    'POST /v1/shares/:share/opinion/attachments': attachmentForm([numberedText(10)]),
     'POST /v1/shares/:share/opinion/addenda': { text: 'One thing more' },
     'POST /v1/shares/:share/decline': { reason: 'Not my field' },
     'POST /v1/shares/:share/messages': { text: 'Is there an earlier scan?' },

@@ -264,6 +264,11 @@ export const table: Record<string, Row> = {
     'token  role role role  yes hidden  role role  role',
     'share-not-found'
   ),
+  'POST /v1/shares/:share/opinion/attachments': row(
+    'record.create',
+    'token  role role role  yes hidden  role role  role',
+    'share-not-found'
+  ),
   'POST /v1/shares/:share/opinion/submit': row(
     'opinion.submit',
     'token  role role role  yes hidden  role role  role',

@@ -43,6 +43,7 @@ const kinds: Record<ReportedRecord['kind'], string> = {
   'treatment-plan': 'Treatment plan',
   opinion: 'Second opinion',
   'opinion-addendum': 'Addendum to a second opinion',
+  'opinion-attachment': 'Attachment of a second opinion',
   other: 'Document'
 }
 
