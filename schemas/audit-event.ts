@@ -82,7 +82,16 @@ export const actions = [
   'consent.record',
   'consent.list',
   'consent.withdraw',
-  'safeguard.withdraw'
+  'safeguard.withdraw',
+  'opinion.read',
+  'opinion.save',
+  'opinion.submit',
+  'opinion.addendum',
+  'opinion.acknowledge',
+  'opinion.list',
+  'message.create',
+  'message.list',
+  'case.decline'
 ] as const
 
 /**

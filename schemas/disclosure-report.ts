@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { Patient, PatientIdentifier } from './case.ts'
 import { Id, Timestamp } from './common.ts'
-import { RecordFields } from './record.ts'
+import { RecordKind } from './record.ts'
 import { TransferBasis } from './transfer.ts'
 
 /** Whose records, and since when. One of `patient` and `case`; the patient never in a URL. */
@@ -38,7 +38,7 @@ const Reader = Type.Object({
 
 const ReportedRecord = Type.Object({
   id: Id,
-  kind: RecordFields.properties.kind,
+  kind: RecordKind,
   title: Type.String(),
   date: Type.String({ format: 'date' })
 })

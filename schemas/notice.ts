@@ -20,7 +20,8 @@ export const noticeKinds = [
   'invitation-reminder',
   'case-declined',
   'consent-withdrawn',
-  'webhook-disabled'
+  'webhook-disabled',
+  'message-received'
 ] as const
 export type NoticeKind = (typeof noticeKinds)[number]
 

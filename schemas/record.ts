@@ -23,6 +23,14 @@ export const recordKinds = [
   'other'
 ] as const
 
+/** Kinds that come with an opinion: made by the service, or added by its specialist. */
+export const opinionRecordKinds = ['opinion', 'opinion-addendum', 'opinion-attachment'] as const
+export type OpinionRecordKind = (typeof opinionRecordKinds)[number]
+
+/** What a record can be. */
+export const RecordKind = Type.Enum([...recordKinds, ...opinionRecordKinds])
+export type RecordKind = Static<typeof RecordKind>
+
 /** The fields of the multipart form that come before its files. */
 export const RecordFields = Type.Object(
   {
@@ -78,7 +86,7 @@ export type ObjectView = Static<typeof ObjectView>
 const ofRecord = {
   id: Id,
   case: Id,
-  kind: RecordFields.properties.kind,
+  kind: RecordKind,
   title: Type.String(),
   date: Type.String({ format: 'date' }),
   createdBy: Id,

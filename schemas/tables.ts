@@ -2,6 +2,7 @@ import { auditTables } from './audit-tables.ts'
 import { type Columns, postgres, sqlite } from './columns.ts'
 import { consentTables } from './consent-tables.ts'
 import { noticeTables } from './notice-tables.ts'
+import { opinionTables } from './opinion-tables.ts'
 import { registerTables } from './register-tables.ts'
 import { requestTables } from './request-tables.ts'
 import { uploadTables } from './upload-tables.ts'
@@ -229,7 +230,8 @@ function define(c: Columns) {
     ...auditTables(c),
     openDisclosures,
     refusalCounts,
-    ...noticeTables(c)
+    ...noticeTables(c),
+    ...opinionTables(c)
   }
 }
 

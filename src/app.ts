@@ -35,6 +35,7 @@ import { createScanner } from './records/scan/scanner.ts'
 import { registerOldAccounts } from './register/enrolled-entry.ts'
 import { createSealPool } from './sealing/seal-pool.ts'
 import { openInvitationLinks, openLinkKeys } from './shares/link.ts'
+import { openSignatures } from './signatures.ts'
 
 /** How long a stop waits for streams that it has cut. What takes longer the next start finds. */
 const CUT_MILLISECONDS = 5000
@@ -147,6 +148,7 @@ async function openParts(
     scanner: createScanner(config.scan, clock),
     links: await openLinkKeys(links, config.publicUrl, clock),
     invitationLinks: await openInvitationLinks(links, config.publicUrl, clock),
+    signatures: await openSignatures(links),
     disclosures,
     notices: openNotices({ ...data, mail: config.mail !== undefined }),
     targets: openTargets(config.webhookNetworks, parts.resolve),

@@ -18,6 +18,7 @@ import { accountRoutes } from './identity/routes.ts'
 import { noticeRoutes } from './notices/routes.ts'
 import { webhookRoutes } from './notices/webhooks/routes.ts'
 import { readSigningKeys } from './open-data.ts'
+import { opinionRoutes } from './opinions/routes.ts'
 import { recordRoutes } from './records/routes.ts'
 import { invitationRoutes } from './register/invitation-routes.ts'
 import { registerRoutes } from './register/routes.ts'
@@ -52,7 +53,8 @@ export async function mountAreas(fastify: FastifyInstance, exchange: Exchange, c
     noticeRoutes,
     webhookRoutes,
     consentRoutes,
-    transferRoutes
+    transferRoutes,
+    opinionRoutes
   ]) {
     await app.register(routes(exchange, guarded))
   }

@@ -1,6 +1,7 @@
 import type { RefusedFile } from '../schemas/inspection.ts'
 import { requestRefusals } from './cases/refusals.ts'
 import { consentRefusals } from './consents/refusals.ts'
+import { opinionRefusals } from './opinions/refusals.ts'
 import { fileRefusals } from './records/refusals.ts'
 import { registerRefusals } from './register/refusals.ts'
 import { transferRefusals } from './transfers/refusals.ts'
@@ -167,6 +168,8 @@ const table = {
   ...transferRefusals,
   ...consentRefusals,
 
+  // The opinion that comes back, and what is written about it.
+  ...opinionRefusals,
   // The register of specialists, and invitations to it.
   ...registerRefusals,
   // Webhooks.

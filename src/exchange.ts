@@ -17,6 +17,7 @@ import type { Scanner } from './records/scan/scanner.ts'
 import type { Keyring } from './sealing/keyrings/keyring.ts'
 import type { SealPool } from './sealing/seal-pool.ts'
 import type { LinkKeys, SignedLinks } from './shares/link.ts'
+import type { Signatures } from './signatures.ts'
 
 /** Milliseconds since 1970 UTC. One clock judges every expiry. */
 export type Clock = () => number
@@ -47,6 +48,8 @@ export interface Exchange {
   links: LinkKeys
   /** Links that name invitations to the register. */
   invitationLinks: SignedLinks
+  /** Signs what leaves the service as a document of its own. */
+  signatures: Signatures
   audit: AuditLog
   /** The Merkle tree over the access log. */
   tree: LogTree

@@ -39,6 +39,7 @@ import { putAnswers, putRequest, readyCase, wholeRequest } from './helpers/reque
 import { scriptedClamd } from './helpers/scripted-clamd.ts'
 import { startReceiver } from './helpers/webhook-receiver.ts'
 import { deliver, mailSettings, untilEnded } from './notices/stage.ts'
+import { attachmentForm } from './opinions/scene.ts'
 import { entryInput, invitationInput, mailOf, newKey, sendAccept } from './register/scene.ts'
 import { beginUpload, sendBegin, sendPatch, TUS } from './uploads/tus.ts'
 
@@ -60,6 +61,15 @@ const INVITED = 'Dr Maya Phalarope'
 const MESSAGE = 'We met at the congress in Lyon.'
 const ENTERED = 'Prof Ines Turnstone'
 const EVIDENCE = 'Letter of the board, ring binder 7'
+
+const OPINION_WORDS = {
+  answer: 'The ptarmigan should be left in place',
+  comment: 'It is rather a wigeon than a pintail',
+  limits: 'The garganey films were dark',
+  addendum: 'The shoveler has been seen meanwhile',
+  message: 'Has the gadwall been weighed?',
+  declined: 'I treat no pochards'
+}
 
 /** What a name or a key looks like wherever it could turn up. */
 type Secrets = Map<string, Buffer[]>
@@ -94,6 +104,7 @@ function personal(exchange: TestExchange): Secrets {
     'reason for closing': CLOSING,
     'note of the checklist': NOTE,
     'reason of the checklist': NOT_APPLICABLE,
+    ...OPINION_WORDS,
     ...wordsOfRequest(exchange),
     ...wordsOfConsent,
     'e-mail address': EMAIL,
@@ -189,6 +200,44 @@ function filesOf(directory: string): [name: string, bytes: Buffer][] {
     .map(path => [relative(directory, path), readFileSync(path)])
 }
 
+/** An opinion, what is added and written about it, and a case that is declined. */
+async function givingOpinion(
+  exchange: TestExchange,
+  shareId: string,
+  caseId: string,
+  recordId: string
+) {
+  const specialist = exchange.client('specialistUs')
+  const clinician = exchange.client('clinician')
+  const path = `/v1/shares/${shareId}`
+  const diagnosis = { agreement: 'differs', comment: OPINION_WORDS.comment }
+  const answers = [{ number: 1, answer: OPINION_WORDS.answer }]
+  const whole = {
+    answers,
+    diagnosis,
+    plan: { agreement: 'confirms' },
+    limits: OPINION_WORDS.limits
+  }
+  const form = attachmentForm([{ name: FILE_NAME, bytes: Buffer.from(CONTENT) }], TITLE)
+  await specialist.send('POST', `${path}/opinion/attachments`, form)
+  await specialist.send('PUT', `${path}/opinion`, { ...whole, [PATIENT_NAME]: 1 }, tag(0))
+  await specialist.send('PUT', `${path}/opinion`, { answers: [...answers, ...answers] }, tag(0))
+  await specialist.send('PUT', `${path}/opinion`, whole, tag(0))
+  await specialist.send('POST', `${path}/opinion/submit`, undefined, tag(1))
+  await specialist.json('POST', `${path}/opinion/addenda`, { text: OPINION_WORDS.addendum })
+  await clinician.json('POST', `${path}/opinion/acknowledgement`)
+  await specialist.json('POST', `${path}/messages`, { text: OPINION_WORDS.message })
+  await clinician.json('GET', `${path}/messages`)
+  const { record } = await clinician.json<{ record: string }>('GET', `${path}/opinion`)
+  await clinician.send('GET', `/v1/records/${record}/content`)
+  const other = await shareRecords(exchange, caseId, [recordId])
+  const decline = { reason: OPINION_WORDS.declined }
+  await exchange.client('specialistGb').json('POST', `/v1/shares/${other.id}/decline`, decline)
+  await clinician.json('GET', `/v1/cases/${caseId}/opinions`)
+}
+
+const tag = (version: number) => ({ 'if-match': `"${version}"` })
+
 /** A record whose header names somebody else, with a file that is refused, confirmed all the same. */
 async function anotherPatients(exchange: TestExchange, caseId: string) {
   const clinician = exchange.client('clinician')
@@ -272,6 +321,7 @@ async function live(exchange: TestExchange) {
     'content-type': 'application/json'
   })
   await sendLink(specialist, `${token}x`)
+  await givingOpinion(exchange, share.id, caseId, record.id)
   await askAndClose(exchange)
   await agreeAndWithdraw(exchange)
   return { caseId, record, share, token, bearer, copied, invited: await inviting(exchange) }

@@ -81,7 +81,10 @@ async function endShares(
 ): Promise<Set<string>> {
   const senders = new Set<string>()
   for (const { id } of shares) {
-    const ended = await withdrawShare(exchange, tx, caller, found, id, 'consent-withdrawn')
+    const ended = await withdrawShare(exchange, tx, caller, found, id, {
+      action: 'share.revoke',
+      tells: 'consent-withdrawn'
+    })
     if (ended !== undefined) senders.add(ended.createdBy)
   }
   return senders

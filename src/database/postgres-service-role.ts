@@ -57,7 +57,12 @@ export const SERVICE_GRANTS: Record<string, string> = {
   notices:
     'SELECT, INSERT, UPDATE (recipient_sealed, state, code, attempts, next_at, lease_run, lease_until, ended_at), DELETE',
   notice_marks: 'SELECT, INSERT, UPDATE (at, share_id)',
-  notice_preferences: 'SELECT, INSERT, UPDATE (reminders, changed_at)'
+  notice_preferences: 'SELECT, INSERT, UPDATE (reminders, changed_at)',
+  opinions:
+    'SELECT, INSERT, UPDATE (share_id, version, text_sealed, saved_at, submitted_at, signed_sealed, record_id, acknowledged_at, acknowledged_by)',
+  opinion_addenda: 'SELECT, INSERT',
+  share_messages: 'SELECT, INSERT',
+  share_declines: 'SELECT, INSERT'
 }
 
 /**

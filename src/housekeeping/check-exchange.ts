@@ -16,8 +16,11 @@ import { openStoredConsents } from '../consents/read.ts'
 import type { Queries } from '../database/database.ts'
 import type { Exchange } from '../exchange.ts'
 import { openProfile } from '../identity/profile.ts'
+import { readJwksFile } from '../jwks-file.ts'
 import { openRecipient } from '../notices/outbox.ts'
 import { openWebhook } from '../notices/webhooks/webhook.ts'
+import { dataPaths } from '../open-data.ts'
+import { checkWhatCameBack } from '../opinions/stored.ts'
 import { type ObjectSource, openContent } from '../records/content.ts'
 import { partsOfObject, type SealedPart } from '../records/layout.ts'
 import {
@@ -128,6 +131,7 @@ async function checkCases(
 ): Promise<number> {
   const { database, keyring } = exchange
   const { cases, records } = database.read.tables
+  const signingKeys = () => readJwksFile(dataPaths(exchange.directory).linkKeys)
   let bytes = 0
   for (const row of await database.read.select().from(cases)) {
     await look(faults, `Case ${row.id}`, async () => {
@@ -135,6 +139,7 @@ async function checkCases(
       openCaseDetails(key, row)
       await openWhatIsAsked(database.read, key, row.id)
       await openStoredConsents(database.read, key, row.id)
+      await checkWhatCameBack(database.read, key, row.id, signingKeys)
     })
     const rows = await database.read.select().from(records).where(eq(records.caseId, row.id))
     for (const record of rows) {

@@ -11,6 +11,7 @@ import { open } from './area.ts'
 export const DOCS = '/docs'
 
 const UPLOAD = '/v1/cases/{case}/records'
+const ATTACHMENT = '/v1/shares/{share}/opinion/attachments'
 const PROBLEM: OpenAPIV3.ResponseObject = {
   description: 'Refused. Act on the code.',
   content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } }
@@ -75,6 +76,8 @@ function complete(document: Partial<OpenAPIV3.Document>): Partial<OpenAPIV3.Docu
   }
   const upload = document.paths?.[UPLOAD]?.post
   if (upload !== undefined) upload.requestBody = uploadForm()
+  const attached = document.paths?.[ATTACHMENT]?.post
+  if (attached !== undefined) attached.requestBody = uploadForm('kind')
   const imported = document.paths?.['/v1/specialists/import']?.post
   if (imported !== undefined) imported.requestBody = csvFile()
   const search = document.paths?.['/fhir/AuditEvent/_search']?.post
@@ -87,11 +90,13 @@ function isOperation(part: unknown): part is OpenAPIV3.OperationObject {
   return typeof part === 'object' && part !== null && 'responses' in part
 }
 
-function uploadForm(): OpenAPIV3.RequestBodyObject {
-  const fields = RecordFields.properties as unknown as Record<string, OpenAPIV3.SchemaObject>
+function uploadForm(without?: string): OpenAPIV3.RequestBodyObject {
+  const all = RecordFields.properties as unknown as Record<string, OpenAPIV3.SchemaObject>
+  const names = Object.keys(all).filter(name => name !== without)
+  const fields = Object.fromEntries(names.map(name => [name, all[name] ?? {}]))
   const schema: OpenAPIV3.SchemaObject = {
     type: 'object',
-    required: ['kind', 'title', 'date', 'file'],
+    required: [...names, 'file'],
     properties: {
       ...fields,
       'repr-digest': {

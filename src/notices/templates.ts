@@ -102,6 +102,12 @@ export const templates: Record<NoticeKind, Template> = {
     subject: 'A webhook has been disabled',
     says: 'A webhook of your organisation has answered nothing for days and is no longer told of anything.',
     next: 'Mend the system that it belongs to, then add the webhook again.'
+  },
+  'message-received': {
+    subject: 'There is a message about a shared case',
+    says: 'Somebody has written to you about a case that is shared.',
+    next: 'Sign in to read the message and to answer it.',
+    whileShared: true
   }
 }
 

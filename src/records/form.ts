@@ -33,9 +33,14 @@ const SHA256_BYTES = 32
  * Reads the form: kind, title and date before the first file, and before any file optionally the
  * field `repr-digest` with the value of the Repr-Digest header (RFC 9530, section 3) of that file.
  * RFC 7578, section 4.8 tells receivers to ignore such a header inside a part, hence the field.
+ * A `kind` that is given is not asked for.
  */
-export function recordForm(parts: AsyncIterable<UploadPart>, limits: Limits): RecordForm {
-  const values: Record<string, unknown> = {}
+export function recordForm(
+  parts: AsyncIterable<UploadPart>,
+  limits: Limits,
+  kind?: RecordFields['kind']
+): RecordForm {
+  const values: Record<string, unknown> = kind === undefined ? {} : { kind }
   let fields: RecordFields | undefined
   let digest: Buffer | undefined
 

@@ -1,6 +1,12 @@
 import type { KeyObject } from 'node:crypto'
 import { timestamp } from '../../schemas/common.ts'
-import type { ObjectView, RecordFields, RecordSummary, RecordView } from '../../schemas/record.ts'
+import type {
+  ObjectView,
+  RecordFields,
+  RecordKind,
+  RecordSummary,
+  RecordView
+} from '../../schemas/record.ts'
 import { aboutCase, type CaseRow, caseOf, knownCase } from '../cases/case.ts'
 import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
@@ -132,7 +138,7 @@ function viewWithoutObjects(record: RecordRow, key: KeyObject, reader: Reader) {
   return {
     id: record.id,
     case: record.caseId,
-    kind: record.kind as RecordFields['kind'],
+    kind: record.kind as RecordKind,
     ...details,
     createdBy: record.createdBy,
     createdAt: timestamp(record.createdAt),

@@ -1,37 +1,20 @@
-import multipart from '@fastify/multipart'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { Id } from '../../schemas/common.ts'
 import { PatientConfirm } from '../../schemas/inspection.ts'
 import { RecordList, RecordSummary, RecordView } from '../../schemas/record.ts'
-import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { callerOf, type Guarded } from '../http/area.ts'
-import { partsOf } from './parts.ts'
 import { confirmPatient } from './patient-confirmation.ts'
 import { accessByOwner, listRecords, readRecord } from './read.ts'
+import { receiveForm, takeForms } from './receive-form.ts'
 import { serveObject, serveRecord } from './serve.ts'
 import { uploadRecord } from './upload.ts'
-
-/** Fields besides the digests, of which there may be one for each file. */
-const FORM_FIELDS_MAX = 20
 
 export function recordRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
   const { limits } = exchange
   return async app => {
-    await app.register(multipart, {
-      throwFileSizeLimit: false,
-      limits: {
-        fileSize: limits.objectBytesMax,
-        fieldSize: limits.fieldBytesMax,
-        fieldNameSize: 100,
-        // One more than allowed, so that the flow counts and gives its own answer.
-        files: limits.objectsPerRecordMax + 1,
-        fields: limits.objectsPerRecordMax + FORM_FIELDS_MAX,
-        parts: 2 * limits.objectsPerRecordMax + FORM_FIELDS_MAX,
-        headerPairs: 20
-      }
-    })
+    await takeForms(app, limits)
     app.post(
       '/v1/cases/:case/records',
       {
@@ -48,14 +31,9 @@ export function recordRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugi
         }
       },
       async (request, reply) => {
-        if (!request.isMultipart()) throw new Refusal('media-type-refused')
-        const caller = callerOf(request)
-        const place = await exchange.uploads.enter(caller.accountId, () =>
-          request.raw.destroy(new Refusal('service-stopping'))
+        const view = await receiveForm(exchange, request, parts =>
+          uploadRecord(exchange, callerOf(request), request.params.case, parts)
         )
-        const { case: caseId } = request.params
-        const parts = partsOf(request)
-        const view = await uploadRecord(exchange, caller, caseId, parts).finally(place.leave)
         return reply.code(201).header('location', `/v1/records/${view.id}`).send(view)
       }
     )

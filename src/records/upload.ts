@@ -1,8 +1,10 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
-import type { RecordView, RefusedFile } from '../../schemas/record.ts'
+import type { OpinionRecordKind, RecordView, RefusedFile } from '../../schemas/record.ts'
 import { actedBy } from '../audit/acted-by.ts'
+import type { AuditEvent } from '../audit/log.ts'
 import { type CaseRow, caseOf, openCaseDetails, openCaseKey } from '../cases/case.ts'
+import type { Queries } from '../database/database.ts'
 import { publicFace, Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
@@ -30,8 +32,31 @@ export async function uploadRecord(
   caseId: string,
   parts: AsyncIterable<UploadPart>
 ): Promise<RecordView> {
-  const { database, blobs, limits, keyring } = exchange
-  const found = await caseOf(database.read, caller, caseId)
+  const found = await caseOf(exchange.database.read, caller, caseId)
+  return storeUpload(exchange, caller, parts, { found })
+}
+
+/** Where an upload goes, and on what grounds if it is not simply into a case of one's organisation. */
+export interface Destination {
+  found: CaseRow
+  /** What it is, where its form does not say. */
+  kind?: OpinionRecordKind
+  /** For the access log, besides the record itself. */
+  about?: Pick<AuditEvent, 'shareId' | 'recipientCountry'>
+  /** Runs first in the transaction that stores it, and throws the Refusal that says why it may not be. */
+  stillAllowed?(tx: Queries): Promise<void>
+}
+
+/** The same for whoever has grounds of another kind. */
+export async function storeUpload(
+  exchange: Exchange,
+  caller: Caller,
+  parts: AsyncIterable<UploadPart>,
+  to: Destination
+): Promise<RecordView> {
+  const { blobs, limits, keyring } = exchange
+  const { found } = to
+  const caseId = found.id
   if ((await blobs.freeBytes()) < limits.freeBytesMin) throw new Refusal('storage-full')
 
   const recordId = uuidv7({ msecs: exchange.clock() })
@@ -41,7 +66,7 @@ export async function uploadRecord(
   const files = beginFiles(exchange, { organisationId, caseId, recordId, key, patient })
   let committing = false
   try {
-    const form = recordForm(parts, limits)
+    const form = recordForm(parts, limits, to.kind && 'other')
     for await (const file of form.files) await files.add(file)
     const { stored, refused } = await files.finish()
     if (stored.length === 0) throw noneTaken(refused)
@@ -52,8 +77,9 @@ export async function uploadRecord(
         )
       : { match: 'cannot-tell' as const }
     committing = true
-    const wanted = { recordId, key, ...form.fields(), stored, refused, match: verdict.match }
-    return await commitRecord(exchange, caller, found, wanted)
+    const fields = { ...form.fields(), ...(to.kind && { kind: to.kind }) }
+    const wanted = { recordId, key, ...fields, stored, refused, match: verdict.match }
+    return await commitRecord(exchange, caller, to, wanted)
   } catch (err) {
     // A commit that the disk failed may be stored all the same, and then its rows need these blobs.
     // If it is not, housekeeping removes them after the next start.
@@ -93,9 +119,10 @@ interface NewRecord {
 async function commitRecord(
   exchange: Exchange,
   caller: Caller,
-  found: CaseRow,
+  to: Destination,
   wanted: NewRecord
 ): Promise<RecordView> {
+  const { found } = to
   const { recordId, kind, title, date, stored, refused } = wanted
   const key: KeyObject = createSecretKey(wanted.key)
   const record = {
@@ -120,8 +147,9 @@ async function commitRecord(
     copyFor: null
   }
   const objects: ObjectRow[] = stored.map(({ row }) => ({ ...row, recordId }))
-  const about = aboutRecord({ record, case: found })
+  const about = { ...aboutRecord({ record, case: found }), ...to.about }
   await exchange.database.write(async tx => {
+    await to.stillAllowed?.(tx)
     await insertRecord(tx, record, objects)
     await exchange.audit.append(tx, {
       action: 'record.create',

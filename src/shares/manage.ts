@@ -71,7 +71,7 @@ async function unlessUnavailable<T>(opened: Promise<T>): Promise<T | undefined> 
 }
 
 /** A share that the caller's organisation sent. */
-async function sentShare(
+export async function sentShare(
   queries: Queries,
   caller: Caller,
   shareId: string

@@ -83,6 +83,8 @@ export function refusalOf(
 ): Refusal {
   const about = aboutShare(share, found)
   const state = stateOf(share, now)
+  const isDeclined = state === 'revoked' && share.revokedBy === share.specialistId
+  if (isDeclined) return new Refusal('share-declined', undefined, { about })
   if (state !== 'live') return new Refusal(`share-${state}`, undefined, { about })
   if (!transferHolds(share, caller.country, now)) {
     return new Refusal('transfer-not-allowed', undefined, { about })

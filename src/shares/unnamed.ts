@@ -25,6 +25,11 @@ function spaced(number: string): string[] {
   return a === undefined ? [] : [`${a} ${b} ${c}`]
 }
 
+/** Whether a text names the patient of a case, in full, in part, by number or by date of birth. */
+export function namesPatient(text: string, patient: Patient, names = namesOf(patient)): boolean {
+  return namesSomebody(text, names) || shortNamesIn(text, patient.name).length > 0
+}
+
 /**
  * Throws the Refusal `pseudonymise-names-patient` when a text that the specialist will read names the
  * patient of the case. `names` are those of `namesOf`.
@@ -34,10 +39,8 @@ export function requireUnnamed(
   patient: Patient,
   names: ReadonlySet<string>
 ): void {
-  for (const text of texts) {
-    if (namesSomebody(text, names) || shortNamesIn(text, patient.name).length > 0) {
-      throw new Refusal('pseudonymise-names-patient')
-    }
+  if (texts.some(text => namesPatient(text, patient, names))) {
+    throw new Refusal('pseudonymise-names-patient')
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Action } from '../../schemas/audit-event.ts'
 import type { NoticeKind } from '../../schemas/notice.ts'
 import { actedBy } from '../audit/acted-by.ts'
 import type { CaseRow } from '../cases/case.ts'
@@ -9,6 +10,14 @@ import { revokeRow } from './queries.ts'
 import { aboutShare, type ShareRow } from './share.ts'
 import { tellSpecialist } from './tell.ts'
 
+/** How a share is ended before its time: what the log calls it, and what its specialist is told. */
+export interface Withdrawal {
+  action: Action
+  tells?: NoticeKind
+}
+
+const revocation: Withdrawal = { action: 'share.revoke', tells: 'share-revoked' }
+
 /**
  * Withdraws one share inside the caller's transaction, with its event and a notice to its specialist,
  * and lets its case follow: one without a live share is shared no longer. Undefined when it had been withdrawn before.
@@ -19,19 +28,19 @@ export async function withdrawShare(
   caller: Caller,
   found: CaseRow,
   shareId: string,
-  notice: NoticeKind = 'share-revoked'
+  { action, tells }: Withdrawal = revocation
 ): Promise<ShareRow | undefined> {
   await holdCase(tx, found.id)
   const at = exchange.clock()
   const [revoked] = await revokeRow(tx, { id: shareId, by: caller.accountId, at })
   if (revoked === undefined) return undefined
   await exchange.audit.append(tx, {
-    action: 'share.revoke',
+    action,
     outcome: 'success',
     ...actedBy(caller),
     ...aboutShare(revoked, found)
   })
-  await tellSpecialist(exchange, tx, revoked, notice)
+  if (tells !== undefined) await tellSpecialist(exchange, tx, revoked, tells)
   // One that time has ended already was no longer what made the case shared.
   if (at < revoked.expiresAt) {
     await moveCase(tx, 'withdraw', { caseId: found.id, by: caller.accountId, at, shareId })

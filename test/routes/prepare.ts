@@ -1,7 +1,7 @@
 import { agreed, recordConsent } from '../helpers/consent.ts'
-import { createCase, shareRecords, type TestExchange } from '../helpers/exchange.ts'
+import { createCase, openShare, shareRecords, type TestExchange } from '../helpers/exchange.ts'
 import { readyCase, tagOf } from '../helpers/request.ts'
-import { makeDraft, mismatch, newEntry, newInvitation, type Scene } from './scene.ts'
+import { makeDraft, mismatch, newEntry, newInvitation, OPINION, type Scene } from './scene.ts'
 
 /** What one try of a route needs of its own. */
 export interface Prepared {
@@ -28,6 +28,21 @@ const ownEntry =
   (isVerified = false): Prepare =>
   async exchange => ({ values: { specialist: await newEntry(exchange, isVerified) } })
 
+/** A share of one's own, opened: its opinion is to be written, was saved, or was submitted. */
+const ownOpinion =
+  (until: 'opened' | 'saved' | 'submitted'): Prepare =>
+  async (exchange, { caseId, recordId }) => {
+    const specialist = exchange.client('specialistGb')
+    const { id, link } = await shareRecords(exchange, caseId, [recordId])
+    await openShare(specialist, link)
+    const path = `/v1/shares/${id}/opinion`
+    const headers = { 'if-match': '"0"' }
+    if (until !== 'opened') await specialist.send('PUT', path, OPINION, headers)
+    const tag = { 'if-match': '"1"' }
+    if (until === 'submitted') await specialist.send('POST', `${path}/submit`, undefined, tag)
+    return { values: { share: id }, headers: until === 'opened' ? headers : tag }
+  }
+
 const prepares: Record<string, Prepare> = {
   // Some things can be done once, so each caller gets one of its own for them.
   'DELETE /v1/shares/:share': async (exchange, { caseId, recordId }) => ({
@@ -39,6 +54,13 @@ const prepares: Record<string, Prepare> = {
   'POST /v1/records/:record/patient-confirmation': async (exchange, { caseId }) => ({
     values: { record: await mismatch(exchange, caseId) }
   }),
+  'GET /v1/shares/:share/opinion': ownOpinion('submitted'),
+  'PUT /v1/shares/:share/opinion': ownOpinion('opened'),
+  'POST /v1/shares/:share/opinion/attachments': ownOpinion('opened'),
+  'POST /v1/shares/:share/opinion/submit': ownOpinion('saved'),
+  'POST /v1/shares/:share/opinion/addenda': ownOpinion('submitted'),
+  'POST /v1/shares/:share/opinion/acknowledgement': ownOpinion('submitted'),
+  'POST /v1/shares/:share/decline': ownOpinion('opened'),
   'DELETE /v1/drafts/:draft': ownDraft(),
   'POST /v1/drafts/:draft/complete': ownDraft(true),
   'PATCH /v1/uploads/:upload': ownDraft(),

@@ -16,6 +16,7 @@ import {
   uploadRecord
 } from '../helpers/exchange.ts'
 import { madeScan, SOMEBODY_ELSE } from '../helpers/made-dicom.ts'
+import { attachmentForm } from '../opinions/scene.ts'
 import { entryInput, invitationInput, invite, verify } from '../register/scene.ts'
 import { beginDraft, beginUpload, metadata, sendPatch, TUS } from '../uploads/tus.ts'
 import { type ShareState, shareStates } from './table.ts'
@@ -23,6 +24,13 @@ import { type ShareState, shareStates } from './table.ts'
 const HOUR = 3_600_000
 /** By its address, so that no test depends on a name. Nothing is ever sent to it. */
 const PUBLIC_RECEIVER = 'https://8.8.8.8/hook'
+
+/** An opinion on the one question of the case. */
+export const OPINION = {
+  answers: [{ number: 1, answer: 'The first' }],
+  diagnosis: { agreement: 'confirms' },
+  plan: { agreement: 'cannot-say' }
+}
 
 /** One case of City Hospital with one record, shared with `specialistGb` in every state. */
 export interface Scene {
@@ -230,6 +238,11 @@ export function bodyOf(
     'POST /v1/specialists/import': 'name,country,organisation,specialty,languages\n',
     'POST /v1/invitations/:invitation/resend': { codeChannel: 'telephone' },
     'POST /v1/links/open': { link: scene.shares[state].link },
+    'PUT /v1/shares/:share/opinion': OPINION,
+    'POST /v1/shares/:share/opinion/attachments': attachmentForm([numberedText(10)]),
+    'POST /v1/shares/:share/opinion/addenda': { text: 'One thing more' },
+    'POST /v1/shares/:share/decline': { reason: 'Not my field' },
+    'POST /v1/shares/:share/messages': { text: 'Is there an earlier scan?' },
     'PUT /v1/account/notices': { reminders: true },
     'POST /v1/webhooks': { url: PUBLIC_RECEIVER },
     'POST /v1/audit/events/search': {},

@@ -280,6 +280,57 @@ export const table: Record<string, Row> = {
     'share-not-found'
   ),
 
+  'GET /v1/shares/:share/opinion': row(
+    'opinion.read',
+    'token  yes yes hidden  yes hidden  role role  role',
+    'share-not-found'
+  ),
+  'PUT /v1/shares/:share/opinion': row(
+    'opinion.save',
+    'token  role role role  yes hidden  role role  role',
+    'share-not-found'
+  ),
+  'POST /v1/shares/:share/opinion/attachments': row(
+    'record.create',
+    'token  role role role  yes hidden  role role  role',
+    'share-not-found'
+  ),
+  'POST /v1/shares/:share/opinion/submit': row(
+    'opinion.submit',
+    'token  role role role  yes hidden  role role  role',
+    'share-not-found'
+  ),
+  'POST /v1/shares/:share/opinion/addenda': row(
+    'opinion.addendum',
+    'token  role role role  yes hidden  role role  role',
+    'share-not-found'
+  ),
+  'POST /v1/shares/:share/opinion/acknowledgement': row(
+    'opinion.acknowledge',
+    'token  yes yes hidden  role role  role role  role',
+    'share-not-found'
+  ),
+  'POST /v1/shares/:share/decline': row(
+    'case.decline',
+    'token  role role role  yes hidden  role role  role',
+    'share-not-found'
+  ),
+  'POST /v1/shares/:share/messages': row(
+    'message.create',
+    'token  yes yes hidden  yes hidden  role role  role',
+    'share-not-found'
+  ),
+  'GET /v1/shares/:share/messages': row(
+    'message.list',
+    'token  yes yes hidden  yes hidden  role role  role',
+    'share-not-found'
+  ),
+  'GET /v1/cases/:case/opinions': row(
+    'opinion.list',
+    'token  yes yes hidden  role role  role role  role',
+    'case-not-found'
+  ),
+
   'GET /v1/audit/events': row('audit.query', 'token  role role role  role role  yes yes  role'),
   'POST /v1/audit/events/search': row(
     'audit.query',
@@ -391,7 +442,10 @@ export const shareTable: Record<string, Record<ShareState, string>> = {
   'GET /v1/shares/:share/records/:record/content': ended,
   'HEAD /v1/shares/:share/records/:record/content': ended,
   'GET /v1/shares/:share/records/:record/objects/:object/content': ended,
-  'HEAD /v1/shares/:share/records/:record/objects/:object/content': ended
+  'HEAD /v1/shares/:share/records/:record/objects/:object/content': ended,
+  // Writing spends no opening, and time alone takes nobody's own words away.
+  'GET /v1/shares/:share/opinion': { ...ended, expired: 'yes', spent: 'yes' },
+  'GET /v1/shares/:share/messages': { ...ended, spent: 'yes' }
 }
 
 /**

@@ -188,7 +188,16 @@ const table: Record<Action, Pattern> = {
   'consent.record': create,
   'consent.list': patientList,
   'consent.withdraw': update,
-  'safeguard.withdraw': { ...configured, action: 'U' }
+  'safeguard.withdraw': { ...configured, action: 'U' },
+  'opinion.read': read,
+  'opinion.save': update,
+  'opinion.submit': create,
+  'opinion.addendum': create,
+  'opinion.acknowledge': update,
+  'opinion.list': patientList,
+  'message.create': create,
+  'message.list': patientList,
+  'case.decline': update
 }
 
 /**

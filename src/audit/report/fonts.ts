@@ -47,14 +47,14 @@ export function fonts(): Fonts {
 /**
  * Text as it may be printed: on one line however it was written, with no sign that is invisible,
  * turns the text around or leaves its line, and none that the font would leave out. Such are given
- * by their number.
+ * by their number. What is longer than so many characters is cut, and says so.
  */
-export function printable(text: string, font: Font): string {
+export function printable(text: string, font: Font, charactersMax = TEXT_CHARACTERS_MAX): string {
   const line = text.normalize('NFC').replace(/\s+/gu, ' ').trim().replace(MARKS, named)
   let shown = ''
   for (const character of line) {
     shown += isShown(character, font) ? character : named(character)
-    if (shown.length > TEXT_CHARACTERS_MAX) return `${shown} … (cut here; the JSON form is whole)`
+    if (shown.length > charactersMax) return `${shown} … (cut here; the JSON form is whole)`
   }
   // pdfkit lays out word by word: words that are read from the right must stay one piece, and the
   // space after them would come to stand before them.

@@ -81,7 +81,7 @@ export async function shareEntries(queries: Queries, shareIds: string[]) {
       .where(
         and(
           inArray(events.shareId, ids),
-          inArray(events.action, ['share.create', 'share.revoke']),
+          inArray(events.action, ['share.create', 'share.revoke', 'case.decline']),
           eq(events.outcome, 'success')
         )
       )

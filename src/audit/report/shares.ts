@@ -64,7 +64,7 @@ async function opened(exchange: Exchange, found: CaseRow, rows: ShareRow[]) {
       terms: openTerms(caseKey, row),
       recordIds: named.map(({ recordId }) => recordId),
       made: entries.get(`share.create ${row.id}`),
-      withdrawn: entries.get(`share.revoke ${row.id}`)
+      withdrawn: entries.get(`share.revoke ${row.id}`) ?? entries.get(`case.decline ${row.id}`)
     })
   }
   return shares

@@ -14,6 +14,8 @@ const space = { 1: 4, 2: 9, 3: 5 } as const
 const LINE_GAP_POINTS = 1.5
 const GAP_POINTS = 6
 const LAST_POINTS = 14
+/** About a quarter of a page. */
+const PROSE_CHARACTERS_MAX = 1500
 const VERBATIM_LINES_TOGETHER_MAX = 40
 const oneLine = { lineBreak: false }
 const colours = { text: '#111111', label: '#4a4a4a', rule: '#767676' } as const
@@ -23,6 +25,8 @@ export interface Sheet {
   /** A heading. It stays on a page with at least `follows` points of what comes after it. */
   heading(level: 1 | 2 | 3, text: string, follows?: number): void
   paragraph(text: string): void
+  /** What somebody wrote, whole and in its paragraphs, however long. */
+  prose(text: string): void
   /** Room between what is above and what follows. */
   gap(): void
   /** A fact: what it is, and it. Nothing in the value can look like another fact. */
@@ -79,6 +83,19 @@ export function openSheet(options: SheetOptions): Sheet {
       })
       down(height + 4)
     },
+    prose(text) {
+      for (const piece of piecesOf(text)) {
+        use('regular', 'text', colours.text)
+        const shown = printable(piece, faces.regular, Number.POSITIVE_INFINITY)
+        const { height, draw } = measured(shown, CONTENT_POINTS)
+        room(height)
+        element('P', () => {
+          use('regular', 'text', colours.text)
+          draw(left)
+        })
+        down(height + 4)
+      }
+    },
     fact(label, value, size = 'text') {
       use('regular', size, colours.text)
       const shown = printable(value, faces.regular)
@@ -105,6 +122,27 @@ export function openSheet(options: SheetOptions): Sheet {
     }
   }
   return sheet
+}
+
+/** Paragraphs, the longest cut between words so that each piece has room on a page. */
+function piecesOf(text: string): string[] {
+  const pieces: string[] = []
+  for (const paragraph of text.split(/\n+/)) {
+    let left = paragraph.trim()
+    while (left.length > PROSE_CHARACTERS_MAX) {
+      const blank = left.lastIndexOf(' ', PROSE_CHARACTERS_MAX)
+      const at = blank > 0 ? blank : wholeCharacters(left, PROSE_CHARACTERS_MAX)
+      pieces.push(left.slice(0, at))
+      left = left.slice(at).trimStart()
+    }
+    if (left !== '') pieces.push(left)
+  }
+  return pieces
+}
+
+/** A place to cut at or just before `at` that leaves no half of a surrogate pair. */
+function wholeCharacters(text: string, at: number): number {
+  return text.slice(0, at).isWellFormed() ? at : at - 1
 }
 
 function writeVerbatim({ use, measured, room, element, down }: Paper, text: string): void {

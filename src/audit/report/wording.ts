@@ -41,6 +41,9 @@ const kinds: Record<ReportedRecord['kind'], string> = {
   referral: 'Referral',
   'lab-result': 'Laboratory result',
   'treatment-plan': 'Treatment plan',
+  opinion: 'Second opinion',
+  'opinion-addendum': 'Addendum to a second opinion',
+  'opinion-attachment': 'Attachment of a second opinion',
   other: 'Document'
 }
 
