@@ -76,7 +76,11 @@ export const actions = [
   'webhook.rotate',
   'webhook.remove',
   'webhook.disable',
-  'webhook.deliveries'
+  'webhook.deliveries',
+  'more-time.ask',
+  'more-time.read',
+  'more-time.give',
+  'more-time.decline'
 ] as const
 
 /**

@@ -20,7 +20,8 @@ export const noticeKinds = [
   'invitation-reminder',
   'case-declined',
   'consent-withdrawn',
-  'webhook-disabled'
+  'webhook-disabled',
+  'more-time-declined'
 ] as const
 export type NoticeKind = (typeof noticeKinds)[number]
 
@@ -41,6 +42,7 @@ const attempts = {
   kind: Type.Enum(noticeKinds),
   case: Type.Optional(Id),
   share: Type.Optional(Id),
+  invitation: Type.Optional(Id),
   state: Type.Enum(noticeStates),
   attempts: Type.Integer(),
   problem: Type.Optional(

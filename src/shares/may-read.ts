@@ -83,6 +83,7 @@ export function refusalOf(
 ): Refusal {
   const about = aboutShare(share, found)
   const state = stateOf(share, now)
+  if (share.replacedBy !== null) return new Refusal('share-replaced', undefined, { about })
   if (state !== 'live') return new Refusal(`share-${state}`, undefined, { about })
   if (!transferHolds(share, caller.country, now)) {
     return new Refusal('transfer-not-allowed', undefined, { about })

@@ -39,14 +39,14 @@ export async function pseudonymise(
     shareId: string
     records: RecordRow[]
     request: SharedRequest | undefined
+    /** Of the share that this one replaces: who has seen its copies knows these again. */
+    before: PseudonymTerms | undefined
   }
 ): Promise<Pseudonymised> {
-  const { share, shareId, records, request } = wanted
+  const { share, shareId, records, request, before } = wanted
   const { patient, question } = openCaseDetails(await openCaseKey(exchange.keyring, found), found)
   const names = namesOf(patient)
-  for (const text of [share.purpose, share.question ?? question, ...textsOf(request)]) {
-    if (namesSomebody(text, names)) throw new Refusal('pseudonymise-names-patient')
-  }
+  requireNobodyNamed(patient, [share.purpose, share.question ?? question, ...textsOf(request)])
   const { blobs, limits } = exchange
   if ((await blobs.freeBytes()) < limits.freeBytesMin) throw new Refusal('storage-full')
 
@@ -61,7 +61,7 @@ export async function pseudonymise(
     return await recorded(exchange, caller, found, records, async receipt => {
       const examined = await examineRecords(exchange, found, records, { receipt, goOn })
       requireDecisions(examined, share)
-      const key = newKey()
+      const key = before === undefined ? newKey() : Buffer.from(before.key, 'base64')
       const pseudonyms = pseudonymsOf(createSecretKey(key))
       const copies = await copyRecords(exchange, found, examined, {
         shareId,
@@ -76,7 +76,8 @@ export async function pseudonymise(
         patient: pseudonyms.patient,
         key: key.toString('base64'),
         question: share.question ?? question,
-        files: countsOf(examined)
+        files: countsOf(examined),
+        decisions: decisionsOf(share)
       }
       key.fill(0)
       return { copies, terms }
@@ -84,6 +85,19 @@ export async function pseudonymise(
   } finally {
     place.leave()
   }
+}
+
+/** Throws Refusal `pseudonymise-names-patient` for what somebody wrote to one who may not know the name. */
+export function requireNobodyNamed(patient: Patient, texts: string[]): void {
+  const names = namesOf(patient)
+  for (const text of texts) {
+    if (namesSomebody(text, names)) throw new Refusal('pseudonymise-names-patient')
+  }
+}
+
+/** Who decided what by hand, and why. */
+export function decisionsOf({ allowAsIs, allowHeld }: ShareCreate) {
+  return { ...(allowAsIs && { allowAsIs }), ...(allowHeld && { allowHeld }) }
 }
 
 /** Runs `work` between the two events of reading these records. */

@@ -10,26 +10,28 @@ import { tellSpecialist } from './tell.ts'
 
 /**
  * Withdraws one share inside the caller's transaction, with its event and a notice to its specialist,
- * and lets its case follow: one without a live share is shared no longer. Undefined when it had been withdrawn before.
+ * and lets its case follow: one without a live share is shared no longer. With `replacedBy` it makes way
+ * for that share, whose notice tells of both. Undefined when it had been withdrawn before.
  */
 export async function withdrawShare(
   exchange: Pick<Exchange, 'audit' | 'clock' | 'notices'>,
   tx: Queries,
   caller: Caller,
   found: CaseRow,
-  shareId: string
+  shareId: string,
+  replacedBy?: string
 ): Promise<ShareRow | undefined> {
   await holdCase(tx, found.id)
   const at = exchange.clock()
-  const [revoked] = await revokeRow(tx, { id: shareId, by: caller.accountId, at })
+  const [revoked] = await revokeRow(tx, { id: shareId, by: caller.accountId, at, replacedBy })
   if (revoked === undefined) return undefined
   await exchange.audit.append(tx, {
     action: 'share.revoke',
     outcome: 'success',
-    ...actedBy(caller),
+    ...actedBy(caller, replacedBy === undefined ? {} : { replacedBy }),
     ...aboutShare(revoked, found)
   })
-  await tellSpecialist(exchange, tx, revoked, 'share-revoked')
+  if (replacedBy === undefined) await tellSpecialist(exchange, tx, revoked, 'share-revoked')
   // One that time has ended already was no longer what made the case shared.
   if (at < revoked.expiresAt) {
     await moveCase(tx, 'withdraw', { caseId: found.id, by: caller.accountId, at, shareId })

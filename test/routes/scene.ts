@@ -59,6 +59,9 @@ export async function setScene(exchange: TestExchange): Promise<Scene> {
   const notYetValid = await share({ notBefore })
   const revoked = await share()
   await clinician.json('DELETE', `/v1/shares/${revoked.id}`)
+  const replaced = await share()
+  await specialist.json('POST', `/v1/shares/${replaced.id}/more-time`)
+  await clinician.json('POST', `/v1/shares/${replaced.id}/more-time/approve`, { lifeHours: 100 })
   const live = await share()
   const draft = await makeDraft(clinician, caseId)
   const [created] = await exchange.auditEvents({ action: 'case.create', caseId })
@@ -74,7 +77,7 @@ export async function setScene(exchange: TestExchange): Promise<Scene> {
     eventId: String(created?.id),
     specialistId: await newEntry(exchange),
     invitationId: await newInvitation(exchange),
-    shares: { live, expired, revoked, notYetValid, spent }
+    shares: { live, expired, revoked, notYetValid, spent, replaced }
   }
 }
 
@@ -202,6 +205,8 @@ export function bodyOf(
     'POST /v1/invitations': invitationInput({ email: INVITED }),
     'POST /v1/specialists/import': 'name,country,organisation,specialty,languages\n',
     'POST /v1/invitations/:invitation/resend': { codeChannel: 'telephone' },
+    'POST /v1/shares/:share/more-time/approve': { lifeHours: 100 },
+    'POST /v1/shares/:share/more-time/decline': { reason: 'The board sits tomorrow' },
     'POST /v1/links/open': { link: scene.shares[state].link },
     'PUT /v1/account/notices': { reminders: true },
     'POST /v1/webhooks': { url: PUBLIC_RECEIVER },

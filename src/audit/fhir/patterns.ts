@@ -182,7 +182,11 @@ const table: Record<Action, Pattern> = {
   'webhook.rotate': { ...configured, action: 'U' },
   'webhook.remove': { ...configured, action: 'D' },
   'webhook.disable': { ...configured, action: 'U' },
-  'webhook.deliveries': query
+  'webhook.deliveries': query,
+  'more-time.ask': update,
+  'more-time.read': read,
+  'more-time.give': update,
+  'more-time.decline': update
 }
 
 /**
