@@ -91,7 +91,11 @@ export const actions = [
   'opinion.list',
   'message.create',
   'message.list',
-  'case.decline'
+  'case.decline',
+  'more-time.ask',
+  'more-time.read',
+  'more-time.give',
+  'more-time.decline'
 ] as const
 
 /**

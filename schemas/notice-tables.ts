@@ -40,7 +40,7 @@ export function noticeTables(c: Columns) {
     webhookId: c.text('webhook_id'),
     caseId: c.text('case_id'),
     shareId: c.text('share_id'),
-    /** Address and link of who has no account, under the directory key; null once it has ended. */
+    /** Address of who has no account, under the directory key; null once it has ended. */
     recipientSealed: c.bytes('recipient_sealed'),
     /** waiting, sending, sent, failed, given-up or dropped: see `schemas/notice.ts`. */
     state: c.text('state').notNull(),
@@ -54,7 +54,10 @@ export function noticeTables(c: Columns) {
     leaseRun: c.text('lease_run'),
     leaseUntil: c.int('lease_until'),
     createdAt: c.int('created_at').notNull(),
-    endedAt: c.int('ended_at')
+    endedAt: c.int('ended_at'),
+    /** The invitation it carries the link of, and which link: another may be in force by now. */
+    invitationId: c.text('invitation_id'),
+    invitationLinkId: c.text('invitation_link_id')
   })
 
   /** How far the shares have been looked through, in the order of their ends. */

@@ -21,7 +21,8 @@ export const noticeKinds = [
   'case-declined',
   'consent-withdrawn',
   'webhook-disabled',
-  'message-received'
+  'message-received',
+  'more-time-declined'
 ] as const
 export type NoticeKind = (typeof noticeKinds)[number]
 
@@ -42,6 +43,7 @@ const attempts = {
   kind: Type.Enum(noticeKinds),
   case: Type.Optional(Id),
   share: Type.Optional(Id),
+  invitation: Type.Optional(Id),
   state: Type.Enum(noticeStates),
   attempts: Type.Integer(),
   problem: Type.Optional(

@@ -67,13 +67,13 @@ export function registerTables(c: Columns) {
     codeChannel: c.text('code_channel').notNull(),
     /** Address and message, under the directory key. */
     detailsSealed: c.bytes('details_sealed').notNull(),
-    /** What is to be e-mailed, under the directory key, until it has been. */
-    mailSealed: c.bytes('mail_sealed'),
     createdAt: c.int('created_at').notNull(),
     sentAt: c.int('sent_at').notNull(),
     expiresAt: c.int('expires_at').notNull(),
     acceptedAt: c.int('accepted_at'),
-    withdrawnAt: c.int('withdrawn_at')
+    withdrawnAt: c.int('withdrawn_at'),
+    /** When somebody was reminded of the link in force, before it ran out. */
+    remindedAt: c.int('reminded_at')
   })
 
   /** Files of professional registers that were read whole. The latest of a source counts. */

@@ -77,9 +77,30 @@ export const Override = Type.Object({
 })
 export type Override = Static<typeof Override>
 
+/** How long the answer takes. */
+export const Turnaround = Type.Object({
+  startedAt: Timestamp,
+  elapsedSeconds: Type.Integer({
+    description: 'Until now, or until it was answered or withdrawn.'
+  }),
+  leftSeconds: Type.Optional(
+    Type.Integer({ description: 'While it is due and unanswered; 0 once it is overdue.' })
+  ),
+  overdue: Type.Boolean({ description: 'The due date was over first.' }),
+  answeredAt: Type.Optional(Timestamp)
+})
+export type Turnaround = Static<typeof Turnaround>
+
+const clock = {
+  dueAt: Type.Optional(
+    Type.String({ format: 'date-time', description: 'By the due date of the request now.' })
+  ),
+  turnaround: Turnaround
+}
+
 /** A share as its sender sees it. */
 const absent =
-  'Absent only from the answer to a withdrawal while the keys of the case cannot be had.'
+  'Absent for administrators, and in answers to withdrawals while the keys cannot be had.'
 
 export const ShareView = Type.Object(
   {
@@ -113,7 +134,12 @@ export const ShareView = Type.Object(
       Type.Array(Type.Object({ country: Type.String(), firstAt: Timestamp }), {
         description: 'Countries it was used from, other than where its specialist works.'
       })
-    )
+    ),
+    ...clock,
+    moreTimeAsked: Type.Optional(
+      Type.Boolean({ description: 'The specialist waits for more time, or to hear that not.' })
+    ),
+    replacedBy: Type.Optional(Type.String({ format: 'uuid', description: 'It gave more time.' }))
   },
   { $id: 'Share' }
 )
@@ -127,7 +153,55 @@ export const ShareCreated = Type.Object({
   transfer: TransferBasis,
   pseudonymised: Type.Optional(Pseudonymised)
 })
-export const ShareList = Type.Object({ shares: Type.Array(ShareView), next: Next })
+
+/** Everything of an organisation that can be opened, or will be. */
+const LiveCounts = Type.Object({
+  live: Type.Integer(),
+  endingWithinDay: Type.Integer(),
+  unopened: Type.Integer(),
+  overdue: Type.Integer({ description: 'No opinion came back before the due date was over.' }),
+  moreTimeAsked: Type.Integer({ description: 'Of these; expired ones wait beside them.' })
+})
+export type LiveCounts = Static<typeof LiveCounts>
+
+export const ShareList = Type.Object({
+  shares: Type.Array(ShareView),
+  counts: Type.Optional(LiveCounts),
+  next: Next
+})
+export type ShareList = Static<typeof ShareList>
+
+/** Shares withdrawn in one go, all or none. */
+export const REVOKE_SHARES_MAX = 100
+
+export const ShareRevokeMany = Type.Object(
+  {
+    shares: Type.Optional(
+      Type.Array(Id, { minItems: 1, maxItems: REVOKE_SHARES_MAX, uniqueItems: true })
+    ),
+    case: Type.Optional(Id),
+    specialist: Type.Optional(Id)
+  },
+  {
+    additionalProperties: false,
+    description: 'Either shares, or all that are live of a case, of a specialist, or of both.'
+  }
+)
+export type ShareRevokeMany = Static<typeof ShareRevokeMany>
+
+export const ShareRevokedMany = Type.Object(
+  {
+    results: Type.Array(
+      Type.Object({
+        share: Id,
+        result: Type.Enum(['revoked', 'share-ended', 'share-replaced', 'share-not-found'])
+      })
+    ),
+    more: Type.Boolean({ description: 'More are live than are withdrawn in one go: ask again.' })
+  },
+  { $id: 'SharesRevoked' }
+)
+export type ShareRevokedMany = Static<typeof ShareRevokedMany>
 
 export const LinkOpen = Type.Object(
   { link: Type.String({ minLength: 1, maxLength: 4096, description: 'The link, or its token.' }) },
@@ -149,7 +223,8 @@ const asSpecialistSees = {
     description: 'Until then content can be read; after it, open the link again.'
   }),
   openings: Type.Integer(),
-  openingsMax: Type.Optional(Type.Integer())
+  openingsMax: Type.Optional(Type.Integer()),
+  ...clock
 }
 
 /** A share as its specialist sees it on opening: what is in it, in short. */

@@ -5,6 +5,7 @@ import { noticeTables } from './notice-tables.ts'
 import { opinionTables } from './opinion-tables.ts'
 import { registerTables } from './register-tables.ts'
 import { requestTables } from './request-tables.ts'
+import { timeTables } from './time-tables.ts'
 import { uploadTables } from './upload-tables.ts'
 
 /**
@@ -184,7 +185,11 @@ function define(c: Columns) {
     revokedAt: c.int('revoked_at'),
     revokedBy: c.text('revoked_by'),
     createdAt: c.int('created_at').notNull(),
-    pseudonymised: c.flag('pseudonymised').notNull()
+    pseudonymised: c.flag('pseudonymised').notNull(),
+    /** The newer share that took its place, in whose transaction it was revoked. */
+    replacedBy: c.text('replaced_by'),
+    /** Of one that took the place of another: when the first of them was made. */
+    begunAt: c.int('begun_at')
   })
 
   const shareRecords = c.table('share_records', {
@@ -231,7 +236,8 @@ function define(c: Columns) {
     openDisclosures,
     refusalCounts,
     ...noticeTables(c),
-    ...opinionTables(c)
+    ...opinionTables(c),
+    ...timeTables(c)
   }
 }
 

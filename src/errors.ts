@@ -4,6 +4,7 @@ import { consentRefusals } from './consents/refusals.ts'
 import { opinionRefusals } from './opinions/refusals.ts'
 import { fileRefusals } from './records/refusals.ts'
 import { registerRefusals } from './register/refusals.ts'
+import { timeRefusals } from './shares/more-time/refusals.ts'
 import { transferRefusals } from './transfers/refusals.ts'
 import { uploadRefusals } from './uploads/refusals.ts'
 
@@ -102,7 +103,11 @@ const table = {
     'Link is incomplete',
     'Copy the whole link, or ask the sender to send it again.'
   ],
-  'share-expired': [410, 'Share has expired', 'Ask the sender for more time.'],
+  'share-expired': [
+    410,
+    'Share has expired',
+    'Ask the sender for more time: POST /v1/shares/{share}/more-time.'
+  ],
   'share-revoked': [410, 'Share was withdrawn by its sender', 'Ask the sender.'],
   'share-not-yet-valid': [403, 'Share is not open yet', 'Try again after its start time.'],
   'share-openings-spent': [
@@ -170,6 +175,9 @@ const table = {
 
   // The opinion that comes back, and what is written about it.
   ...opinionRefusals,
+  // Time.
+  ...timeRefusals,
+
   // The register of specialists, and invitations to it.
   ...registerRefusals,
   // Webhooks.

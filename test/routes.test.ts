@@ -1,5 +1,6 @@
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
+import type { Action } from '../schemas/audit-event.ts'
 import { publicFace, type RefusalCode } from '../src/errors.ts'
 import { publicly, requireRules } from '../src/http/area.ts'
 import { type AuditRow, startExchange, type TestExchange } from './helpers/exchange.ts'
@@ -15,6 +16,7 @@ import {
 } from './routes/scene.ts'
 import {
   acceptRoute,
+  actsOf,
   callers,
   type Row,
   shareStates,
@@ -36,8 +38,10 @@ function seenOf(event: AuditRow): Seen {
 }
 
 /** The events one request leaves behind: two for content that was sent, else one. */
-function expectedEvents(method: string, action: string, code: string | undefined): Partial<Seen>[] {
+function expectedEvents(method: string, action: Action, code: string | undefined): Partial<Seen>[] {
   if (code !== undefined) return [{ action, outcome: 'refused', code }]
+  const acts = actsOf[action]
+  if (acts) return acts.map(action => ({ action, outcome: 'success', code: null }))
   const outcomes =
     action === 'content.read' && method === 'GET' ? ['granted', 'complete'] : ['success']
   return outcomes.map(outcome => ({ action, outcome, code: null }))
@@ -101,6 +105,12 @@ t.test('every route, as everybody', async t => {
   }
 })
 
+function actionOf(route: string): Action {
+  const found = table[route]
+  if (found === undefined) throw new Error(`${route} is no route.`)
+  return found.action
+}
+
 interface Try {
   route: string
   row: Row
@@ -118,7 +128,7 @@ async function tryRoute(
   const values = parametersOf(scene)
   const { headers, ...own } = await prepare(route, exchange, scene)
   Object.assign(values, own.values)
-  const body = bodyOf(route, scene, exchange.people.specialistGb.accountId)
+  const body = own.body ?? bodyOf(route, scene, exchange.people.specialistGb.accountId)
   const { result, events } = await exchange.eventsOf(() =>
     exchange
       .client(who)
@@ -173,7 +183,8 @@ t.test('every route of a specialist, in every state of the share', async t => {
       )
       const code = expected === 'yes' ? undefined : expected
       const label = `${route} of a share that is ${state}: ${expected}`
-      t.equal(result.status, code ? publicFace(code as RefusalCode).status : 200, label)
+      const status = code ? String(publicFace(code as RefusalCode).status) : /^20[01]$/
+      t.match(String(result.status), status, label)
       if (method !== 'HEAD') t.equal(told(result), expected, label)
       t.same(
         events.map(event => ({
@@ -182,7 +193,7 @@ t.test('every route of a specialist, in every state of the share', async t => {
           caseId: event.caseId,
           recipientCountry: event.recipientCountry
         })),
-        expectedEvents(method, table[route]?.action ?? '', code).map(event => ({
+        expectedEvents(method, actionOf(route), code).map(event => ({
           ...event,
           actorId: accountId,
           actorOrganisationId: organisationId,

@@ -57,9 +57,12 @@ const CLOSING = 'The dotterel went home'
 const NOTE = 'Blocks lie with the phalarope laboratory'
 const NOT_APPLICABLE = 'The godwit has no scan'
 const EMAIL = 'phalarope.maya@clinic.example'
+const WAITING = 'jacana.rosa@clinic.example'
 const INVITED = 'Dr Maya Phalarope'
 const MESSAGE = 'We met at the congress in Lyon.'
 const ENTERED = 'Prof Ines Turnstone'
+const ASKED = 'The sandpiper needs a second look'
+const DECLINED = 'The ruff cannot wait'
 const EVIDENCE = 'Letter of the board, ring binder 7'
 
 const OPINION_WORDS = {
@@ -107,7 +110,10 @@ function personal(exchange: TestExchange): Secrets {
     ...OPINION_WORDS,
     ...wordsOfRequest(exchange),
     ...wordsOfConsent,
+    'words of who asks for more time': ASKED,
+    'reason why it is not given': DECLINED,
     'e-mail address': EMAIL,
+    'e-mail address of who waits': WAITING,
     'invited person': INVITED,
     'message to the invited': MESSAGE,
     'person in the register': ENTERED,
@@ -324,7 +330,9 @@ async function live(exchange: TestExchange) {
   await givingOpinion(exchange, share.id, caseId, record.id)
   await askAndClose(exchange)
   await agreeAndWithdraw(exchange)
-  return { caseId, record, share, token, bearer, copied, invited: await inviting(exchange) }
+  const newer = await moreTime(exchange, caseId, record.id)
+  const invited = await inviting(exchange)
+  return { caseId, record, share, token, bearer, copied, invited, newer }
 }
 
 /** A scan that names its patient, read through a pseudonymised share: resolves to all of its answers. */
@@ -372,6 +380,25 @@ async function askAndClose(exchange: TestExchange): Promise<void> {
   await clinician.json('POST', path, { reason: CLOSING, revokeShares: true })
 }
 
+/** More time is asked for, declined, and given: resolves to the token of the new link. */
+async function moreTime(exchange: TestExchange, caseId: string, recordId: string): Promise<string> {
+  const specialist = exchange.client('specialistGb')
+  const clinician = exchange.client('clinician')
+  const { id } = await shareRecords(exchange, caseId, [recordId])
+  const path = `/v1/shares/${id}/more-time`
+  await specialist.json('POST', path, { words: ASKED })
+  await specialist.send('POST', path, { words: ASKED, [PATIENT_NAME]: NHS_NUMBER })
+  await clinician.json('POST', `${path}/decline`, { reason: DECLINED })
+  await specialist.json('POST', path, { words: ASKED })
+  await clinician.json('GET', path)
+  const given = await clinician.json<{ link: string }>('POST', `${path}/approve`, {
+    lifeHours: 100
+  })
+  await openShare(specialist, given.link)
+  await clinician.json('GET', '/v1/shares?state=live')
+  return String(given.link.split('#')[1])
+}
+
 /** The register and an invitation, with what goes wrong on the way. */
 async function inviting(exchange: TestExchange) {
   const administrator = exchange.client('administrator')
@@ -404,7 +431,14 @@ async function inviting(exchange: TestExchange) {
   )
   const { link: newer } = await mailOf(exchange, invitation.id)
   await sendAccept(exchange, { link: newer, code: second.code, key })
-  return { links: [link, newer], codes: [code, second.code] }
+  // Nobody accepts this one, so its mail is not overtaken.
+  const waiting = await clinician.json<{ invitation: { id: string }; code: string }>(
+    'POST',
+    '/v1/invitations',
+    invitationInput({ email: WAITING })
+  )
+  const { link: third } = await mailOf(exchange, waiting.invitation.id)
+  return { links: [link, newer, third], codes: [code, second.code, waiting.code] }
 }
 
 /** Everything strangers are told when they try every way in. */
@@ -482,6 +516,7 @@ t.test('no key, no token and no name is anywhere it must not be', async t => {
   await exchange.client().send('POST', '/oidc/token', assertions)
   const tokens: Secrets = new Map([
     ['link', [Buffer.from(told.token)]],
+    ['link that gives more time', [Buffer.from(told.newer)]],
     ['signature of the link', spellings(Buffer.from(signature, 'base64url'))],
     ['access token', [Buffer.from(told.bearer)]],
     ['client assertion', [Buffer.from(assertions)]],
@@ -504,16 +539,22 @@ t.test('no key, no token and no name is anywhere it must not be', async t => {
   // The link is in the mail that is for the link, and nothing else of all this is in any.
   t.ok(mails.taken.some(({ parsed }) => parsed.text?.includes(told.share.link)))
   t.ok(mails.taken.length >= 3 && receiver.received.length >= 3)
+  for (const subject of Object.keys(heldBy)) {
+    t.ok(
+      mails.taken.some(({ parsed }) => parsed.subject === subject),
+      subject
+    )
+  }
   const mailed: Secrets = new Map([...all].filter(([label]) => !label.startsWith('address of')))
   for (const { raw, parsed, recipients } of mails.taken) {
-    const isOfLink = parsed.subject === 'A case has been shared with you'
     const whole = [raw, parsed.text, parsed.html, parsed.subject].join('\n')
     const leaked = found(mailed, Buffer.from(whole))
-    const mayHold = isOfLink ? ['link', 'signature of the link'] : []
-    const others = leaked.filter(label => !mayHold.includes(label))
+    const mayHold = heldBy[String(parsed.subject)] ?? /^$/
+    const others = leaked.filter(label => !mayHold.test(label))
     t.same(others, [], `the mail “${parsed.subject}”`)
     const addresses = found(all, Buffer.from(whole)).filter(label => !mailed.has(label))
-    t.equal(addresses.length, 1, 'has its own address and no other')
+    const isInvited = [EMAIL, WAITING].includes(String(recipients[0]))
+    t.equal(addresses.length, isInvited ? 0 : 1, 'has its own address and no other')
     t.equal(recipients.length, 1)
   }
   for (const { body, signature } of receiver.received) {
@@ -581,6 +622,13 @@ t.test('this test would see a secret', async t => {
   t.same(found(secrets, Buffer.alloc(40, 0xa7)), ['key'], 'raw')
   t.same(found(secrets, Buffer.alloc(40, 0xa6)), [])
 })
+
+/** What a mail may hold, besides the address that it goes to. */
+const heldBy: Record<string, RegExp> = {
+  'A case has been shared with you': /^(link|signature of the link)$/,
+  'You have been given more time': /^link that gives more time$/,
+  'You are invited to give a second opinion': /^(link \d of an invitation|e-mail address.*)$/
+}
 
 /** Names of their own people that the other trust's auditor, and anybody of themselves, may read. */
 function isTold(label: string, exchange: TestExchange): boolean {

@@ -124,6 +124,8 @@ export async function loadPostgres(
     await client.query(
       "SELECT setval(pg_get_serial_sequence('audit_pending', 'seq'), (SELECT coalesce(max(seq), 0) + 1 FROM audit_pending), false)"
     )
+    // A share may name a later one: judged only now, when all rows are here.
+    await client.query('SET CONSTRAINTS ALL IMMEDIATE')
     for (const table of COPIED_TABLES) {
       await client.query(`ALTER TABLE ${table} ENABLE TRIGGER USER`)
     }

@@ -27,8 +27,9 @@ export const SERVICE_GRANTS: Record<string, string> = {
   uploads:
     'SELECT, INSERT, UPDATE (received, segments, state, code, type, end_to_end, sha256, layout_sealed, joined_to), DELETE',
   upload_segments: 'SELECT, INSERT, UPDATE (upload_id, place), DELETE',
-  shares: 'SELECT, INSERT, UPDATE (openings, open_until, revoked_at, revoked_by)',
+  shares: 'SELECT, INSERT, UPDATE (openings, open_until, revoked_at, revoked_by, replaced_by)',
   share_records: 'SELECT, INSERT',
+  more_time: 'SELECT, INSERT, UPDATE (answered_at, answered_by, reason_sealed, share_given)',
   case_requests:
     'SELECT, INSERT, UPDATE (state, completed_at, completed_by, opinion_at, closed_at, version, request_sealed, answers_version, answers_sealed, questions_shared, due_at, changed_at, changed_by)',
   case_moves: 'SELECT, INSERT',
@@ -40,7 +41,7 @@ export const SERVICE_GRANTS: Record<string, string> = {
     'SELECT, INSERT, UPDATE (account_id, country, details_sealed, number_system, number_ref, email_ref, on_specialist_register, available_from, available_until, capacity, verified_at, verified_until, unverified_reason, expiry_noted_at, version, changed_at)',
   specialist_terms: 'SELECT, INSERT, DELETE',
   invitations:
-    'SELECT, INSERT, UPDATE (link_id, code_ref, tries, sends, code_channel, mail_sealed, sent_at, expires_at, accepted_at, withdrawn_at)',
+    'SELECT, INSERT, UPDATE (link_id, code_ref, tries, sends, code_channel, sent_at, expires_at, accepted_at, withdrawn_at, reminded_at)',
   register_files: 'SELECT, INSERT',
   register_rows: 'SELECT, INSERT, DELETE',
   audit_events: 'SELECT',

@@ -35,6 +35,7 @@ import {
 import { WITHOUT_SCANNER } from '../records/scan/scanner.ts'
 import { openEntry } from '../register/entry.ts'
 import { openInvitation } from '../register/invitation.ts'
+import { asksOf, openTexts } from '../shares/more-time/asked.ts'
 import { hasEnded, openTerms } from '../shares/share.ts'
 import { checkDrafts } from '../uploads/check.ts'
 
@@ -233,7 +234,9 @@ async function checkShares({ database, keyring }: Parts, faults: Faults): Promis
   for (const share of await database.read.select().from(shares)) {
     await look(faults, `Share ${share.id}`, async () => {
       const found = await knownCase(database.read, share.caseId)
-      openTerms(await openCaseKey(keyring, found), share)
+      const key = await openCaseKey(keyring, found)
+      openTerms(key, share)
+      for (const ask of await asksOf(database.read, share.id)) openTexts(key, ask)
       if (share.organisationId !== found.organisationId) throw new Error('not of its case')
       const named = await database.read
         .select({ caseId: records.caseId })

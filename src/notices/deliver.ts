@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Channel, channels } from '../../schemas/notice.ts'
 import type { Exchange } from '../exchange.ts'
+import { remindInvited } from '../register/remind.ts'
+import { noticeDueOpinions } from '../shares/due.ts'
 import { noticeEndingShares } from '../shares/ending.ts'
 import { type Attempt, KEEP_MILLISECONDS } from './attempt.ts'
 import { deliverMail } from './deliver-mail.ts'
@@ -40,7 +42,7 @@ export interface Pace {
 /**
  * Delivers what is in the outbox, now and every second: e-mail and webhooks each on their own, a few
  * at once, and each notice by one process alone, however many there are (`leases.ts`). And tells of
- * the shares that end. Safe to kill at any point: a notice that was not taken yet is taken up again;
+ * what ends or is due: shares, opinions, invitations. Safe to kill at any point: a notice that was not taken yet is taken up again;
  * one whose receiver had taken it in the moment before goes out a second time, under the same id.
  *
  * `stop` takes up nothing more and gives what is under way as long as a stop waits for downloads.
@@ -162,9 +164,11 @@ async function attemptOf(
   }
 }
 
-/** Looks for shares that end, and removes notices that ended long ago. */
+/** Looks for what ends or is due soon, and removes notices that ended long ago. */
 async function keepUp(parts: DeliveryParts, goOn: () => boolean): Promise<void> {
   await noticeEndingShares(parts, goOn)
+  await noticeDueOpinions(parts, goOn)
+  await remindInvited(parts, goOn)
   const before = parts.clock() - KEEP_MILLISECONDS
   while (
     goOn() &&

@@ -3,7 +3,7 @@ import type { NoticeKind } from '../../schemas/notice.ts'
 import type { Queries } from '../database/database.ts'
 import type { Clock, ServiceKeys } from '../exchange.ts'
 import { canonicalContext, openBox, sealBox } from '../sealing/keys.ts'
-import { activeWebhooks, countStates, insertNotice, type NoticeRow } from './queries.ts'
+import { activeWebhooks, countStates, insertNotice, knownNames, type NoticeRow } from './queries.ts'
 
 export type { NoticeRow } from './queries.ts'
 
@@ -12,14 +12,16 @@ export interface Notice {
   kind: NoticeKind
   /**
    * The person, by account, or by address for who has none yet. An address passed
-   * `readEmailAddress`; the link is for the kinds that carry one of their own.
+   * `readEmailAddress`.
    */
-  to: { accountId: string } | { address: string; link?: string }
+  to: { accountId: string } | { address: string }
   about: {
     /** Whose share or case it is: its clinicians see what became of it, its webhooks are told. */
     organisationId: string
     caseId?: string
     shareId?: string
+    /** The invitation, and its link: once another is in force, this one is not mailed. */
+    invitation?: { id: string; linkId: string }
   }
   /**
    * Names the event, for ever. However often it is given, each recipient has one notice of it; by
@@ -36,6 +38,8 @@ export interface Notices {
    * act is stored and not otherwise; and one for each webhook that wants its kind.
    */
   enqueue(tx: Queries, notice: Notice): Promise<void>
+  /** Which of these events these people have been given a notice of, by their names. */
+  known(queries: Queries, asked: { once: string; accountId: string }[]): Promise<Set<string>>
   /** Whether e-mail is configured. Without it notices wait until they are given up. */
   readonly mail: boolean
   /** How many notices are in each state that is not their good end. */
@@ -45,7 +49,6 @@ export interface Notices {
 /** What is sealed of a recipient who has no account. */
 export interface SealedRecipient {
   address: string
-  link?: string
 }
 
 type Parts = { serviceKeys: Pick<ServiceKeys, 'directory'>; clock: Clock; mail: boolean }
@@ -55,6 +58,11 @@ export function openNotices({ serviceKeys, clock, mail }: Parts): Notices {
   return {
     mail,
     counts: countStates,
+    async known(queries, asked) {
+      const byName = new Map(asked.map(({ once, accountId }) => [`${once} ${accountId}`, once]))
+      const found = await knownNames(queries, [...byName.keys()])
+      return new Set(found.map(name => byName.get(name) ?? ''))
+    },
     async enqueue(tx, { kind, to, about, once, usefulUntil }) {
       const now = clock()
       const common = {
@@ -62,6 +70,8 @@ export function openNotices({ serviceKeys, clock, mail }: Parts): Notices {
         organisationId: about.organisationId,
         caseId: about.caseId ?? null,
         shareId: about.shareId ?? null,
+        invitationId: about.invitation?.id ?? null,
+        invitationLinkId: about.invitation?.linkId ?? null,
         usefulUntil: usefulUntil ?? null,
         now
       }
@@ -98,9 +108,9 @@ export function openNotices({ serviceKeys, clock, mail }: Parts): Notices {
 function sealRecipient(
   keys: Pick<ServiceKeys, 'directory'>,
   id: string,
-  { address, link }: SealedRecipient
+  { address }: SealedRecipient
 ): Buffer {
-  const plain = JSON.stringify({ address, ...(link !== undefined && { link }) })
+  const plain = JSON.stringify({ address })
   return sealBox(keys.directory, recipientContext(id), Buffer.from(plain))
 }
 

@@ -41,6 +41,8 @@ export const insertNotice = prepared<InsertValues, unknown>(q => {
       caseId: p('caseId'),
       shareId: p('shareId'),
       recipientSealed: p('recipientSealed'),
+      invitationId: p('invitationId'),
+      invitationLinkId: p('invitationLinkId'),
       state: 'waiting',
       attempts: 0,
       nextAt: p('now'),
@@ -50,6 +52,17 @@ export const insertNotice = prepared<InsertValues, unknown>(q => {
     .onConflictDoNothing({ target: notices.once })
     .prepare('insert_notice')
 })
+
+/** Which of these notices there are, by what names their event and recipient. */
+export async function knownNames(queries: Queries, names: string[]): Promise<string[]> {
+  if (names.length === 0) return []
+  const { once } = queries.tables.notices
+  const rows = await queries
+    .select({ once })
+    .from(queries.tables.notices)
+    .where(inArray(once, names))
+  return rows.map(row => row.once)
+}
 
 /** The webhooks of an organisation that are to be told of things, and of which. */
 export const activeWebhooks = prepared<{ organisationId: string }, { id: string; kinds: string }[]>(
@@ -256,29 +269,6 @@ export function pageOfNotices(
     )
     .orderBy(desc(notices.id))
     .limit(limit)
-}
-
-/** Whether this person wants reminders: yes, unless they said no. */
-export async function wantsReminders(queries: Queries, accountId: string): Promise<boolean> {
-  const { noticePreferences: preferences } = queries.tables
-  const [row] = await queries
-    .select({ reminders: preferences.reminders })
-    .from(preferences)
-    .where(eq(preferences.accountId, accountId))
-  return row?.reminders ?? true
-}
-
-export async function setReminders(
-  tx: Queries,
-  accountId: string,
-  reminders: boolean,
-  now: number
-): Promise<void> {
-  const { noticePreferences: preferences } = tx.tables
-  await tx
-    .insert(preferences)
-    .values({ accountId, reminders, changedAt: now })
-    .onConflictDoUpdate({ target: preferences.accountId, set: { reminders, changedAt: now } })
 }
 
 /** By which name an organisation is known. */

@@ -3,7 +3,8 @@ import { actedBy } from '../audit/acted-by.ts'
 import type { Exchange } from '../exchange.ts'
 import { type Page, pageOf } from '../http/page.ts'
 import type { Caller } from '../identity/principal.ts'
-import { pageOfNotices, setReminders, wantsReminders } from './queries.ts'
+import { setReminders, wantsReminders } from './preference-queries.ts'
+import { pageOfNotices } from './queries.ts'
 import { viewDelivery } from './webhooks/manage.ts'
 
 /**

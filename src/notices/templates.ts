@@ -12,8 +12,12 @@ interface Template {
   reminder?: true
   /** Only while the share that it is about is not withdrawn. */
   whileShared?: true
-  /** What link it carries: that of the share it is about, or one that came with the notice. */
-  link?: 'share' | 'given'
+  /** Only while no opinion has come back by the share that it is about. */
+  whileUnanswered?: true
+  /** What it calls the moment after which it would be of no use, where it tells it. */
+  until?: 'Due' | 'Ends'
+  /** What link it carries: that of the share, or of the invitation, that it is about. */
+  link?: 'share' | 'invitation'
 }
 
 export const templates: Record<NoticeKind, Template> = {
@@ -37,19 +41,19 @@ export const templates: Record<NoticeKind, Template> = {
   'share-expiring': {
     subject: 'A shared case closes soon',
     says: 'What was shared closes at the time given below. After that it can no longer be opened.',
-    next: 'If more time is needed, say so before then: the sender can share again.',
+    next: 'If more time is needed, the specialist asks for it, before then or soon after, and the sender gives it.',
     reminder: true,
     whileShared: true
   },
   'share-expired': {
     subject: 'A shared case has closed',
     says: 'The time for which records were shared is over. They can no longer be opened.',
-    next: 'If more time is needed, the specialist asks for it, and the sender shares again.'
+    next: 'If more time is needed, the specialist asks for it within two weeks, and the sender gives it.'
   },
   'more-time-asked': {
     subject: 'More time is asked for',
     says: 'The specialist asks for more time to review what you shared.',
-    next: 'Sign in to give it, or do nothing and let the share end.'
+    next: 'Sign in to read why, and to give it or to decline.'
   },
   'more-time-given': {
     subject: 'You have been given more time',
@@ -63,7 +67,9 @@ export const templates: Record<NoticeKind, Template> = {
     says: 'An opinion on a shared case is due soon.',
     next: 'Sign in to see which, and by when.',
     reminder: true,
-    whileShared: true
+    whileShared: true,
+    whileUnanswered: true,
+    until: 'Due'
   },
   'opinion-submitted': {
     subject: 'An opinion has been returned',
@@ -79,14 +85,15 @@ export const templates: Record<NoticeKind, Template> = {
     subject: 'You are invited to give a second opinion',
     says: 'A clinician invites you to join an exchange of medical records for second opinions.',
     next: 'Open the link, and enter the code that the clinician gives you by other means than e-mail. If you did not expect this, do nothing: without the code the link opens nothing.',
-    link: 'given'
+    until: 'Ends',
+    link: 'invitation'
   },
   'invitation-reminder': {
     subject: 'Your invitation to give a second opinion',
     says: 'You have not yet taken up an invitation to an exchange of medical records for second opinions.',
     next: 'Open the link, and enter the code that the clinician gave you by other means than e-mail. If you did not expect this, do nothing.',
-    reminder: true,
-    link: 'given'
+    until: 'Ends',
+    link: 'invitation'
   },
   'case-declined': {
     subject: 'A specialist has declined a case',
@@ -108,6 +115,11 @@ export const templates: Record<NoticeKind, Template> = {
     says: 'Somebody has written to you about a case that is shared.',
     next: 'Sign in to read the message and to answer it.',
     whileShared: true
+  },
+  'more-time-declined': {
+    subject: 'More time was not given',
+    says: 'The sender has declined to give you more time for what was shared with you.',
+    next: 'Sign in to read why. What was agreed before stays as it was.'
   }
 }
 
@@ -121,6 +133,8 @@ export interface Facts {
   /** Milliseconds UTC: when the share begins, where that is yet to come, and when it ends. */
   opensAt?: number | undefined
   closesAt?: number | undefined
+  /** After which it would be of no use, for the kinds that tell it. */
+  until?: number | undefined
   /** Where the exchange is. */
   publicUrl: string
 }
@@ -138,11 +152,12 @@ export function renderMail(
   kind: NoticeKind,
   facts: Facts
 ): { subject: string; text: string; html: string } {
-  const { subject, says, next, reminder } = templates[kind]
+  const { subject, says, next, reminder, until } = templates[kind]
   const { link, publicUrl } = facts
   const rows: [name: string, value: string][] = [['From', facts.organisation]]
   if (facts.opensAt !== undefined) rows.push(['Opens', timeText(facts.opensAt)])
   if (facts.closesAt !== undefined) rows.push(['Closes', timeText(facts.closesAt)])
+  if (until !== undefined && facts.until !== undefined) rows.push([until, timeText(facts.until)])
   rows.push(['Reference', facts.reference])
   const foot = [
     `Sent by Consilium at ${publicUrl}. Nobody reads replies.`,

@@ -1,9 +1,9 @@
 import type { CaseRow } from '../cases/case.ts'
 import type { Queries } from '../database/database.ts'
 import type { Caller } from '../identity/principal.ts'
-import { sentShare } from '../shares/manage.ts'
 import { ownShare, requireOpen } from '../shares/may-read.ts'
 import type { ShareRow } from '../shares/share.ts'
+import { sentShare } from '../shares/view-sent.ts'
 
 /** A share with its case, and on which side of it the caller is. */
 export interface Party {

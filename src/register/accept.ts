@@ -85,7 +85,7 @@ async function enrol(
   })
   const bound = await bindEntry(tx, id, id, now)
   if (bound === undefined) throw new Refusal('invitation-not-needed', 'at once')
-  const change = { acceptedAt: now, codeRef: null, mailSealed: null }
+  const change = { acceptedAt: now, codeRef: null }
   if ((await changeOpen(tx, row.id, change)) === undefined) throw refusalOf(row, now)
   const { clientId } = await bindIdentity(tx, exchange, { id, organisationId }, proven)
   const { address, ...request } = trace

@@ -1,4 +1,16 @@
-import { and, count, desc, eq, gt, inArray, isNull, lt, sql } from '../../schemas/drizzle.ts'
+import {
+  and,
+  asc,
+  count,
+  desc,
+  eq,
+  gt,
+  inArray,
+  isNull,
+  lt,
+  lte,
+  sql
+} from '../../schemas/drizzle.ts'
 import type { Queries } from '../database/database.ts'
 import type { EntryRow } from './queries.ts'
 
@@ -60,6 +72,35 @@ export async function changeOpen(
     )
     .returning()
   return row
+}
+
+/**
+ * Takes at most `limit` invitations that can be accepted, end by `until`, and were not reminded of since
+ * they were sent. Each goes to one caller, however many ask at once.
+ */
+export function takeUnanswered(
+  tx: Queries,
+  { now, until, limit }: { now: number; until: number; limit: number }
+): Promise<InvitationRow[]> {
+  const { invitations } = tx.tables
+  const isMeant = and(
+    isNull(invitations.acceptedAt),
+    isNull(invitations.withdrawnAt),
+    isNull(invitations.remindedAt),
+    gt(invitations.expiresAt, now),
+    lte(invitations.expiresAt, until)
+  )
+  const some = tx
+    .select({ id: invitations.id })
+    .from(invitations)
+    .where(isMeant)
+    .orderBy(asc(invitations.expiresAt))
+    .limit(limit)
+  return tx
+    .update(invitations)
+    .set({ remindedAt: now })
+    .where(and(isMeant, sql`${invitations.id} IN ${some}`))
+    .returning()
 }
 
 /** How many invitations of an account somebody could still accept. */

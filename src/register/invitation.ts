@@ -1,10 +1,11 @@
 import { timestamp } from '../../schemas/common.ts'
 import { codeChannels, type InvitationView } from '../../schemas/invitation.ts'
+import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
-import type { ServiceKeys } from '../exchange.ts'
+import type { Exchange, ServiceKeys } from '../exchange.ts'
 import { canonicalContext, openBox, sealBox } from '../sealing/keys.ts'
 import { TRIES_MAX } from './enrolment-code.ts'
-import type { InvitationRow } from './invitation-queries.ts'
+import { findByLink, type InvitationRow } from './invitation-queries.ts'
 
 export type { InvitationRow } from './invitation-queries.ts'
 
@@ -35,6 +36,22 @@ export function stateOf(row: InvitationRow, now: number): InvitationView['state'
   if (row.withdrawnAt !== null) return 'withdrawn'
   if (now >= row.expiresAt) return 'expired'
   return row.tries >= TRIES_MAX ? 'locked' : 'open'
+}
+
+/**
+ * The link with this id, unless another is in force by now or nobody can accept it any more. Each time
+ * it is asked for it is the same.
+ */
+export async function invitationLink(
+  queries: Queries,
+  links: Exchange['invitationLinks'],
+  linkId: string,
+  now: number
+): Promise<string | undefined> {
+  const [row] = await findByLink(queries, linkId)
+  if (row === undefined || stateOf(row, now) !== 'open') return undefined
+  const { sentAt, expiresAt } = row
+  return links.make({ id: linkId, issuedAt: sentAt, notBefore: sentAt, expiresAt })
 }
 
 /** Why nobody can accept it any more. Only whoever holds its link is told. */

@@ -10,7 +10,6 @@ import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { type Page, pageOf } from '../http/page.ts'
-import { describeSender } from '../identity/accounts.ts'
 import type { Caller } from '../identity/principal.ts'
 import { enqueueInvitation } from './enqueue-invitation.ts'
 import { codeRef, ENROLMENT_HOURS, newCode } from './enrolment-code.ts'
@@ -49,11 +48,10 @@ export async function createInvitation(
 ): Promise<InvitationSent> {
   requireNoPatient(wanted.message)
   const person = personOf(wanted)
-  const issued = await issue(exchange)
-  const from = await describeSender(exchange.database.read, exchange.serviceKeys, caller.accountId)
+  const issued = issue(exchange)
   const made = await exchange.database.write(async tx => {
     const { invitations } = tx.tables
-    const { now, linkId, ref, link, expiresAt } = issued
+    const { now, linkId, ref, expiresAt } = issued
     if ((await countOpen(tx, caller.accountId, now)) >= OPEN_INVITATIONS_MAX) {
       throw new Refusal('too-many-invitations')
     }
@@ -76,15 +74,15 @@ export async function createInvitation(
         email,
         ...(message !== undefined && { message })
       }),
-      mailSealed: null,
       createdAt: now,
       sentAt: now,
       expiresAt,
       acceptedAt: null,
-      withdrawnAt: null
+      withdrawnAt: null,
+      remindedAt: null
     }
     await tx.insert(invitations).values(row)
-    await enqueueInvitation(tx, exchange, id, { to: email, name, link, ...from, expiresAt })
+    await enqueueInvitation(tx, exchange, row, email)
     await exchange.audit.append(tx, {
       action: 'invitation.create',
       outcome: 'success',
@@ -108,21 +106,19 @@ export async function resendInvitation(
   const known = await invitationOf(exchange.database.read, caller, id)
   const { email } = openInvitation(exchange.serviceKeys, known)
   const codeChannel = requireOtherWay(wanted, email)
-  const issued = await issue(exchange)
-  const { database, serviceKeys } = exchange
-  const from = await describeSender(database.read, serviceKeys, caller.accountId)
-  const { row, name } = await database.write(async tx => {
-    const { now, linkId, ref, link, expiresAt } = issued
+  const issued = issue(exchange)
+  const { row, name } = await exchange.database.write(async tx => {
+    const { now, linkId, ref, expiresAt } = issued
     const before = await invitationOf(tx, caller, id)
     requireUnended(before, now)
     if (before.sends >= SENDS_MAX) throw new Refusal('invitation-sent-too-often')
     const sent = { linkId, codeRef: ref, tries: 0, codeChannel, sentAt: now, expiresAt }
-    const change = { ...sent, sends: before.sends + 1 }
+    const change = { ...sent, sends: before.sends + 1, remindedAt: null }
     // Of two at once the second finds one sending more, and its code would never have been told.
     const row = await changeOpen(tx, id, change, before.sends + 1)
     if (row === undefined) throw new Refusal('invitation-ended', 'at once')
     const name = await nameOf(tx, exchange, row)
-    await enqueueInvitation(tx, exchange, id, { to: email, name, link, ...from, expiresAt })
+    await enqueueInvitation(tx, exchange, row, email)
     await exchange.audit.append(tx, {
       action: 'invitation.resend',
       outcome: 'success',
@@ -142,8 +138,7 @@ export async function withdrawInvitation(
   const now = exchange.clock()
   return await exchange.database.write(async tx => {
     requireUnended(await invitationOf(tx, caller, id), now)
-    const change = { withdrawnAt: now, codeRef: null, mailSealed: null }
-    const row = await changeOpen(tx, id, change)
+    const row = await changeOpen(tx, id, { withdrawnAt: now, codeRef: null })
     if (row === undefined) throw new Refusal('invitation-ended', 'at once')
     await exchange.audit.append(tx, {
       action: 'invitation.withdraw',
@@ -180,20 +175,18 @@ export async function listInvitations(
   return { invitations, ...(next && { next }) }
 }
 
-/** A fresh link and a fresh code for it. */
-async function issue(exchange: Exchange) {
+/** The id of a fresh link, and a fresh code for it. */
+function issue(exchange: Exchange) {
   const now = exchange.clock()
   const expiresAt = now + ENROLMENT_HOURS * HOUR_MILLISECONDS
   const linkId = uuidv7({ msecs: now })
   const code = newCode()
-  const times = { issuedAt: now, notBefore: now, expiresAt }
   return {
     now,
     expiresAt,
     linkId,
     code,
-    ref: codeRef(exchange.serviceKeys.lookup, linkId, code),
-    link: await exchange.invitationLinks.make({ id: linkId, ...times })
+    ref: codeRef(exchange.serviceKeys.lookup, linkId, code)
   }
 }
 

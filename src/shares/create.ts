@@ -5,6 +5,7 @@ import { actedBy } from '../audit/acted-by.ts'
 import { aboutCase, type CaseRow, caseOf, openCaseKey } from '../cases/case.ts'
 import { caseShared, requireShareable, type Shareable } from '../cases/sharing.ts'
 import { type Grounds, groundsOf, holdGrounds } from '../consents/grounds.ts'
+import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { findSpecialist } from '../identity/accounts.ts'
@@ -13,22 +14,39 @@ import { requireRightPatient } from '../records/patient-confirmation.ts'
 import { insertRecord, type RecordRow, requireRecordsOfCase } from '../records/record.ts'
 import { requireReleased } from '../records/scan/quarantine.ts'
 import { requireVerifiedSpecialist } from '../register/verified.ts'
-import { type Pseudonymised, pseudonymise } from './pseudonymise.ts'
+import { decisionsOf, type Pseudonymised, pseudonymise } from './pseudonymise.ts'
 import { insertShare } from './queries.ts'
-import { aboutShare, type ShareRow, sealTerms, tellPseudonyms } from './share.ts'
+import {
+  aboutShare,
+  type PseudonymTerms,
+  type ShareRow,
+  sealTerms,
+  tellPseudonyms
+} from './share.ts'
 import { tellSpecialist } from './tell.ts'
 
 const HOUR_MILLISECONDS = 3_600_000
 
+/** The share that a new one replaces, because more time was asked for. */
+export interface Predecessor {
+  share: ShareRow
+  /** Whose copies go on under the same pseudonyms. */
+  pseudonyms: PseudonymTerms | undefined
+  /** Ends it in the transaction that stores the new one, or throws, and then neither happens. */
+  end(tx: Queries, shareId: string): Promise<void>
+}
+
 /**
  * Shares named records of one case with one specialist for a limited time. The share is frozen once
- * made: another share for the same specialist stands beside it and never widens it.
+ * made: another share for the same specialist stands beside it and never widens it, or takes the
+ * place of the one it gives more time to.
  */
 export async function createShare(
   exchange: Exchange,
   caller: Caller,
   caseId: string,
-  wanted: ShareCreate
+  wanted: ShareCreate,
+  predecessor?: Predecessor
 ) {
   const now = exchange.clock()
   const { database, keyring, links } = exchange
@@ -47,7 +65,13 @@ export async function createShare(
   const id = uuidv7({ msecs: now })
   const { request } = shareable.terms
   const made = wanted.pseudonymise
-    ? await pseudonymise(exchange, caller, found, { share: wanted, shareId: id, records, request })
+    ? await pseudonymise(exchange, caller, found, {
+        share: wanted,
+        shareId: id,
+        records,
+        request,
+        before: predecessor?.pseudonyms
+      })
     : undefined
   const row: ShareRow = {
     id,
@@ -73,10 +97,13 @@ export async function createShare(
     revokedAt: null,
     revokedBy: null,
     createdAt: now,
-    pseudonymised: made !== undefined
+    pseudonymised: made !== undefined,
+    replacedBy: null,
+    begunAt: predecessor ? (predecessor.share.begunAt ?? predecessor.share.createdAt) : null
   }
   const link = await links.make({ shareId: id, issuedAt: now, notBefore, expiresAt })
-  const stored = store(exchange, caller, found, { row, wanted, shareable, grounds, made })
+  const decided = { row, wanted, shareable, grounds, made, predecessor }
+  const stored = store(exchange, caller, found, decided)
   await stored.catch(async err => {
     // A commit that the disk failed may be stored all the same, and then its rows need these blobs.
     const mayBeStored = err instanceof Refusal && err.code === 'storage-unavailable'
@@ -100,11 +127,12 @@ interface Decided {
   shareable: Shareable
   grounds: Grounds
   made: Pseudonymised | undefined
+  predecessor: Predecessor | undefined
 }
 
 /** The share with its event, its copies and its notice: all of it, or nothing. */
 function store(exchange: Exchange, caller: Caller, found: CaseRow, decided: Decided) {
-  const { row, wanted, shareable, grounds, made } = decided
+  const { row, wanted, shareable, grounds, made, predecessor } = decided
   const { override } = shareable.terms
   const told = made && tellPseudonyms(made.terms)
   return exchange.database.write(async tx => {
@@ -122,19 +150,17 @@ function store(exchange: Exchange, caller: Caller, found: CaseRow, decided: Deci
         transfer: grounds.transfer,
         ...(grounds.consentId !== undefined && { consent: grounds.consentId }),
         ...(override && { override }),
+        ...(predecessor && { replaces: predecessor.share.id }),
         specialist: row.specialistId,
         records: wanted.records,
         ...(told && { pseudonymised: { ...told, ...decisionsOf(wanted) } })
       }),
       ...aboutShare(row, found)
     })
-    await tellSpecialist(exchange, tx, row, 'share-created', row.expiresAt)
+    await predecessor?.end(tx, row.id)
+    const kind = predecessor ? 'more-time-given' : 'share-created'
+    await tellSpecialist(exchange, tx, row, kind, row.expiresAt)
   })
-}
-
-/** Who decided what by hand, and why, for the access log. */
-function decisionsOf({ allowAsIs, allowHeld }: ShareCreate) {
-  return { ...(allowAsIs && { allowAsIs }), ...(allowHeld && { allowHeld }) }
 }
 
 /** Decisions about a copy, where none is asked for, would be a misunderstanding that costs a name. */

@@ -1,37 +1,37 @@
-import type { KeyObject } from 'node:crypto'
-import type { ShareView } from '../../schemas/share.ts'
+import type { ShareList, ShareView } from '../../schemas/share.ts'
 import { actedBy } from '../audit/acted-by.ts'
-import { type CaseRow, caseOf, openCaseKey } from '../cases/case.ts'
-import type { Queries } from '../database/database.ts'
+import { caseOf, openCaseKey } from '../cases/case.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { type Page, pageOf } from '../http/page.ts'
 import type { Caller } from '../identity/principal.ts'
 import { SealError } from '../sealing/seal-error.ts'
-import { seenElsewhere } from '../transfers/sightings.ts'
-import { findShare, findShareRecords, pageOfShares } from './queries.ts'
-import { openTerms, type ShareRow, viewShare } from './share.ts'
+import { reread } from './may-read.ts'
+import { pageOfShares } from './queries.ts'
+import type { ShareRow } from './share.ts'
+import { sentShare, viewSent } from './view-sent.ts'
 import { withdrawShare } from './withdraw.ts'
 
-/** Shares of the caller's organisation, newest first; with `caseId` only those of that case. */
+/** Shares of the caller's organisation, newest first; of one case or to one specialist if asked. */
 export async function listShares(
   exchange: Exchange,
   caller: Caller,
-  page: Page,
-  caseId?: string
-): Promise<{ shares: ShareView[]; next?: string }> {
-  const found = caseId && (await caseOf(exchange.database.read, caller, caseId))
-  const { rows, next } = await pageOf(page, exchange.limits, (before, limit) =>
-    pageOfShares(exchange.database.read, {
+  asked: Page & { case?: string; specialist?: string }
+): Promise<ShareList> {
+  const { database, keyring } = exchange
+  const { case: caseId, specialist: specialistId } = asked
+  const found = caseId && (await caseOf(database.read, caller, caseId))
+  const { rows, next } = await pageOf(asked, exchange.limits, (before, limit) =>
+    pageOfShares(database.read, {
       organisationId: caller.organisationId,
       limit,
       ...(caseId && { caseId }),
+      ...(specialistId && { specialistId }),
       ...(before && { before })
     })
   )
-  const shares = []
-  for (const row of rows) shares.push(await viewSent(exchange, caller, row))
-  await exchange.database.write(tx =>
+  const shares = await viewSent(exchange, caller, rows, row => openCaseKey(keyring, row))
+  await database.write(tx =>
     exchange.audit.append(tx, {
       action: 'share.list',
       outcome: 'success',
@@ -46,66 +46,39 @@ export async function listShares(
 /**
  * Withdraws a share for good. New requests are refused from the moment this commits, and streams
  * under way are cut within a second. It needs no key: what only a key would show is left out of the
- * answer while there is none. Refusal `share-ended` when it was withdrawn before.
+ * answer while there is none. Refusals: `share-ended` when it was withdrawn before, `share-replaced`
+ * when another took its place, which then is the one to withdraw.
  */
 export async function revokeShare(
   exchange: Exchange,
   caller: Caller,
   shareId: string
 ): Promise<ShareView> {
-  const { found } = await sentShare(exchange.database.read, caller, shareId)
-  const row = await exchange.database.write(async tx => {
+  const { database, keyring } = exchange
+  const { found } = await sentShare(database.read, caller, shareId)
+  const row = await database.write(async tx => {
     const revoked = await withdrawShare(exchange, tx, caller, found, shareId)
-    if (revoked === undefined) throw new Refusal('share-ended')
+    if (revoked === undefined) throw refusalOfEnded(await reread(tx, shareId))
     return revoked
   })
-  return await viewSent(exchange, caller, row, unlessUnavailable)
+  const [view] = await viewSent(exchange, caller, [row], of => openedIfAvailable(keyring, of))
+  if (view === undefined) throw new Error('A share has no view.')
+  return view
+}
+
+/** Why one that was withdrawn cannot be withdrawn again. Nobody may think that it is over when it is not. */
+export function refusalOfEnded({ replacedBy }: ShareRow): Refusal {
+  if (replacedBy === null) return new Refusal('share-ended')
+  return new Refusal('share-replaced', undefined, { problems: [`share ${replacedBy} replaces it`] })
 }
 
 /** What nobody can open now; that must keep nobody from withdrawing. */
-async function unlessUnavailable<T>(opened: Promise<T>): Promise<T | undefined> {
-  return await opened.catch(err => {
+async function openedIfAvailable(
+  keyring: Exchange['keyring'],
+  found: Parameters<typeof openCaseKey>[1]
+) {
+  return await openCaseKey(keyring, found).catch(err => {
     if (err instanceof SealError && err.code === 'keys-unavailable') return undefined
     throw err
   })
-}
-
-/** A share that the caller's organisation sent. */
-export async function sentShare(
-  queries: Queries,
-  caller: Caller,
-  shareId: string
-): Promise<{ row: ShareRow; found: CaseRow }> {
-  const [row] = await findShare(queries, { id: shareId })
-  if (row === undefined) throw new Refusal('share-not-found', 'unknown')
-  try {
-    return { row, found: await caseOf(queries, caller, row.caseId) }
-  } catch (err) {
-    if (!(err instanceof Refusal)) throw err
-    const { recipientCountry } = row
-    const about = { ...err.extra.about, triedShareId: shareId, recipientCountry }
-    throw new Refusal('share-not-found', err.message, { about })
-  }
-}
-
-async function viewSent(
-  exchange: Exchange,
-  caller: Caller,
-  row: ShareRow,
-  attempt: (opened: Promise<KeyObject>) => Promise<KeyObject | undefined> = opened => opened
-): Promise<ShareView> {
-  const { database, keyring, clock } = exchange
-  const found = await caseOf(database.read, caller, row.caseId)
-  const recordIds = await findShareRecords(database.read, { shareId: row.id })
-  const key = await attempt(openCaseKey(keyring, found))
-  const elsewhere = await seenElsewhere(database.read, row.id)
-  return {
-    ...viewShare(
-      row,
-      recordIds.map(({ recordId }) => recordId),
-      key && openTerms(key, row),
-      clock()
-    ),
-    ...(elsewhere.length > 0 && { accessesElsewhere: elsewhere })
-  }
 }

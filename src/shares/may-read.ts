@@ -83,6 +83,7 @@ export function refusalOf(
 ): Refusal {
   const about = aboutShare(share, found)
   const state = stateOf(share, now)
+  if (share.replacedBy !== null) return new Refusal('share-replaced', undefined, { about })
   const isDeclined = state === 'revoked' && share.revokedBy === share.specialistId
   if (isDeclined) return new Refusal('share-declined', undefined, { about })
   if (state !== 'live') return new Refusal(`share-${state}`, undefined, { about })

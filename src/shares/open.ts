@@ -25,6 +25,7 @@ import { countOpening } from './queries.ts'
 import { aboutShare, openTerms, type ShareRow, tellPseudonyms } from './share.ts'
 import { sharedRecord, sharedRecords } from './shared-records.ts'
 import { tellSender } from './tell.ts'
+import { clocksOf, tellTurnaround } from './turnaround.ts'
 
 const HOUR_MILLISECONDS = 3_600_000
 
@@ -165,11 +166,13 @@ async function viewOpened(
   share: ShareRow,
   found: CaseRow
 ): Promise<Omit<OpenedShare, 'records'>> {
-  const { database, keyring, serviceKeys } = exchange
+  const { database, keyring, serviceKeys, clock } = exchange
   const caseKey = await openCaseKey(keyring, found)
   const { purpose, request, pseudonymised } = openTerms(caseKey, share)
   if (share.pseudonymised !== (pseudonymised !== undefined))
     throw new Error('A share contradicts itself.')
+  const times = (await clocksOf(database.read, [share])).get(share.id)
+  if (times === undefined) throw new Error('A share has no clock.')
   return {
     id: share.id,
     case: share.caseId,
@@ -182,6 +185,7 @@ async function viewOpened(
     expiresAt: timestamp(share.expiresAt),
     openUntil: timestamp(share.openUntil ?? share.expiresAt),
     openings: share.openings,
-    ...(share.openingsMax !== null && { openingsMax: share.openingsMax })
+    ...(share.openingsMax !== null && { openingsMax: share.openingsMax }),
+    ...tellTurnaround(times, clock())
   }
 }

@@ -38,9 +38,11 @@ export async function pseudonymise(
     shareId: string
     records: RecordRow[]
     request: SharedRequest | undefined
+    /** Of the share that this one replaces: who has seen its copies knows these again. */
+    before: PseudonymTerms | undefined
   }
 ): Promise<Pseudonymised> {
-  const { share, shareId, records, request } = wanted
+  const { share, shareId, records, request, before } = wanted
   const { patient, question } = openCaseDetails(await openCaseKey(exchange.keyring, found), found)
   const names = namesOf(patient)
   const texts = [share.purpose, share.question ?? question, ...textsOf(request)]
@@ -63,7 +65,7 @@ export async function pseudonymise(
         examined.flatMap(({ files }) => files.flatMap(file => file.examined?.names ?? []))
       )
       requireDecisions(examined, share)
-      const key = newKey()
+      const key = before === undefined ? newKey() : Buffer.from(before.key, 'base64')
       const pseudonyms = pseudonymsOf(createSecretKey(key))
       const copies = await copyRecords(exchange, found, examined, {
         shareId,
@@ -78,7 +80,8 @@ export async function pseudonymise(
         patient: pseudonyms.patient,
         key: key.toString('base64'),
         question: share.question ?? question,
-        files: countsOf(examined)
+        files: countsOf(examined),
+        decisions: decisionsOf(share)
       }
       key.fill(0)
       return { copies, terms }
@@ -86,6 +89,11 @@ export async function pseudonymise(
   } finally {
     place.leave()
   }
+}
+
+/** Who decided what by hand, and why. */
+export function decisionsOf({ allowAsIs, allowHeld }: ShareCreate) {
+  return { ...(allowAsIs && { allowAsIs }), ...(allowHeld && { allowHeld }) }
 }
 
 /** Runs `work` between the two events of reading these records. */

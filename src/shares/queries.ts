@@ -6,9 +6,11 @@ import {
   exists,
   gt,
   gte,
+  inArray,
   isNull,
   lt,
   lte,
+  min,
   or,
   sql
 } from '../../schemas/drizzle.ts'
@@ -83,15 +85,19 @@ export const countOpening = prepared(q => {
     .prepare('count_opening')
 })
 
-/** Ends a share for good. Returns the share, or nothing when it had been revoked before. */
+/**
+ * Ends a share for good, with the one that takes its place if there is one. Returns the share, or
+ * nothing when it had been revoked before.
+ */
 export function revokeRow(
   tx: Queries,
-  revoked: { id: string; by: string; at: number }
+  revoked: { id: string; by: string; at: number; replacedBy: string | undefined }
 ): Promise<ShareRow[]> {
   const { shares } = tx.tables
+  const { at: revokedAt, by: revokedBy, replacedBy = null } = revoked
   return tx
     .update(shares)
-    .set({ revokedAt: revoked.at, revokedBy: revoked.by })
+    .set({ revokedAt, revokedBy, replacedBy })
     .where(and(eq(shares.id, revoked.id), isNull(shares.revokedAt)))
     .returning()
 }
@@ -99,7 +105,13 @@ export function revokeRow(
 /** Shares of one organisation, newest first, from `before` (exclusive) on. */
 export function pageOfShares(
   queries: Queries,
-  filter: { organisationId: string; caseId?: string; before?: string; limit: number }
+  filter: {
+    organisationId: string
+    caseId?: string
+    specialistId?: string
+    before?: string
+    limit: number
+  }
 ): Promise<ShareRow[]> {
   const { shares } = queries.tables
   return queries
@@ -109,6 +121,9 @@ export function pageOfShares(
       and(
         eq(shares.organisationId, filter.organisationId),
         filter.caseId === undefined ? undefined : eq(shares.caseId, filter.caseId),
+        filter.specialistId === undefined
+          ? undefined
+          : eq(shares.specialistId, filter.specialistId),
         filter.before === undefined ? undefined : lt(shares.id, filter.before)
       )
     )
@@ -188,4 +203,41 @@ export function sharesEndingAfter(
     )
     .orderBy(asc(shares.expiresAt), asc(shares.id))
     .limit(limit)
+}
+
+/** When each of these cases was complete, and is due. */
+export function clockTimes(queries: Queries, caseIds: string[]) {
+  const { caseId, completedAt, dueAt } = queries.tables.caseRequests
+  return queries
+    .select({ caseId, completedAt, dueAt })
+    .from(queries.tables.caseRequests)
+    .where(inArray(caseId, caseIds))
+}
+
+/** When the first opinion came back through each of these shares; nothing where none did. */
+export function firstOpinions(queries: Queries, shareIds: string[]) {
+  const { caseMoves, shares } = queries.tables
+  return queries
+    .select({ shareId: shares.id, at: min(caseMoves.at) })
+    .from(shares)
+    .innerJoin(
+      caseMoves,
+      and(
+        eq(caseMoves.caseId, shares.caseId),
+        eq(caseMoves.shareId, shares.id),
+        eq(caseMoves.move, 'opinion')
+      )
+    )
+    .where(inArray(shares.id, shareIds))
+    .groupBy(shares.id)
+}
+
+/** Of these shares those whose specialist waits to hear about more time. */
+export async function waitingForTime(queries: Queries, shareIds: string[]) {
+  if (shareIds.length === 0) return []
+  const { moreTime } = queries.tables
+  return queries
+    .select({ shareId: moreTime.shareId })
+    .from(moreTime)
+    .where(and(inArray(moreTime.shareId, shareIds), isNull(moreTime.answeredAt)))
 }

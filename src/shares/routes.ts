@@ -8,14 +8,19 @@ import {
   ShareCreated,
   ShareList,
   ShareManifest,
+  ShareRevokedMany,
+  ShareRevokeMany,
   ShareView
 } from '../../schemas/share.ts'
+import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { callerOf, type Guarded } from '../http/area.ts'
 import { serveObject, serveRecord } from '../records/serve.ts'
 import { createShare } from './create.ts'
+import { listLive } from './live-shares.ts'
 import { listShares, revokeShare } from './manage.ts'
 import { accessByShare, openLink, readManifest } from './open.ts'
+import { revokeShares } from './revoke-many.ts'
 
 /** What the sender does with a share. */
 export function shareRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
@@ -41,18 +46,43 @@ export function shareRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugin
     app.get(
       '/v1/shares',
       {
-        ...guarded('share.list', 'clinician'),
+        ...guarded('share.list', 'clinician', 'administrator'),
         schema: {
           tags: ['shares'],
-          summary: 'Shares your organisation has sent, newest first',
+          summary:
+            'Shares your organisation has sent, newest first; with state=live those that have not ended, the first to end first, with counts',
           querystring: Type.Object(
-            { ...PageQuery, case: Type.Optional(Id) },
+            {
+              ...PageQuery,
+              case: Type.Optional(Id),
+              specialist: Type.Optional(Id),
+              state: Type.Optional(Type.Enum(['live']))
+            },
             { additionalProperties: false }
           ),
           response: { 200: ShareList }
         }
       },
-      request => listShares(exchange, callerOf(request), request.query, request.query.case)
+      async request => {
+        const caller = callerOf(request)
+        if (request.query.state === 'live') return listLive(exchange, caller, request.query)
+        // They see what is live and withdraw it, and have no clinical content.
+        if (caller.role === 'administrator') throw new Refusal('role-refused', caller.role)
+        return listShares(exchange, caller, request.query)
+      }
+    )
+    app.post(
+      '/v1/shares/revoke',
+      {
+        ...guarded('share.revoke', 'clinician', 'administrator'),
+        schema: {
+          tags: ['shares'],
+          summary: 'Withdraw many shares for good, all or none',
+          body: ShareRevokeMany,
+          response: { 200: ShareRevokedMany }
+        }
+      },
+      request => revokeShares(exchange, callerOf(request), request.body)
     )
     app.delete(
       '/v1/shares/:share',

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { timestamp } from '../../schemas/common.ts'
 import type { SharedRequest } from '../../schemas/request.ts'
-import type { Override, ShareView } from '../../schemas/share.ts'
+import type { Override, ShareCreate, ShareView } from '../../schemas/share.ts'
 import type { TransferBasis } from '../../schemas/transfer.ts'
 import type { CaseRow } from '../cases/case.ts'
 import type { Queries } from '../database/database.ts'
@@ -34,6 +34,8 @@ export interface PseudonymTerms {
   /** What the specialist is asked, with nobody named. */
   question: string
   files: { pseudonymised: number; released: number; asIs: number }
+  /** What somebody decided about files by hand, so that more time needs no second look. */
+  decisions?: Pick<ShareCreate, 'allowAsIs' | 'allowHeld'>
 }
 
 /** What is told of it: never the key, by which all could be undone. */
@@ -93,7 +95,7 @@ export function viewShare(
   recordIds: string[],
   terms: ShareTerms | undefined,
   now: number
-): ShareView {
+): Omit<ShareView, 'dueAt' | 'turnaround' | 'moreTimeAsked'> {
   return {
     id: row.id,
     case: row.caseId,
@@ -115,6 +117,7 @@ export function viewShare(
     ...(row.revokedAt !== null && { revokedAt: timestamp(row.revokedAt) }),
     ...(terms?.pseudonymised && { pseudonymised: tellPseudonyms(terms.pseudonymised) }),
     ...(terms?.request && { requestVersion: terms.request.version }),
-    ...(terms?.override && { override: terms.override })
+    ...(terms?.override && { override: terms.override }),
+    ...(row.replacedBy !== null && { replacedBy: row.replacedBy })
   }
 }

@@ -37,7 +37,7 @@ export function namesPatient(text: string, patient: Patient, names = namesOf(pat
 export function requireUnnamed(
   texts: string[],
   patient: Patient,
-  names: ReadonlySet<string>
+  names: ReadonlySet<string> = namesOf(patient)
 ): void {
   if (texts.some(text => namesPatient(text, patient, names))) {
     throw new Refusal('pseudonymise-names-patient')

@@ -14,13 +14,16 @@ import { tellSpecialist } from './tell.ts'
 export interface Withdrawal {
   action: Action
   tells?: NoticeKind
+  /** The share that takes its place; its own notice tells of both. */
+  replacedBy?: string
 }
 
 const revocation: Withdrawal = { action: 'share.revoke', tells: 'share-revoked' }
 
 /**
  * Withdraws one share inside the caller's transaction, with its event and a notice to its specialist,
- * and lets its case follow: one without a live share is shared no longer. Undefined when it had been withdrawn before.
+ * and lets its case follow: one without a live share is shared no longer. With `replacedBy` it makes way
+ * for that share, whose notice tells of both. Undefined when it had been withdrawn before.
  */
 export async function withdrawShare(
   exchange: Pick<Exchange, 'audit' | 'clock' | 'notices'>,
@@ -28,16 +31,16 @@ export async function withdrawShare(
   caller: Caller,
   found: CaseRow,
   shareId: string,
-  { action, tells }: Withdrawal = revocation
+  { action, tells, replacedBy }: Withdrawal = revocation
 ): Promise<ShareRow | undefined> {
   await holdCase(tx, found.id)
   const at = exchange.clock()
-  const [revoked] = await revokeRow(tx, { id: shareId, by: caller.accountId, at })
+  const [revoked] = await revokeRow(tx, { id: shareId, by: caller.accountId, at, replacedBy })
   if (revoked === undefined) return undefined
   await exchange.audit.append(tx, {
     action,
     outcome: 'success',
-    ...actedBy(caller),
+    ...actedBy(caller, replacedBy === undefined ? {} : { replacedBy }),
     ...aboutShare(revoked, found)
   })
   if (tells !== undefined) await tellSpecialist(exchange, tx, revoked, tells)

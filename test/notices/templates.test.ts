@@ -14,6 +14,7 @@ const facts = {
   link: 'https://consilium.example/s#a.b.c',
   opensAt: Date.parse('2026-07-01T08:00:00Z'),
   closesAt: Date.parse('2026-12-01T16:30:00Z'),
+  until: Date.parse('2026-11-30T00:00:00Z'),
   publicUrl: 'https://consilium.example'
 }
 
@@ -33,6 +34,7 @@ t.test(
       }
       t.notMatch(html, /<b>|<img|<script|<link|src=|url\(/, `${kind}: what others wrote is text`)
       t.match(html, /City &lt;b&gt;Hospital&lt;\/b&gt; &amp; &quot;Sons&quot;/)
+      t.equal(/30 November 2026/.test(text), templates[kind].until !== undefined, kind)
       t.equal(/Reminders can be turned off/.test(text), templates[kind].reminder === true, kind)
     }
   }

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { NHS_NUMBER, startExchange } from '../helpers/exchange.ts'
-import { entryInput, invitationInput, invite, mailOf } from './scene.ts'
+import { entryInput, invitationInput, invite } from './scene.ts'
 
 t.test('link and code never take the same way', async t => {
   const exchange = await startExchange(t)
@@ -27,35 +27,20 @@ t.test('link and code never take the same way', async t => {
   )
 })
 
-t.test(
-  'nothing in the mail is of the clinician’s own words, and no message names a patient',
-  async t => {
-    const exchange = await startExchange(t)
-    const clinician = exchange.client('clinician')
-    const message = 'Could you look at scans of mine?'
-    const { invitation } = await invite(exchange, { message })
-    const mail = await mailOf(exchange, invitation.id)
-    t.same(Object.keys(mail).sort(), [
-      'clinician',
-      'expiresAt',
-      'link',
-      'name',
-      'organisation',
-      'to'
-    ])
-    t.notOk(JSON.stringify(mail).includes(message))
-    const spaced = `${NHS_NUMBER.slice(0, 3)} ${NHS_NUMBER.slice(3, 6)} ${NHS_NUMBER.slice(6)}`
-    for (const named of [NHS_NUMBER, spaced, 'A woman, DOB 3/4/51', 'born on 3 May 1951']) {
-      const body = invitationInput({ message: `About ${named}.` })
-      t.match(await clinician.send('POST', '/v1/invitations', body), {
-        status: 422,
-        json: { code: 'invitation-names-patient' }
-      })
-    }
-    const telephone = invitationInput({ message: 'Call me on 020 7946 0958 or 1234567890.' })
-    t.match(await clinician.send('POST', '/v1/invitations', telephone), { status: 201 })
+t.test('no message names a patient', async t => {
+  const exchange = await startExchange(t)
+  const clinician = exchange.client('clinician')
+  const spaced = `${NHS_NUMBER.slice(0, 3)} ${NHS_NUMBER.slice(3, 6)} ${NHS_NUMBER.slice(6)}`
+  for (const named of [NHS_NUMBER, spaced, 'A woman, DOB 3/4/51', 'born on 3 May 1951']) {
+    const body = invitationInput({ message: `About ${named}.` })
+    t.match(await clinician.send('POST', '/v1/invitations', body), {
+      status: 422,
+      json: { code: 'invitation-names-patient' }
+    })
   }
-)
+  const telephone = invitationInput({ message: 'Call me on 020 7946 0958 or 1234567890.' })
+  t.match(await clinician.send('POST', '/v1/invitations', telephone), { status: 201 })
+})
 
 t.test('whom the register has is not entered twice', async t => {
   const exchange = await startExchange(t)

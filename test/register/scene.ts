@@ -1,7 +1,7 @@
 import { eq } from '../../schemas/drizzle.ts'
 import type { InvitationCreate, InvitationSent } from '../../schemas/invitation.ts'
 import type { SpecialistInput, SpecialistView } from '../../schemas/specialist.ts'
-import { type InvitationMail, openMail } from '../../src/register/enqueue-invitation.ts'
+import { invitationLink, openInvitation } from '../../src/register/invitation.ts'
 import type { Answer, TestExchange } from '../helpers/exchange.ts'
 import { makeKey } from '../helpers/identity.ts'
 
@@ -71,15 +71,17 @@ export async function invite(
   return await exchange.client('clinician').json('POST', '/v1/invitations', input)
 }
 
-/** The link that was put down to be e-mailed, and the whole mail. */
-export async function mailOf(exchange: TestExchange, id: string): Promise<InvitationMail> {
-  const { invitations } = exchange.exchange.database.read.tables
-  const [row] = await exchange.exchange.database.read
-    .select()
-    .from(invitations)
-    .where(eq(invitations.id, id))
-  if (row === undefined || row.mailSealed === null) throw new Error('There is nothing to send.')
-  return openMail(exchange.exchange, { id, mailSealed: row.mailSealed })
+/** The link of an invitation as it is mailed, and to whom. */
+export async function mailOf(
+  { exchange, clock }: TestExchange,
+  id: string
+): Promise<{ to: string; link: string }> {
+  const { read } = exchange.database
+  const { invitations } = read.tables
+  const [row] = await read.select().from(invitations).where(eq(invitations.id, id))
+  if (row === undefined) throw new Error('There is no such invitation.')
+  const link = await invitationLink(read, exchange.invitationLinks, row.linkId, clock.now())
+  return { to: openInvitation(exchange.serviceKeys, row).email, link: String(link) }
 }
 
 /** The public half of a key, and a client key to sign with. */

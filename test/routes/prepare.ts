@@ -1,5 +1,13 @@
 import { agreed, recordConsent } from '../helpers/consent.ts'
-import { createCase, openShare, shareRecords, type TestExchange } from '../helpers/exchange.ts'
+import {
+  createCase,
+  numberedText,
+  openShare,
+  type SentBody,
+  sharedRecord,
+  shareRecords,
+  type TestExchange
+} from '../helpers/exchange.ts'
 import { readyCase, tagOf } from '../helpers/request.ts'
 import { makeDraft, mismatch, newEntry, newInvitation, OPINION, type Scene } from './scene.ts'
 
@@ -8,6 +16,8 @@ export interface Prepared {
   /** Parameters of the path, in place of those of the scene. */
   values?: Record<string, string>
   headers?: Record<string, string>
+  /** In place of the body of the scene. */
+  body?: SentBody
 }
 
 type Prepare = (exchange: TestExchange, scene: Scene) => Promise<Prepared>
@@ -43,7 +53,21 @@ const ownOpinion =
     return { values: { share: id }, headers: until === 'opened' ? headers : tag }
   }
 
+/** A share whose specialist waits for more time. */
+const waitingShare: Prepare = async (exchange, { caseId, recordId }) => {
+  const { id } = await shareRecords(exchange, caseId, [recordId])
+  await exchange.client('specialistGb').json('POST', `/v1/shares/${id}/more-time`)
+  return { values: { share: id } }
+}
+
 const prepares: Record<string, Prepare> = {
+  'POST /v1/shares/:share/more-time/approve': waitingShare,
+  'POST /v1/shares/:share/more-time/decline': waitingShare,
+  // Not the case of the scene, whose shares the others need.
+  'POST /v1/shares/revoke': async exchange => {
+    const { caseId } = await sharedRecord(exchange, [numberedText(10)], { opened: false })
+    return { body: { case: caseId } }
+  },
   // Some things can be done once, so each caller gets one of its own for them.
   'DELETE /v1/shares/:share': async (exchange, { caseId, recordId }) => ({
     values: { share: (await shareRecords(exchange, caseId, [recordId])).id }

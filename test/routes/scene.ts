@@ -74,6 +74,9 @@ export async function setScene(exchange: TestExchange): Promise<Scene> {
   const notYetValid = await share({ notBefore })
   const revoked = await share()
   await clinician.json('DELETE', `/v1/shares/${revoked.id}`)
+  const replaced = await share()
+  await specialist.json('POST', `/v1/shares/${replaced.id}/more-time`)
+  await clinician.json('POST', `/v1/shares/${replaced.id}/more-time/approve`, { lifeHours: 100 })
   const live = await share()
   await specialist.json('PUT', '/v1/account/recipient', { recipient: RECIPIENT })
   const draft = await makeDraft(clinician, caseId)
@@ -93,7 +96,7 @@ export async function setScene(exchange: TestExchange): Promise<Scene> {
     accountId: exchange.people.specialistGb.accountId,
     specialistId: await newEntry(exchange),
     invitationId: await newInvitation(exchange),
-    shares: { live, expired, revoked, notYetValid, spent }
+    shares: { live, expired, revoked, notYetValid, spent, replaced }
   }
 }
 
@@ -237,6 +240,8 @@ export function bodyOf(
     'POST /v1/invitations': invitationInput({ email: INVITED }),
     'POST /v1/specialists/import': 'name,country,organisation,specialty,languages\n',
     'POST /v1/invitations/:invitation/resend': { codeChannel: 'telephone' },
+    'POST /v1/shares/:share/more-time/approve': { lifeHours: 100 },
+    'POST /v1/shares/:share/more-time/decline': { reason: 'The board sits tomorrow' },
     'POST /v1/links/open': { link: scene.shares[state].link },
     'PUT /v1/shares/:share/opinion': OPINION,
     'POST /v1/shares/:share/opinion/attachments': attachmentForm([numberedText(10)]),

@@ -249,6 +249,32 @@ export const table: Record<string, Row> = {
     'share-not-found'
   ),
 
+  'POST /v1/shares/revoke': row(
+    'share.revoke',
+    'token  yes yes hidden  role role  role role  yes',
+    'case-not-found'
+  ),
+  'POST /v1/shares/:share/more-time': row(
+    'more-time.ask',
+    'token  role role role  yes hidden  role role  role',
+    'share-not-found'
+  ),
+  'GET /v1/shares/:share/more-time': row(
+    'more-time.read',
+    'token  yes yes hidden  yes hidden  role role  role',
+    'share-not-found'
+  ),
+  'POST /v1/shares/:share/more-time/approve': row(
+    'more-time.give',
+    'token  yes yes hidden  role role  role role  role',
+    'share-not-found'
+  ),
+  'POST /v1/shares/:share/more-time/decline': row(
+    'more-time.decline',
+    'token  yes yes hidden  role role  role role  role',
+    'share-not-found'
+  ),
+
   'POST /v1/links/open': row(
     'link.open',
     'token  role role role  yes hidden  role role  role',
@@ -420,7 +446,19 @@ export const table: Record<string, Row> = {
   )
 }
 
-export const shareStates = ['live', 'expired', 'revoked', 'notYetValid', 'spent'] as const
+/** An act that is told as several, in their order. */
+export const actsOf: Partial<Record<Action, Action[]>> = {
+  'more-time.give': ['share.create', 'share.revoke', 'more-time.give']
+}
+
+export const shareStates = [
+  'live',
+  'expired',
+  'revoked',
+  'notYetValid',
+  'spent',
+  'replaced'
+] as const
 export type ShareState = (typeof shareStates)[number]
 
 /**
@@ -432,11 +470,21 @@ const ended: Record<ShareState, string> = {
   expired: 'share-expired',
   revoked: 'share-revoked',
   notYetValid: 'share-not-yet-valid',
-  spent: 'share-openings-spent'
+  spent: 'share-openings-spent',
+  replaced: 'share-replaced'
 }
+
+/** More time may be asked for whatever is not withdrawn; what came of it is told in any state. */
+const asked = { live: 'yes', expired: 'yes', notYetValid: 'yes', spent: 'yes' }
 
 /** The routes a share's specialist has, by the state of the share. */
 export const shareTable: Record<string, Record<ShareState, string>> = {
+  'POST /v1/shares/:share/more-time': {
+    ...asked,
+    revoked: 'share-revoked',
+    replaced: 'share-replaced'
+  },
+  'GET /v1/shares/:share/more-time': { ...asked, revoked: 'yes', replaced: 'yes' },
   'POST /v1/links/open': ended,
   'GET /v1/shares/:share': ended,
   'GET /v1/shares/:share/records/:record/content': ended,

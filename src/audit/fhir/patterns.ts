@@ -197,7 +197,11 @@ const table: Record<Action, Pattern> = {
   'opinion.list': patientList,
   'message.create': create,
   'message.list': patientList,
-  'case.decline': update
+  'case.decline': update,
+  'more-time.ask': update,
+  'more-time.read': read,
+  'more-time.give': update,
+  'more-time.decline': update
 }
 
 /**

@@ -30,7 +30,8 @@ function bodyOf(row: NoticeRow): string {
     data: {
       organisation: row.organisationId,
       ...(row.caseId !== null && { case: row.caseId }),
-      ...(row.shareId !== null && { share: row.shareId })
+      ...(row.shareId !== null && { share: row.shareId }),
+      ...(row.invitationId !== null && { invitation: row.invitationId })
     }
   })
 }

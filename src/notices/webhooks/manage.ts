@@ -176,12 +176,13 @@ async function ownWebhook(exchange: Exchange, caller: Caller, id: string): Promi
 
 /** What all notices show of themselves. */
 export function viewDelivery(row: DeliveryRow): DeliveryView {
-  const { caseId, shareId, code, endedAt } = row
+  const { caseId, shareId, invitationId, code, endedAt } = row
   return {
     id: row.id,
     kind: row.kind as NoticeKind,
     ...(caseId !== null && { case: caseId }),
     ...(shareId !== null && { share: shareId }),
+    ...(invitationId !== null && { invitation: invitationId }),
     state: row.state as NoticeState,
     attempts: row.attempts,
     ...(code !== null && { problem: code }),

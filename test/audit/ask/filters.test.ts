@@ -26,8 +26,9 @@ t.test('each filter gives the lines that match and all of them', async t => {
     [{ from: middle }, line => line.at >= middle],
     [{ to: middle }, line => line.at < middle],
     [{ from: middle, to: '2099-01-01T00:00:00Z' }, line => line.at >= middle],
-    ...actions.map((action): Filter => [{ action }, line => line.action === action]),
+    // These first: each question is a line itself, and one page must hold all that succeeded.
     ...outcomes.map((outcome): Filter => [{ outcome }, line => line.outcome === outcome]),
+    ...actions.map((action): Filter => [{ action }, line => line.action === action]),
     [
       { case: second.caseId, action: 'content.read', outcome: 'complete', country: 'IE' },
       line => line.case === second.caseId && line.outcome === 'complete'

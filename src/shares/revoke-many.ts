@@ -1,0 +1,128 @@
+import {
+  REVOKE_SHARES_MAX,
+  type ShareRevokedMany,
+  type ShareRevokeMany
+} from '../../schemas/share.ts'
+import { actedBy } from '../audit/acted-by.ts'
+import { type CaseRow, caseOf } from '../cases/case.ts'
+import type { Queries } from '../database/database.ts'
+import { Refusal } from '../errors.ts'
+import type { Exchange } from '../exchange.ts'
+import type { Caller } from '../identity/principal.ts'
+import { pageOfLive } from './live-queries.ts'
+import { refusalOfEnded } from './manage.ts'
+import { reread } from './may-read.ts'
+import { aboutShare } from './share.ts'
+import { sentShare } from './view-sent.ts'
+import { withdrawShare } from './withdraw.ts'
+
+type Result = ShareRevokedMany['results'][number]
+
+/** A share that was named, and its case, or why the caller is told that it does not exist. */
+interface Named {
+  id: string
+  found?: CaseRow
+  hidden?: Refusal
+}
+
+/**
+ * Withdraws many shares of the caller's organisation in one transaction, by their ids, or all that are
+ * live of a case or a specialist, as many as go at once. Each has its event, refused ones too, and its
+ * specialist a notice. Refusals: `request-invalid` for ids and a filter together or neither,
+ * `case-not-found`, `no-live-share` when the filter means none, `too-many-attempts` for guessing.
+ */
+export async function revokeShares(
+  exchange: Exchange,
+  caller: Caller,
+  wanted: ShareRevokeMany
+): Promise<ShareRevokedMany> {
+  const { named, more } = await namedShares(exchange, caller, wanted)
+  const order = new Map(named.map(({ id }, n) => [id, n]))
+  // Whoever holds several cases takes them in one order, so that no two wait for each other.
+  const inOrder = named.toSorted((a, b) => (caseIdOf(a) < caseIdOf(b) ? -1 : 1))
+  const results = await exchange.database.write(async tx => {
+    const results: Result[] = []
+    for (const share of inOrder) results.push(await revokeOne(exchange, tx, caller, share))
+    return results
+  })
+  const place = ({ share }: Result) => order.get(share) ?? 0
+  return { results: results.sort((a, b) => place(a) - place(b)), more }
+}
+
+const caseIdOf = ({ found }: Named): string => found?.id ?? ''
+
+async function namedShares(exchange: Exchange, caller: Caller, wanted: ShareRevokeMany) {
+  const { read } = exchange.database
+  const { shares, case: caseId, specialist: specialistId } = wanted
+  const isFilter = caseId !== undefined || specialistId !== undefined
+  if (isFilter === (shares !== undefined)) {
+    throw new Refusal('request-invalid', undefined, {
+      problems: ['give either shares, or case, specialist or both']
+    })
+  }
+  if (shares !== undefined) return { named: await byIds(exchange, caller, shares), more: false }
+  if (caseId !== undefined) await caseOf(read, caller, caseId)
+  const { organisationId } = caller
+  const filter = { organisationId, caseId, specialistId, now: exchange.clock() }
+  const rows = await pageOfLive(read, { ...filter, limit: REVOKE_SHARES_MAX + 1 })
+  if (rows.length === 0) throw new Refusal('no-live-share')
+  const named: Named[] = []
+  for (const { id, caseId } of rows.slice(0, REVOKE_SHARES_MAX)) {
+    named.push({ id, found: await caseOf(read, caller, caseId) })
+  }
+  return { named, more: rows.length > REVOKE_SHARES_MAX }
+}
+
+/** Those of others and those that do not exist are told of alike, and counted as guesses. */
+async function byIds(exchange: Exchange, caller: Caller, ids: string[]): Promise<Named[]> {
+  const named: Named[] = []
+  for (const id of ids) {
+    try {
+      named.push({ id, found: (await sentShare(exchange.database.read, caller, id)).found })
+    } catch (err) {
+      if (!(err instanceof Refusal) || err.code !== 'share-not-found') throw err
+      const turn = await exchange.refusals.count(caller.accountId)
+      if (turn !== 'within') {
+        throw new Refusal('too-many-attempts', undefined, { headers: { 'retry-after': '60' } })
+      }
+      named.push({ id, hidden: err })
+    }
+  }
+  return named
+}
+
+async function revokeOne(
+  exchange: Exchange,
+  tx: Queries,
+  caller: Caller,
+  { id, found, hidden }: Named
+): Promise<Result> {
+  if (found === undefined) {
+    await recordRefused(exchange, tx, caller, id, 'share-not-found', hidden?.extra.about)
+    return { share: id, result: 'share-not-found' }
+  }
+  const revoked = await withdrawShare(exchange, tx, caller, found, id)
+  if (revoked !== undefined) return { share: id, result: 'revoked' }
+  const row = await reread(tx, id)
+  const { code } = refusalOfEnded(row)
+  await recordRefused(exchange, tx, caller, id, code, aboutShare(row, found))
+  return { share: id, result: code === 'share-replaced' ? code : 'share-ended' }
+}
+
+/** As `answerProblems` does for a request that names one share. */
+async function recordRefused(
+  { audit }: Exchange,
+  tx: Queries,
+  caller: Caller,
+  share: string,
+  code: string,
+  about: Refusal['extra']['about']
+): Promise<void> {
+  await audit.append(tx, {
+    action: 'share.revoke',
+    outcome: 'refused',
+    code,
+    ...actedBy(caller, { asked: { share } }),
+    ...about
+  })
+}

@@ -1,0 +1,91 @@
+import t from 'tap'
+import type { ShareManifest } from '../../schemas/share.ts'
+import { checkExchange } from '../../src/housekeeping/check-exchange.ts'
+import { removeCopies } from '../../src/housekeeping/remove-copies.ts'
+import { ctSlice } from '../helpers/dicom.ts'
+import {
+  createCase,
+  openShare,
+  PATIENT_NAME,
+  type ShareMade,
+  shareRecords,
+  startExchange,
+  type TestExchange,
+  uploadRecord
+} from '../helpers/exchange.ts'
+
+const DAY = 86_400_000
+
+const scan = (n: number, modality: string) => ({
+  name: `quillfeather-${n}.dcm`,
+  bytes: ctSlice([
+    ['0008,0018', 'UI', `1.2.826.0.1.3680043.8.498.77.${n}`],
+    ['0008,0060', 'CS', modality],
+    ['0010,0010', 'PN', PATIENT_NAME]
+  ])
+})
+
+/** What its specialist knows it by: pseudonym, then the digest of each file. */
+async function seen(x: TestExchange, share: ShareMade) {
+  const specialist = x.client('specialistGb')
+  const opened = await openShare(specialist, share.link)
+  const { records } = await specialist.json<ShareManifest>('GET', `/v1/shares/${share.id}`)
+  const files = records.flatMap(({ objects }) => objects.map(({ sha256 }) => sha256))
+  const ids = records.map(({ id }) => id)
+  return { patient: opened.pseudonymised?.patient, question: opened.question, files, ids }
+}
+
+t.test(
+  'whoever gets more time for copies knows them again, long after they were removed',
+  async t => {
+    const x = await startExchange(t)
+    const clinician = x.client('clinician')
+    const { id: caseId } = await createCase(clinician)
+    // One of them is held, because reports may name somebody, and was released by hand.
+    const files = [scan(1, 'CT'), scan(2, 'SR')]
+    const { id } = await uploadRecord(clinician, caseId, { kind: 'scan', files })
+    const question = 'Is it to be removed?'
+    const share = await shareRecords(x, caseId, [id], {
+      pseudonymise: true,
+      question,
+      allowHeld: { records: [id], reason: 'Looked at it' },
+      lifeHours: 24
+    })
+    const before = await seen(x, share)
+    const fresh = await shareRecords(x, caseId, [id], {
+      pseudonymise: true,
+      question,
+      allowHeld: { records: [id], reason: 'Looked at it' },
+      lifeHours: 24
+    })
+    t.not((await seen(x, fresh)).patient, before.patient, 'another share has another pseudonym')
+
+    x.clock.advance(10 * DAY)
+    t.equal(await removeCopies(x.exchange), 2)
+    const path = `/v1/shares/${share.id}/more-time`
+    await x.client('specialistGb').json('POST', path)
+    const naming = await clinician.send('POST', `${path}/decline`, {
+      reason: 'Ottoline Quillfeather is well'
+    })
+    t.match(naming, { status: 422, json: { code: 'pseudonymise-names-patient' } })
+    const { result: made, events } = await x.eventsOf(() =>
+      clinician.json<ShareMade>('POST', `${path}/approve`, { lifeHours: 24 })
+    )
+    t.match(
+      events.map(({ action, outcome }) => `${action} ${outcome}`),
+      [
+        'record.pseudonymise granted',
+        'record.pseudonymise complete',
+        'share.create success',
+        'share.revoke success',
+        'more-time.give success'
+      ]
+    )
+    t.match(events[2]?.details, { pseudonymised: { allowHeld: { reason: 'Looked at it' } } })
+    const after = await seen(x, made)
+    t.same({ ...after, ids: [] }, { ...before, ids: [] }, 'the same pseudonym and the same files')
+    t.equal(after.files.length, 2)
+    t.notSame(after.ids, before.ids, 'which are records of their own')
+    t.same(await checkExchange(x.exchange), [])
+  }
+)
