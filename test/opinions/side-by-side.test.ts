@@ -12,9 +12,10 @@ import {
   wholeOpinion
 } from './scene.ts'
 
+const x = await startExchange(t)
+const clinician = x.client('clinician')
+
 t.test('two who differ are laid side by side, and a third may be asked', async t => {
-  const x = await startExchange(t)
-  const clinician = x.client('clinician')
   const { caseId, letterId, share } = await underReview(x)
   const also = async (who: PersonName) => {
     const made = await shareRecords(x, caseId, [letterId], { with: who })
@@ -67,8 +68,6 @@ t.test('two who differ are laid side by side, and a third may be asked', async t
 })
 
 t.test('who declines has nothing more to do with it, and the sender knows why', async t => {
-  const x = await startExchange(t)
-  const clinician = x.client('clinician')
   const specialist = x.client('specialistGb')
   const { caseId, share } = await underReview(x)
   const decline = () =>
