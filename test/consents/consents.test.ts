@@ -3,6 +3,8 @@ import t from 'tap'
 import type { ConsentList, ConsentText } from '../../schemas/consent.ts'
 import file from '../../src/consents/texts/second-opinion.json' with { type: 'json' }
 import { consentTexts, readTexts } from '../../src/consents/texts.ts'
+import { homeOf } from '../../src/identity/accounts.ts'
+import { addOrganisation } from '../../src/identity/enrol.ts'
 import {
   agreed,
   agreedToTransfer,
@@ -183,6 +185,21 @@ t.test('a hospital that is no public authority is not warned', async t => {
   const answer = await sendShare(exchange, caseId, { with: 'specialistIn', safeguard })
   await authority(true)
   t.equal(answer.status, 201)
+})
+
+t.test('what has an ODS code is a public authority unless the operator says otherwise', async t => {
+  const authority = async (given: object) => {
+    const input = { name: 'A hospital', country: 'GB', ...given }
+    const id = await addOrganisation(exchange.exchange, input)
+    return (await homeOf(exchange.exchange.database.read, id)).publicAuthority
+  }
+  t.equal(await authority({ odsCode: 'RY1' }), true)
+  t.equal(await authority({ odsCode: 'RY2', publicAuthority: 'no' }), false)
+  t.equal(await authority({ country: 'IE' }), false)
+  t.equal(await authority({ country: 'IE', publicAuthority: 'yes' }), true)
+  await t.rejects(authority({ country: 'IE', publicAuthority: 'perhaps' }), {
+    code: 'request-invalid'
+  })
 })
 
 t.test('without a recorded consent the share says so; after a no there is none', async t => {
