@@ -50,12 +50,16 @@ t.test('an exchange that is whole has no fault, and the check is on the log', as
 t.test('every sealed field that was changed is found', async t => {
   const { x, first, intruder, check } = await setUp(t)
   const [event] = await x.auditEvents({ action: 'link.open' })
+  const asked: { id: string } = await x
+    .client('specialistGb')
+    .json('POST', `/v1/shares/${first.share.id}/more-time`, { words: 'A week' })
   const columns: [table: string, column: string, id: string, fault: RegExp][] = [
     ['accounts', 'profile_sealed', x.people.clinician.accountId, /^Profile of account/],
     ['cases', 'details_sealed', first.caseId, /^Case/],
     ['records', 'details_sealed', first.record.id, /^Record/],
     ['objects', 'name_sealed', first.record.objects[1]?.id ?? '', /^Record/],
     ['shares', 'terms_sealed', first.share.id, /^Share/],
+    ['more_time', 'words_sealed', asked.id, /^Share/],
     ['audit_events', 'details_sealed', event?.id ?? '', /^Event/]
   ]
   for (const [table, column, id, fault] of columns) {
