@@ -76,7 +76,13 @@ export const actions = [
   'webhook.rotate',
   'webhook.remove',
   'webhook.disable',
-  'webhook.deliveries'
+  'webhook.deliveries',
+  'retention.read',
+  'hold.create',
+  'hold.lift',
+  'case.erase',
+  'erasure.files',
+  'erasure.read'
 ] as const
 
 /**

@@ -3,6 +3,7 @@ import { type Columns, postgres, sqlite } from './columns.ts'
 import { noticeTables } from './notice-tables.ts'
 import { registerTables } from './register-tables.ts'
 import { requestTables } from './request-tables.ts'
+import { retentionTables } from './retention-tables.ts'
 import { uploadTables } from './upload-tables.ts'
 
 /**
@@ -213,7 +214,8 @@ function define(c: Columns) {
     ...auditTables(c),
     openDisclosures,
     refusalCounts,
-    ...noticeTables(c)
+    ...noticeTables(c),
+    ...retentionTables(c)
   }
 }
 

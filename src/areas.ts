@@ -18,6 +18,7 @@ import { readSigningKeys } from './open-data.ts'
 import { recordRoutes } from './records/routes.ts'
 import { invitationRoutes } from './register/invitation-routes.ts'
 import { registerRoutes } from './register/routes.ts'
+import { retentionRoutes } from './retention/routes.ts'
 import { reviewRoutes, shareRoutes } from './shares/routes.ts'
 import { draftRoutes, uploadRoutes } from './uploads/routes.ts'
 
@@ -45,7 +46,8 @@ export async function mountAreas(fastify: FastifyInstance, exchange: Exchange, c
     draftRoutes,
     uploadRoutes,
     noticeRoutes,
-    webhookRoutes
+    webhookRoutes,
+    retentionRoutes
   ]) {
     await app.register(routes(exchange, guarded))
   }

@@ -2,6 +2,7 @@ import type { RefusedFile } from '../schemas/inspection.ts'
 import { requestRefusals } from './cases/refusals.ts'
 import { fileRefusals } from './records/refusals.ts'
 import { registerRefusals } from './register/refusals.ts'
+import { retentionRefusals } from './retention/refusals.ts'
 import { uploadRefusals } from './uploads/refusals.ts'
 
 /**
@@ -173,6 +174,8 @@ const table = {
 
   // The register of specialists, and invitations to it.
   ...registerRefusals,
+  // What was erased, and what keeps it from being erased.
+  ...retentionRefusals,
   // Webhooks.
   'webhook-address-refused': [
     422,

@@ -13,6 +13,7 @@ import type { Notices } from './notices/outbox.ts'
 import type { Targets } from './notices/webhooks/targets.ts'
 import type { InspectPool } from './records/inspect/inspect-pool.ts'
 import type { Scanner } from './records/scan/scanner.ts'
+import type { ReceiptSigner } from './retention/receipt-keys.ts'
 import type { Keyring } from './sealing/keyrings/keyring.ts'
 import type { SealPool } from './sealing/seal-pool.ts'
 import type { LinkKeys, SignedLinks } from './shares/link.ts'
@@ -46,6 +47,8 @@ export interface Exchange {
   links: LinkKeys
   /** Links that name invitations to the register. */
   invitationLinks: SignedLinks
+  /** Signs receipts of erasures. */
+  receipts: ReceiptSigner
   audit: AuditLog
   /** The Merkle tree over the access log. */
   tree: LogTree

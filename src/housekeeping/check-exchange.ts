@@ -10,7 +10,7 @@ import {
   tellFindings
 } from '../audit/verify/findings.ts'
 import type { Blobs } from '../blobs/blobs.ts'
-import { knownCase, openCaseDetails, openCaseKey } from '../cases/case.ts'
+import { isErased, knownCase, openCaseDetails, openCaseKey } from '../cases/case.ts'
 import { openWhatIsAsked } from '../cases/stored.ts'
 import type { Queries } from '../database/database.ts'
 import type { Exchange } from '../exchange.ts'
@@ -31,12 +31,13 @@ import {
 import { WITHOUT_SCANNER } from '../records/scan/scanner.ts'
 import { openEntry } from '../register/entry.ts'
 import { openInvitation } from '../register/invitation.ts'
+import { checkRetention } from '../retention/check.ts'
 import { hasEnded, openTerms } from '../shares/share.ts'
 import { checkDrafts } from '../uploads/check.ts'
 
 type Parts = Pick<
   Exchange,
-  'directory' | 'database' | 'blobs' | 'keyring' | 'serviceKeys' | 'disclosures' | 'clock'
+  'directory' | 'database' | 'blobs' | 'keyring' | 'serviceKeys' | 'disclosures' | 'clock' | 'audit'
 >
 
 /** What a check found wrong, one sentence each, with ids only. */
@@ -65,6 +66,7 @@ export async function checkExchange(exchange: Parts): Promise<Faults> {
     bytes = await checkCases(exchange, receipt, faults, blobs)
     const lookAt = (what: string, at: () => unknown) => look(faults, what, at)
     bytes += await checkDrafts(exchange, receipt, lookAt, blobs)
+    await checkRetention(exchange, lookAt, blobs)
     await checkShares(exchange, faults)
     await checkNotices(exchange, faults)
     await checkLog(exchange, faults, disclosure.receipt.eventId)
@@ -130,6 +132,7 @@ async function checkCases(
   let bytes = 0
   for (const row of await database.read.select().from(cases)) {
     await look(faults, `Case ${row.id}`, async () => {
+      if (isErased(row)) return
       const key = await openCaseKey(keyring, row)
       openCaseDetails(key, row)
       await openWhatIsAsked(database.read, key, row.id)
@@ -153,9 +156,10 @@ async function checkRecord(
   const objects = await findObjects(exchange.database.read, { recordId: record.id })
   const bytes = objects.reduce((total, object) => total + object.bytes, 0)
   // Also when the record does not open: its blobs are still its own, and must not look like orphans.
-  // But the blobs of an infected object are to be gone.
+  // But the blobs of an infected object, or of an erased record, are to be gone.
   const segments = await segmentsOf(exchange, objects)
-  const kept = objects.filter(({ scan }) => scan !== 'infected')
+  const isGone = isErased(record)
+  const kept = isGone ? [] : objects.filter(({ scan }) => scan !== 'infected')
   for (const { blob } of [...kept, ...kept.flatMap(({ id }) => segments.get(id) ?? [])]) {
     if (blob !== null) blobs.add(blob)
   }
@@ -163,6 +167,7 @@ async function checkRecord(
     faults.push(`Record ${record.id} has not the objects or bytes its row says.`)
   }
   // No backup has the files of those, and housekeeping is about to remove them.
+  if (isGone) return 0
   const { copyFor } = record
   if (copyFor !== null && (await hasEnded(exchange.database.read, copyFor, exchange.clock())))
     return 0
@@ -226,7 +231,7 @@ async function checkShares({ database, keyring }: Parts, faults: Faults): Promis
   for (const share of await database.read.select().from(shares)) {
     await look(faults, `Share ${share.id}`, async () => {
       const found = await knownCase(database.read, share.caseId)
-      openTerms(await openCaseKey(keyring, found), share)
+      if (!isErased(found)) openTerms(await openCaseKey(keyring, found), share)
       if (share.organisationId !== found.organisationId) throw new Error('not of its case')
       const named = await database.read
         .select({ caseId: records.caseId })

@@ -2,7 +2,13 @@ import { createSecretKey, type KeyObject } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import type { RecordView, RefusedFile } from '../../schemas/record.ts'
 import { actedBy } from '../audit/acted-by.ts'
-import { type CaseRow, caseOf, openCaseDetails, openCaseKey } from '../cases/case.ts'
+import {
+  type CaseRow,
+  caseOf,
+  openCaseDetails,
+  openCaseKey,
+  requireCaseKept
+} from '../cases/case.ts'
 import { publicFace, Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
@@ -32,6 +38,7 @@ export async function uploadRecord(
 ): Promise<RecordView> {
   const { database, blobs, limits, keyring } = exchange
   const found = await caseOf(database.read, caller, caseId)
+  requireCaseKept(found)
   if ((await blobs.freeBytes()) < limits.freeBytesMin) throw new Refusal('storage-full')
 
   const recordId = uuidv7({ msecs: exchange.clock() })

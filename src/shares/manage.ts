@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import type { ShareView } from '../../schemas/share.ts'
 import { actedBy } from '../audit/acted-by.ts'
-import { type CaseRow, caseOf, openCaseKey } from '../cases/case.ts'
+import { type CaseRow, caseOf, isErased, openCaseKey } from '../cases/case.ts'
 import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
@@ -96,7 +96,7 @@ async function viewSent(
   const { database, keyring, clock } = exchange
   const found = await caseOf(database.read, caller, row.caseId)
   const recordIds = await findShareRecords(database.read, { shareId: row.id })
-  const key = await attempt(openCaseKey(keyring, found))
+  const key = isErased(found) ? undefined : await attempt(openCaseKey(keyring, found))
   return viewShare(
     row,
     recordIds.map(({ recordId }) => recordId),

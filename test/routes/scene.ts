@@ -38,6 +38,9 @@ export interface Scene {
   /** One of City Hospital that nobody has accepted. */
   invitationId: string
   webhookId: string
+  /** A hold on the case, and an erasure of another one of City Hospital. */
+  holdId: string
+  erasureId: string
   shares: Record<ShareState, ShareMade>
 }
 
@@ -68,6 +71,8 @@ export async function setScene(exchange: TestExchange): Promise<Scene> {
   return {
     caseId,
     webhookId,
+    holdId: await newHold(exchange, caseId),
+    erasureId: await newErasure(exchange),
     recordId: record.id,
     objectId: String(record.objects[0]?.id),
     ...draft,
@@ -95,6 +100,23 @@ export async function newEntry(exchange: TestExchange, verified = false): Promis
 export async function newInvitation(exchange: TestExchange): Promise<string> {
   const { invitation } = await invite(exchange, { email: INVITED })
   return invitation.id
+}
+
+/** A hold that the administrator of City Hospital has put on its case. */
+export async function newHold(exchange: TestExchange, caseId: string): Promise<string> {
+  const administrator = exchange.client('administrator')
+  const path = `/v1/cases/${caseId}/holds`
+  const { id } = await administrator.json<{ id: string }>('POST', path, { reason: 'A claim' })
+  return id
+}
+
+/** A case of City Hospital, with nothing in it, that was erased. */
+async function newErasure(exchange: TestExchange): Promise<string> {
+  const { id: caseId } = await createCase(exchange.client('clinician'))
+  const path = `/v1/cases/${caseId}/erasure`
+  const administrator = exchange.client('administrator')
+  const { id } = await administrator.json<{ id: string }>('POST', path, { reason: 'By mistake' })
+  return id
 }
 
 /** A record of City Hospital's case whose header names somebody else. */
@@ -154,6 +176,8 @@ export function parametersOf(scene: Scene, state: ShareState = 'live'): Record<s
     webhookId,
     specialistId,
     invitationId,
+    holdId,
+    erasureId,
     shares
   } = scene
   return {
@@ -166,6 +190,8 @@ export function parametersOf(scene: Scene, state: ShareState = 'live'): Record<s
     specialist: specialistId,
     invitation: invitationId,
     webhook: webhookId,
+    hold: holdId,
+    erasure: erasureId,
     share: shares[state].id
   }
 }
@@ -186,6 +212,9 @@ export function bodyOf(
     'PUT /v1/cases/:case/checklist': { answers: [] },
     'POST /v1/cases/:case/close': { reason: 'The answer came by post' },
     'POST /v1/cases/:case/reopen': { reason: 'It was the wrong one' },
+    'POST /v1/cases/:case/holds': { reason: 'A claim' },
+    'POST /v1/cases/:case/holds/:hold/lift': { reason: 'It was settled' },
+    'POST /v1/cases/:case/erasure': { reason: 'The patient asked' },
     'POST /v1/specialists': entryInput({ registrationNumber: String(Math.random()).slice(2) }),
     'PUT /v1/specialists/:specialist': entryInput({
       registrationNumber: String(Math.random()).slice(2)

@@ -182,7 +182,13 @@ const table: Record<Action, Pattern> = {
   'webhook.rotate': { ...configured, action: 'U' },
   'webhook.remove': { ...configured, action: 'D' },
   'webhook.disable': { ...configured, action: 'U' },
-  'webhook.deliveries': query
+  'webhook.deliveries': query,
+  'retention.read': read,
+  'hold.create': update,
+  'hold.lift': update,
+  'case.erase': { ...running(subtypes.destroy), action: 'D' },
+  'erasure.files': { ...running(subtypes.destroy), action: 'D' },
+  'erasure.read': read
 }
 
 /**
