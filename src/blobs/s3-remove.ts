@@ -27,14 +27,16 @@ export async function removeOnS3(store: S3Store, key: string): Promise<Removal> 
     return versions === 'none-kept' ? 'gone' : 'kept'
   }
   let kept = false
-  let isHidden = true
-  for (const { id, isLatest, isMarker } of versions) {
-    const isGone = await removeVersion(store, key, id)
-    if (isGone) continue
-    kept = true
-    if (isLatest && !isMarker) isHidden = false
+  for (const { id } of versions.filter(({ isMarker }) => !isMarker)) {
+    if (!(await removeVersion(store, key, id))) kept = true
   }
-  if (!isHidden) await client.send(new DeleteObjectCommand(place))
+  const markers = versions.filter(({ isMarker }) => isMarker)
+  if (kept) {
+    // Without a marker in front of it the store would show it again.
+    if (!markers.some(({ isLatest }) => isLatest)) await client.send(new DeleteObjectCommand(place))
+    return 'kept'
+  }
+  for (const { id } of markers) if (!(await removeVersion(store, key, id))) kept = true
   return kept ? 'kept' : 'gone'
 }
 

@@ -1,6 +1,6 @@
 import type { ErasureView } from '../../schemas/retention.ts'
 import { opinionReceived } from '../../src/cases/move.ts'
-import type { TestExchange } from '../helpers/exchange.ts'
+import { createCase, numberedText, type TestExchange, uploadRecord } from '../helpers/exchange.ts'
 
 export const ORDER = { reason: 'The patient withdrew by telephone' }
 
@@ -27,3 +27,13 @@ export async function giveOpinion(x: TestExchange, caseId: string): Promise<void
     opinionReceived(tx, { caseId, shareId: share.id, by: share.specialistId, at: clock() })
   )
 }
+
+/** A case of City Hospital with one record of these files. */
+export async function newCase(x: TestExchange, files = [numberedText(10)]) {
+  const clinician = x.client('clinician')
+  const { id } = await createCase(clinician)
+  const { id: recordId } = await uploadRecord(clinician, id, { files })
+  return { id, recordId }
+}
+
+export const goOn = () => true
