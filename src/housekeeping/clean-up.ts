@@ -67,8 +67,8 @@ export function cleanUp(exchange: Exchange, sharedHours?: number): { stop(): Pro
 /** Erases what is due by the retention policy, and the files of what was erased. */
 async function endWhatIsDue(exchange: Exchange, goOn: () => boolean): Promise<void> {
   const ended = await endCases(exchange, goOn)
-  const { copies, cases, audits } = ended
-  if (copies + cases + audits > 0) exchange.log.info(ended, 'erased what was due')
+  const { copies, cases, audits, waiting } = ended
+  if (copies + cases + audits + waiting > 0) exchange.log.info(ended, 'erased what was due')
   const erasures = await removeDueFiles(exchange, goOn)
   if (erasures > 0) exchange.log.info({ erasures }, 'saw to the files of what was erased')
 }

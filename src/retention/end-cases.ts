@@ -5,7 +5,7 @@ import { SealError } from '../sealing/seal-error.ts'
 import { eraseByPolicy, stayedOf } from './erase.ts'
 import { judge } from './facts.ts'
 import { policyOf, type RetentionPolicy } from './policy.ts'
-import { casesToEnd, isHeld, lookAgain, retentionRow } from './queries.ts'
+import { casesToEnd, hasDetails, isHeld, lookAgain, retentionRow } from './queries.ts'
 import { retentionOf } from './retention.ts'
 import { forgetPatient } from './shred-queries.ts'
 
@@ -20,6 +20,8 @@ export interface Ended {
   copies: number
   cases: number
   audits: number
+  /** Cases whose log only the owner of the tables can end, on PostgreSQL, and is due to. */
+  waiting: number
   /** Cases that could not be seen to. */
   failed: number
 }
@@ -31,7 +33,7 @@ export interface Ended {
  */
 export async function endCases(exchange: Exchange, goOn: () => boolean): Promise<Ended> {
   const policy = policyOf(exchange.limits)
-  const ended: Ended = { copies: 0, cases: 0, audits: 0, failed: 0 }
+  const ended: Ended = { copies: 0, cases: 0, audits: 0, waiting: 0, failed: 0 }
   for (let after = ''; ; ) {
     const now = exchange.clock()
     const { daysAfterClosing, keptKinds } = policy.copies
@@ -83,19 +85,24 @@ async function endCase(
 /**
  * The very end, with the time of its class: what the access log says of the case beside its leaves,
  * and the reference by which its patient was found. The details go in batches; if it stops before the
- * last, the next round goes on.
+ * last, the next round goes on. On PostgreSQL the service may change no event, so the owner of the
+ * tables erases the details (`erase-audit-details`), and this finds them gone.
  */
 async function endAudit(
   exchange: Exchange,
   caseId: string,
   policy: RetentionPolicy
-): Promise<'audits' | undefined> {
+): Promise<'audits' | 'waiting' | undefined> {
   const { database, clock } = exchange
   const row = await retentionRow(database.read, caseId)
   if (row === undefined || row.auditErasedAt !== null || row.lookAt > clock()) return undefined
   if (await isHeld(database.read, caseId)) return undefined
-  const reference = `retention policy ${policy.version}`
-  await eraseDetails(exchange, { caseId }, { reference, carriedOutBy: 'housekeeping' })
+  if (database.read.kind === 'postgres') {
+    if (await hasDetails(database.read, caseId, row.lookAt)) return 'waiting'
+  } else {
+    const reference = `retention policy ${policy.version}`
+    await eraseDetails(exchange, { caseId }, { reference, carriedOutBy: 'housekeeping' })
+  }
   await database.write(tx => forgetPatient(tx, caseId, clock()))
   return 'audits'
 }

@@ -7,7 +7,9 @@ import {
   inArray,
   isNotNull,
   isNull,
+  lt,
   lte,
+  ne,
   or,
   sql
 } from '../../schemas/drizzle.ts'
@@ -198,6 +200,29 @@ export function noteFiles(
       )
     )
     .returning()
+}
+
+/** Whether the access log says more than its leaves of what happened to a case before `until`. */
+export async function hasDetails(
+  queries: Queries,
+  caseId: string,
+  until: number
+): Promise<boolean> {
+  const { auditEvents: events } = queries.tables
+  const rows = await queries
+    .select({ idx: events.idx })
+    .from(events)
+    .where(
+      and(
+        eq(events.caseId, caseId),
+        lt(events.at, until),
+        ne(events.action, 'audit.erase'),
+        ne(events.action, 'case.erase'),
+        or(isNotNull(events.detailsSealed), isNotNull(events.patientRef))
+      )
+    )
+    .limit(1)
+  return rows.length > 0
 }
 
 /** An event of the access log, wherever it stands by now. */
