@@ -95,7 +95,13 @@ export const actions = [
   'more-time.ask',
   'more-time.read',
   'more-time.give',
-  'more-time.decline'
+  'more-time.decline',
+  'retention.read',
+  'hold.create',
+  'hold.lift',
+  'case.erase',
+  'erasure.files',
+  'erasure.read'
 ] as const
 
 /**

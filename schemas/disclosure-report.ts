@@ -39,8 +39,13 @@ const Reader = Type.Object({
 const ReportedRecord = Type.Object({
   id: Id,
   kind: RecordKind,
-  title: Type.String(),
-  date: Type.String({ format: 'date' })
+  title: Type.Optional(Type.String()),
+  date: Type.Optional(Type.String({ format: 'date' })),
+  erased: Type.Optional(
+    Type.Boolean({
+      description: 'It was erased since, and its title and the names of its files with it.'
+    })
+  )
 })
 export type ReportedRecord = Static<typeof ReportedRecord>
 
@@ -86,7 +91,9 @@ export const Disclosure = Type.Object({
     record: Type.Optional(ReportedRecord),
     /** How many files the record went out as. */
     files: Type.Optional(Type.Integer()),
-    file: Type.Optional(Type.Object({ id: Id, name: Type.String(), bytes: Type.Integer() })),
+    file: Type.Optional(
+      Type.Object({ id: Id, name: Type.Optional(Type.String()), bytes: Type.Integer() })
+    ),
     range: Type.Optional(
       Type.Object({ first: Type.Integer(), last: Type.Integer() }, { description: 'From byte 0.' })
     )
@@ -112,8 +119,8 @@ export const ReportedShare = Type.Object({
   madeLondon: London,
   madeBy: Person,
   specialist: Reader,
-  purpose: Type.String(),
-  transfer: TransferBasis,
+  purpose: Type.Optional(Type.String({ description: 'Absent once the log has lost it too.' })),
+  transfer: Type.Optional(TransferBasis),
   records: Type.Array(ReportedRecord),
   notBefore: Timestamp,
   expiresAt: Timestamp,
@@ -142,6 +149,11 @@ export const DisclosureReport = Type.Object(
     patients: Type.Array(Type.Object({ ...Patient.properties, cases: Type.Array(Id) }), {
       description: 'As the cases hold them; none when there is nothing to report of a patient.'
     }),
+    erasedCases: Type.Optional(
+      Type.Array(Id, {
+        description: 'Cases that were erased: the log still tells who saw them, but not of whom.'
+      })
+    ),
     period: Type.Object({
       from: Type.Optional(Timestamp),
       to: Timestamp,

@@ -123,4 +123,22 @@ export const RecordSummary = Type.Object(
   { $id: 'RecordSummary' }
 )
 export type RecordSummary = Static<typeof RecordSummary>
-export const RecordList = Type.Object({ records: Type.Array(RecordSummary) })
+
+/** What is left of a record that was erased, so that the access log still makes sense. */
+const ErasedRecord = Type.Object({
+  id: Id,
+  kind: RecordFields.properties.kind,
+  objectCount: Type.Integer(),
+  bytes: Type.Integer(),
+  createdBy: Id,
+  createdAt: Timestamp,
+  erasedAt: Timestamp,
+  erasure: Type.String({ format: 'uuid', description: 'Its receipt is at /v1/erasures.' })
+})
+export type ErasedRecord = Static<typeof ErasedRecord>
+
+export const RecordList = Type.Object({
+  records: Type.Array(RecordSummary),
+  erased: Type.Optional(Type.Array(ErasedRecord, { description: 'Records that were erased.' }))
+})
+export type RecordList = Static<typeof RecordList>

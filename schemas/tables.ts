@@ -5,6 +5,7 @@ import { noticeTables } from './notice-tables.ts'
 import { opinionTables } from './opinion-tables.ts'
 import { registerTables } from './register-tables.ts'
 import { requestTables } from './request-tables.ts'
+import { retentionTables } from './retention-tables.ts'
 import { timeTables } from './time-tables.ts'
 import { uploadTables } from './upload-tables.ts'
 
@@ -237,7 +238,8 @@ function define(c: Columns) {
     refusalCounts,
     ...noticeTables(c),
     ...opinionTables(c),
-    ...timeTables(c)
+    ...timeTables(c),
+    ...retentionTables(c)
   }
 }
 

@@ -22,6 +22,7 @@ import { opinionRoutes } from './opinions/routes.ts'
 import { recordRoutes } from './records/routes.ts'
 import { invitationRoutes } from './register/invitation-routes.ts'
 import { registerRoutes } from './register/routes.ts'
+import { retentionRoutes } from './retention/routes.ts'
 import { moreTimeRoutes } from './shares/more-time/routes.ts'
 import { reviewRoutes, shareRoutes } from './shares/routes.ts'
 import { transferRoutes } from './transfers/routes.ts'
@@ -56,7 +57,8 @@ export async function mountAreas(fastify: FastifyInstance, exchange: Exchange, c
     consentRoutes,
     transferRoutes,
     opinionRoutes,
-    moreTimeRoutes
+    moreTimeRoutes,
+    retentionRoutes
   ]) {
     await app.register(routes(exchange, guarded))
   }

@@ -1,3 +1,5 @@
+import { COPY_DAYS_DEFAULT } from './retention/policy.ts'
+
 const KIB = 1024
 const GIB = 1024 ** 3
 
@@ -15,6 +17,8 @@ export interface Limits {
   openUploadsPerOrganisationMax: number
   /** * Bytes that the uploads in all drafts of one organisation may have, come or still to come. */
   draftBytesPerOrganisationMax: number
+  /** * Whole days for which records stay after the day on which their case was closed. */
+  copyDays: number
   /** One multipart field. */
   fieldBytesMax: number
   /** A request body that is not multipart. */
@@ -85,6 +89,7 @@ export function readLimits(
       1,
       1024 ** 2 * GIB
     ),
+    copyDays: number('CONSILIUM_COPY_DAYS', COPY_DAYS_DEFAULT, 1, 36_500),
     fieldBytesMax: 2 * KIB,
     bodyBytesMax: 256 * KIB,
     recordsPerShareMax: 200,

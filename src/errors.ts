@@ -4,6 +4,7 @@ import { consentRefusals } from './consents/refusals.ts'
 import { opinionRefusals } from './opinions/refusals.ts'
 import { fileRefusals } from './records/refusals.ts'
 import { registerRefusals } from './register/refusals.ts'
+import { retentionRefusals } from './retention/refusals.ts'
 import { timeRefusals } from './shares/more-time/refusals.ts'
 import { transferRefusals } from './transfers/refusals.ts'
 import { uploadRefusals } from './uploads/refusals.ts'
@@ -180,6 +181,8 @@ const table = {
 
   // The register of specialists, and invitations to it.
   ...registerRefusals,
+  // What was erased, and what keeps it from being erased.
+  ...retentionRefusals,
   // Webhooks.
   'webhook-address-refused': [
     422,

@@ -4,7 +4,7 @@ import t from 'tap'
 import { getTableName } from '../schemas/drizzle.ts'
 import { tables } from '../schemas/tables.ts'
 import type { Safeguard } from '../schemas/transfer.ts'
-import { caseKeyContext } from '../src/cases/case.ts'
+import { caseKeyContext, isErased } from '../src/cases/case.ts'
 import { dataPaths, readSigningKeys } from '../src/open-data.ts'
 import { recordKeyContext, unwrapKey } from '../src/sealing/keys.ts'
 import { openTerms } from '../src/shares/share.ts'
@@ -64,6 +64,9 @@ const ENTERED = 'Prof Ines Turnstone'
 const ASKED = 'The sandpiper needs a second look'
 const DECLINED = 'The ruff cannot wait'
 const EVIDENCE = 'Letter of the board, ring binder 7'
+const HELD = 'The coroner asked about the lapwing'
+const LIFTED = 'The inquest on the lapwing is over'
+const ERASED = 'The whimbrel family asked in writing'
 
 const OPINION_WORDS = {
   answer: 'The ptarmigan should be left in place',
@@ -118,7 +121,10 @@ function personal(exchange: TestExchange): Secrets {
     'message to the invited': MESSAGE,
     'person in the register': ENTERED,
     'evidence of a verification': EVIDENCE,
-    'number in the register': '1234567893'
+    'number in the register': '1234567893',
+    'reason of a hold': HELD,
+    'reason of its lifting': LIFTED,
+    'reason of an erasure': ERASED
   }
   for (const { name, email = '' } of Object.values(exchange.people)) {
     words[name] = name
@@ -167,10 +173,11 @@ async function keys(exchange: TestExchange): Promise<Secrets> {
   }
   const { cases, records, shares } = database.read.tables
   for (const row of await database.read.select().from(cases)) {
+    if (isErased(row)) continue
     const key = await unwrapKey(keyring, caseKeyContext(row), row.wrappedKey)
     secrets.set(`case key ${row.id}`, spellings(key.export()))
     for (const record of await database.read.select().from(records)) {
-      if (record.caseId !== row.id) continue
+      if (record.caseId !== row.id || isErased(record)) continue
       const context = recordKeyContext(row.organisationId, record.id)
       const recordKey = await unwrapKey(keyring, context, record.wrappedKey)
       secrets.set(`record key ${record.id}`, spellings(recordKey.export()))
@@ -329,6 +336,7 @@ async function live(exchange: TestExchange) {
   await sendLink(specialist, `${token}x`)
   await givingOpinion(exchange, share.id, caseId, record.id)
   await askAndClose(exchange)
+  await ending(exchange)
   await agreeAndWithdraw(exchange)
   const newer = await moreTime(exchange, caseId, record.id)
   const invited = await inviting(exchange)
@@ -397,6 +405,29 @@ async function moreTime(exchange: TestExchange, caseId: string, recordId: string
   await openShare(specialist, given.link)
   await clinician.json('GET', '/v1/shares?state=live')
   return String(given.link.split('#')[1])
+}
+
+/** A case that is held, let go and erased, with what is told of it then. */
+async function ending(exchange: TestExchange): Promise<void> {
+  const clinician = exchange.client('clinician')
+  const administrator = exchange.client('administrator')
+  const auditor = exchange.client('auditor')
+  const { id } = await createCase(clinician)
+  const files = [{ name: FILE_NAME, bytes: Buffer.from(CONTENT) }]
+  const record = await uploadRecord(clinician, id, { title: TITLE, files })
+  await shareRecords(exchange, id, [record.id])
+  const path = `/v1/cases/${id}`
+  const held: { id: string } = await administrator.json('POST', `${path}/holds`, { reason: HELD })
+  await administrator.send('POST', `${path}/erasure`, { reason: ERASED })
+  await administrator.send('POST', `${path}/holds/${held.id}/lift`, { reason: LIFTED })
+  const made: { id: string } = await administrator.json('POST', `${path}/erasure`, {
+    reason: ERASED
+  })
+  await auditor.json('GET', `/v1/erasures/${made.id}`)
+  await auditor.json('GET', `${path}/retention`)
+  await auditor.json('POST', '/v1/audit/reports', { case: id, format: 'json' })
+  await clinician.send('GET', path)
+  await clinician.send('GET', `/v1/records/${record.id}`)
 }
 
 /** The register and an invitation, with what goes wrong on the way. */
@@ -606,6 +637,7 @@ t.test('no key, no token and no name is anywhere it must not be', async t => {
   notForAuditors.delete('evidence of a verification')
   notForAuditors.delete('safeguard reference')
   notForAuditors.delete('reason of a confirmation')
+  notForAuditors.delete('reason of an erasure')
   t.same(
     found(notForAuditors, log.bytes),
     [],

@@ -16,6 +16,8 @@ export type ErasedThing = { caseId: string } | { eventId: string }
 export interface ErasureOrder {
   reference: string
   by?: string | undefined
+  /** Who carries it out; the operator, unless it says otherwise. */
+  carriedOutBy?: string
 }
 
 type Parts = Pick<Exchange, 'database' | 'audit' | 'serviceKeys'>
@@ -46,7 +48,7 @@ export async function eraseDetails(
         outcome: 'success',
         ...about,
         details: {
-          by: 'operator console',
+          by: order.carriedOutBy ?? 'operator console',
           order: order.reference,
           orderedBy: order.by,
           ...('eventId' in thing && { event: thing.eventId }),
@@ -98,6 +100,7 @@ async function eraseBatch(
         'caseId' in thing ? eq(events.caseId, thing.caseId) : eq(events.id, thing.eventId),
         // Who ordered an erasure, and what was erased, stays known.
         ne(events.action, 'audit.erase'),
+        ne(events.action, 'case.erase'),
         or(isNotNull(events.detailsSealed), isNotNull(events.patientRef))
       )
     )

@@ -30,7 +30,8 @@ import {
   readCounts,
   readKeyFiles,
   type Source,
-  type StoredBlob
+  type StoredBlob,
+  wasErased
 } from './source.ts'
 
 export interface BackupParts {
@@ -168,7 +169,7 @@ async function* filesOf(
 }
 
 async function* objectFile(
-  { blobs, fault }: BackupParts,
+  { blobs, data, fault }: BackupParts,
   receipt: Receipt,
   row: StoredBlob,
   saved: { objects: number; faults: number; bytes: number }
@@ -179,7 +180,12 @@ async function* objectFile(
   })
   if (reader === undefined) {
     saved.faults += 1
-    fault(`Object ${row.id} is not in the store.`)
+    const isGone = await wasErased(data.database.read, row.id)
+    fault(
+      isGone
+        ? `Object ${row.id} was erased while the backup was made, which has its key: make another.`
+        : `Object ${row.id} is not in the store.`
+    )
     return
   }
   try {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { open, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
-import { and, asc, count, eq, gt, isNull, ne, or } from '../../schemas/drizzle.ts'
+import { and, asc, count, eq, gt, isNull, ne, or, sql } from '../../schemas/drizzle.ts'
 import { logState } from '../audit/tree/log-state.ts'
 import type { Queries } from '../database/database.ts'
 import { openPostgresCopy } from '../database/postgres-copy.ts'
@@ -127,6 +127,17 @@ export async function readCounts(read: Queries): Promise<Pick<Head, 'counts' | '
   }
 }
 
+/** Whether the record of an object has no key any more. */
+export async function wasErased(read: Queries, objectId: string): Promise<boolean> {
+  const { objects, erasedRecords } = read.tables
+  const rows = await read
+    .select({ id: objects.id })
+    .from(objects)
+    .innerJoin(erasedRecords, eq(erasedRecords.recordId, objects.recordId))
+    .where(eq(objects.id, objectId))
+  return rows.length > 0
+}
+
 /** One sealed blob that the backup is to hold. `bytes` are those of its plaintext. */
 export interface StoredBlob {
   /** The object that it is, or is a segment of. */
@@ -137,7 +148,8 @@ export interface StoredBlob {
 
 /**
  * Every blob of the objects of the database, some at a time, but for those that were infected and are
- * gone, and pseudonymised copies whose share had ended: housekeeping may be removing those.
+ * gone, those of erased records, and pseudonymised copies whose share had ended: housekeeping may be
+ * removing those.
  */
 export async function* blobRows(read: Queries, takenAt: number): AsyncGenerator<StoredBlob> {
   const { objects, objectSegments, records, shares } = read.tables
@@ -152,6 +164,7 @@ export async function* blobRows(read: Queries, takenAt: number): AsyncGenerator<
         and(
           gt(id, last),
           ne(objects.scan, 'infected'),
+          sql`length(${records.wrappedKey}) > 0`,
           or(isNull(records.copyFor), and(isNull(shares.revokedAt), gt(shares.expiresAt, takenAt)))
         )
       )
@@ -170,7 +183,14 @@ export async function* blobRows(read: Queries, takenAt: number): AsyncGenerator<
       })
       .from(objectSegments)
       .innerJoin(objects, eq(objects.id, objectSegments.objectId))
-      .where(and(gt(objectSegments.blob, last), ne(objects.scan, 'infected')))
+      .innerJoin(records, eq(records.id, objects.recordId))
+      .where(
+        and(
+          gt(objectSegments.blob, last),
+          ne(objects.scan, 'infected'),
+          sql`length(${records.wrappedKey}) > 0`
+        )
+      )
       .orderBy(asc(objectSegments.blob))
       .limit(ROWS_MAX)
     yield* rows

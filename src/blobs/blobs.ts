@@ -31,8 +31,11 @@ export interface Blobs {
   create(name?: string): Promise<BlobWriter>
   /** Opens a committed blob. Fails with `blob-missing` when there is none of that name. */
   open(name: string, receipt: Receipt): Promise<BlobReader>
-  /** Removes a committed blob; succeeds when there is none. A power cut may bring it back. */
-  remove(name: string): Promise<void>
+  /**
+   * Removes a committed blob, and every version that the store has of it; succeeds when there is none.
+   * A power cut may bring it back. `kept` when the store would not let all of it go, or does not say.
+   */
+  remove(name: string): Promise<Removal>
   /** Every committed blob, in no order. One that comes or goes meanwhile may show or not. */
   list(): AsyncIterable<BlobEntry>
   /** Makes committed blobs durable, at once for many: a record has hundreds of objects. */
@@ -50,6 +53,9 @@ export interface Blobs {
   /** Aborts the writers that are still unfinished. Nothing may be called afterwards. */
   close(): Promise<void>
 }
+
+/** What a store made of a removal. */
+export type Removal = 'gone' | 'kept'
 
 export interface BlobWriter {
   readonly name: string

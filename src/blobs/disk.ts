@@ -48,6 +48,7 @@ export async function openDiskBlobs(root: string, sharedHours?: number): Promise
     async remove(name) {
       assertBlobName(name)
       await attempt('remove a blob', () => fs.rm(layout.place(name), { force: true }))
+      return 'gone'
     },
     list: () => listOnDisk(layout),
     async sync(names) {

@@ -1,6 +1,5 @@
 import {
   AbortMultipartUploadCommand,
-  DeleteObjectCommand,
   ListMultipartUploadsCommand,
   type ListMultipartUploadsCommandOutput,
   ListObjectsV2Command,
@@ -19,6 +18,7 @@ import {
 } from './s3-client.ts'
 import { attempt, nameOf } from './s3-errors.ts'
 import { openOnS3 } from './s3-reader.ts'
+import { removeOnS3 } from './s3-remove.ts'
 import { createOnS3, type Unfinished } from './s3-writer.ts'
 
 const HOUR_MILLISECONDS = 3_600_000
@@ -47,8 +47,7 @@ export function openS3Blobs(settings: S3Settings, patience: S3Patience = s3Patie
     },
     async remove(name) {
       assertBlobName(name)
-      const command = new DeleteObjectCommand({ Bucket: settings.bucket, Key: keyOf(store, name) })
-      await attempt('remove a blob', () => store.client.send(command))
+      return await attempt('remove a blob', () => removeOnS3(store, keyOf(store, name)))
     },
     list: () => listOnS3(store),
     async sync(names) {

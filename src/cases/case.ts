@@ -4,7 +4,7 @@ import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Caller } from '../identity/principal.ts'
 import type { Keyring } from '../sealing/keyrings/keyring.ts'
-import { canonicalContext, openBox, sealBox, unwrapKey } from '../sealing/keys.ts'
+import { canonicalContext, isShredded, openBox, sealBox, unwrapKey } from '../sealing/keys.ts'
 import { type CaseRow, findCase } from './queries.ts'
 
 export type { CaseRow } from './queries.ts'
@@ -41,10 +41,22 @@ export function aboutCase(row: CaseRow) {
   return { organisationId: row.organisationId, caseId: row.id, patientRef: row.patientRef }
 }
 
-/** The key of a case, which seals its fields and the terms of its shares. */
-export function openCaseKey(keyring: Keyring, row: CaseRow): Promise<KeyObject> {
-  return unwrapKey(keyring, caseKeyContext(row), row.wrappedKey)
+/**
+ * The key of a case, which seals its fields and the terms of its shares. Refusal `case-erased` when
+ * there is none any more.
+ */
+export async function openCaseKey(keyring: Keyring, row: CaseRow): Promise<KeyObject> {
+  requireCaseKept(row)
+  return await unwrapKey(keyring, caseKeyContext(row), row.wrappedKey)
 }
+
+/** Throws Refusal `case-erased` for a case of which only the rows are left. */
+export function requireCaseKept(row: CaseRow): void {
+  if (isErased(row)) throw new Refusal('case-erased', undefined, { about: aboutCase(row) })
+}
+
+/** Whether the key of a case, or of a record, is gone, and with it all that was sealed under it. */
+export const isErased = ({ wrappedKey }: { wrappedKey: Buffer }): boolean => isShredded(wrappedKey)
 
 export const caseKeyContext = (row: { organisationId: string; id: string }): Buffer =>
   canonicalContext('case-key', row.organisationId, row.id, '1')

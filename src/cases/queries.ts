@@ -23,10 +23,16 @@ export async function insertCase(tx: Queries, row: CaseRow): Promise<void> {
   })
 }
 
-/** Cases of one organisation, newest first, from `before` (exclusive) on. */
+/** Cases of one organisation, newest first, from `before` (exclusive) on. Of erased ones only rows are left. */
 export function pageOfCases(
   queries: Queries,
-  filter: { organisationId: string; patientRef?: Buffer; before?: string; limit: number }
+  filter: {
+    organisationId: string
+    patientRef?: Buffer
+    before?: string
+    limit: number
+    withErased?: boolean
+  }
 ): Promise<CaseRow[]> {
   const { cases } = queries.tables
   return queries
@@ -36,7 +42,8 @@ export function pageOfCases(
       and(
         eq(cases.organisationId, filter.organisationId),
         filter.patientRef === undefined ? undefined : eq(cases.patientRef, filter.patientRef),
-        filter.before === undefined ? undefined : lt(cases.id, filter.before)
+        filter.before === undefined ? undefined : lt(cases.id, filter.before),
+        filter.withErased ? undefined : sql`length(${cases.wrappedKey}) > 0`
       )
     )
     .orderBy(desc(cases.id))
@@ -170,6 +177,6 @@ export function digestsOfCase(queries: Queries, caseId: string) {
     .select({ record: records.id, object: objects.id, sha256: objects.sha256 })
     .from(records)
     .innerJoin(objects, eq(objects.recordId, records.id))
-    .where(eq(records.caseId, caseId))
+    .where(and(eq(records.caseId, caseId), sql`length(${records.wrappedKey}) > 0`))
     .orderBy(asc(objects.id))
 }

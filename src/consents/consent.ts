@@ -11,7 +11,7 @@ import { canonicalContext, openBox, sealBox } from '../sealing/keys.ts'
 import type { ConsentRow } from './queries.ts'
 
 export type { ConsentRow } from './queries.ts'
-export { findConsent, pageOfConsents } from './queries.ts'
+export { consentsOf, findConsent, pageOfConsents } from './queries.ts'
 
 /** What is sealed of a consent: everything that somebody said or was told. */
 export type ConsentDetails = Omit<ConsentRecord, 'kind' | 'text'>

@@ -16,12 +16,13 @@ export const SERVICE_GRANTS: Record<string, string> = {
   directory_changes: 'SELECT',
   oidc_payloads: 'SELECT, INSERT, UPDATE, DELETE',
   service_keys: 'SELECT, INSERT',
-  cases: 'SELECT, INSERT',
+  // Triggers let a key go for good, with what its row keeps under it, and change it in no other way.
+  cases: 'SELECT, INSERT, UPDATE (wrapped_key, details_sealed, patient_ref)',
   // Triggers let go of pseudonymised copies alone.
   records:
-    'SELECT, INSERT, UPDATE (patient_reason_sealed, patient_confirmed_by, patient_confirmed_at), DELETE',
+    'SELECT, INSERT, UPDATE (wrapped_key, details_sealed, patient_reason_sealed, patient_confirmed_by, patient_confirmed_at), DELETE',
   objects:
-    'SELECT, INSERT, UPDATE (scan, scan_reason, scan_signature, scan_at, scan_due, scan_tries), DELETE',
+    'SELECT, INSERT, UPDATE (name_sealed, layout_sealed, summary_sealed, instance_ref, scan, scan_reason, scan_signature, scan_at, scan_due, scan_tries), DELETE',
   object_segments: 'SELECT, INSERT',
   drafts: 'SELECT, INSERT, UPDATE (files, bytes, discarded_at), DELETE',
   uploads:
@@ -63,7 +64,12 @@ export const SERVICE_GRANTS: Record<string, string> = {
     'SELECT, INSERT, UPDATE (share_id, version, text_sealed, saved_at, submitted_at, signed_sealed, record_id, acknowledged_at, acknowledged_by)',
   opinion_addenda: 'SELECT, INSERT',
   share_messages: 'SELECT, INSERT',
-  share_declines: 'SELECT, INSERT'
+  share_declines: 'SELECT, INSERT',
+  legal_holds: 'SELECT, INSERT, UPDATE (lifted_by, lifted_at, lift_reason_sealed)',
+  erasures: 'SELECT, INSERT, UPDATE (files_at, files_kept, files_due)',
+  erased_records: 'SELECT, INSERT',
+  erased_cases: 'SELECT, INSERT',
+  case_retention: 'SELECT, INSERT, UPDATE (look_at, audit_erased_at)'
 }
 
 /**

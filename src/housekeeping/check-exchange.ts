@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { eq, isNotNull, isNull } from '../../schemas/drizzle.ts'
+import { eq } from '../../schemas/drizzle.ts'
 import type { Receipt } from '../audit/receipt.ts'
 import { type Known, verifyDirectory } from '../audit/verify/directory.ts'
 import {
@@ -10,15 +10,14 @@ import {
   tellFindings
 } from '../audit/verify/findings.ts'
 import type { Blobs } from '../blobs/blobs.ts'
-import { knownCase, openCaseDetails, openCaseKey } from '../cases/case.ts'
+import { isErased, knownCase, openCaseDetails, openCaseKey } from '../cases/case.ts'
 import { openWhatIsAsked } from '../cases/stored.ts'
 import { openStoredConsents } from '../consents/read.ts'
 import type { Queries } from '../database/database.ts'
 import type { Exchange } from '../exchange.ts'
 import { openProfile } from '../identity/profile.ts'
 import { readJwksFile } from '../jwks-file.ts'
-import { openRecipient } from '../notices/outbox.ts'
-import { openWebhook } from '../notices/webhooks/webhook.ts'
+import { checkNotices } from '../notices/check.ts'
 import { dataPaths } from '../open-data.ts'
 import { checkWhatCameBack } from '../opinions/stored.ts'
 import { type ObjectSource, openContent } from '../records/content.ts'
@@ -35,13 +34,14 @@ import {
 import { WITHOUT_SCANNER } from '../records/scan/scanner.ts'
 import { openEntry } from '../register/entry.ts'
 import { openInvitation } from '../register/invitation.ts'
+import { checkRetention } from '../retention/check.ts'
 import { asksOf, openTexts } from '../shares/more-time/asked.ts'
 import { hasEnded, openTerms } from '../shares/share.ts'
 import { checkDrafts } from '../uploads/check.ts'
 
 type Parts = Pick<
   Exchange,
-  'directory' | 'database' | 'blobs' | 'keyring' | 'serviceKeys' | 'disclosures' | 'clock'
+  'directory' | 'database' | 'blobs' | 'keyring' | 'serviceKeys' | 'disclosures' | 'clock' | 'audit'
 >
 
 /** What a check found wrong, one sentence each, with ids only. */
@@ -70,8 +70,9 @@ export async function checkExchange(exchange: Parts): Promise<Faults> {
     bytes = await checkCases(exchange, receipt, faults, blobs)
     const lookAt = (what: string, at: () => unknown) => look(faults, what, at)
     bytes += await checkDrafts(exchange, receipt, lookAt, blobs)
+    await checkRetention(exchange, lookAt, blobs)
     await checkShares(exchange, faults)
-    await checkNotices(exchange, faults)
+    await checkNotices(exchange, lookAt)
     await checkLog(exchange, faults, disclosure.receipt.eventId)
     for await (const { name } of exchange.blobs.list()) {
       if (!blobs.has(name)) faults.push(`Blob ${name} belongs to no object.`)
@@ -136,6 +137,7 @@ async function checkCases(
   let bytes = 0
   for (const row of await database.read.select().from(cases)) {
     await look(faults, `Case ${row.id}`, async () => {
+      if (isErased(row)) return
       const key = await openCaseKey(keyring, row)
       openCaseDetails(key, row)
       await openWhatIsAsked(database.read, key, row.id)
@@ -161,9 +163,10 @@ async function checkRecord(
   const objects = await findObjects(exchange.database.read, { recordId: record.id })
   const bytes = objects.reduce((total, object) => total + object.bytes, 0)
   // Also when the record does not open: its blobs are still its own, and must not look like orphans.
-  // But the blobs of an infected object are to be gone.
+  // But the blobs of an infected object, or of an erased record, are to be gone.
   const segments = await segmentsOf(exchange, objects)
-  const kept = objects.filter(({ scan }) => scan !== 'infected')
+  const isGone = isErased(record)
+  const kept = isGone ? [] : objects.filter(({ scan }) => scan !== 'infected')
   for (const { blob } of [...kept, ...kept.flatMap(({ id }) => segments.get(id) ?? [])]) {
     if (blob !== null) blobs.add(blob)
   }
@@ -171,6 +174,7 @@ async function checkRecord(
     faults.push(`Record ${record.id} has not the objects or bytes its row says.`)
   }
   // No backup has the files of those, and housekeeping is about to remove them.
+  if (isGone) return 0
   const { copyFor } = record
   if (copyFor !== null && (await hasEnded(exchange.database.read, copyFor, exchange.clock())))
     return 0
@@ -234,9 +238,11 @@ async function checkShares({ database, keyring }: Parts, faults: Faults): Promis
   for (const share of await database.read.select().from(shares)) {
     await look(faults, `Share ${share.id}`, async () => {
       const found = await knownCase(database.read, share.caseId)
-      const key = await openCaseKey(keyring, found)
-      openTerms(key, share)
-      for (const ask of await asksOf(database.read, share.id)) openTexts(key, ask)
+      if (!isErased(found)) {
+        const key = await openCaseKey(keyring, found)
+        openTerms(key, share)
+        for (const ask of await asksOf(database.read, share.id)) openTexts(key, ask)
+      }
       if (share.organisationId !== found.organisationId) throw new Error('not of its case')
       const named = await database.read
         .select({ caseId: records.caseId })
@@ -256,23 +262,6 @@ async function checkCopies(queries: Queries, shareId: string, wanted: number): P
   const copies = await findCopies(queries, { shareId })
   if (copies.length !== wanted && copies.length !== 0)
     throw new Error('it lacks some of its copies')
-}
-
-/** What waits for somebody without an account, and where systems are told. */
-async function checkNotices({ database, serviceKeys }: Parts, faults: Faults): Promise<void> {
-  const { notices, webhooks } = database.read.tables
-  const waiting = await database.read
-    .select({ id: notices.id, recipientSealed: notices.recipientSealed })
-    .from(notices)
-    .where(isNotNull(notices.recipientSealed))
-  for (const { id, recipientSealed } of waiting) {
-    if (recipientSealed === null) continue
-    await look(faults, `Notice ${id}`, () => openRecipient(serviceKeys, { id, recipientSealed }))
-  }
-  const used = await database.read.select().from(webhooks).where(isNull(webhooks.removedAt))
-  for (const row of used) {
-    await look(faults, `Webhook ${row.id}`, () => openWebhook(serviceKeys, row, 0))
-  }
 }
 
 /**

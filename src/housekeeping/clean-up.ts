@@ -2,6 +2,8 @@ import type { Exchange } from '../exchange.ts'
 import { removeExpired } from '../identity/oidc-adapter.ts'
 import { namedBlobs } from '../records/record.ts'
 import { recheckRegister, removeOldRows } from '../register/recheck.ts'
+import { endCases } from '../retention/end-cases.ts'
+import { removeDueFiles } from '../retention/remove-files.ts'
 import { sweepUploads } from '../uploads/sweep.ts'
 import { removeCopies } from './remove-copies.ts'
 
@@ -13,8 +15,8 @@ const BATCH = 500
 
 /**
  * Removes what nothing needs any more, now and every ten minutes: blobs that no row names because
- * their upload never ended, drafts whose time is over, the copies of shares that ended, and what the
- * issuer remembered for a short while; compares the register of specialists with the files of their
+ * their upload never ended, drafts whose time is over, the copies of shares that ended, cases that the
+ * retention policy lets go, and what the issuer remembered for a short while; compares the register of specialists with the files of their
  * professional bodies; and completes the disclosures of processes that ended. Safe to stop and to
  * repeat at any point.
  *
@@ -39,6 +41,7 @@ export function cleanUp(exchange: Exchange, sharedHours?: number): { stop(): Pro
       if (expired > 0) exchange.log.info({ expired }, 'ended drafts that were never completed')
       const copies = await removeCopies(exchange, goOn)
       if (copies > 0) exchange.log.info({ copies }, 'removed copies of ended shares')
+      await endWhatIsDue(exchange, goOn)
       const orphans = await removeOrphans(exchange, before(), goOn)
       if (orphans > 0) exchange.log.info({ orphans }, 'removed blobs of uploads that never ended')
       const unfinished = await exchange.blobs.sweepUnfinished()
@@ -59,6 +62,15 @@ export function cleanUp(exchange: Exchange, sharedHours?: number): { stop(): Pro
       await running
     }
   }
+}
+
+/** Erases what is due by the retention policy, and the files of what was erased. */
+async function endWhatIsDue(exchange: Exchange, goOn: () => boolean): Promise<void> {
+  const ended = await endCases(exchange, goOn)
+  const { copies, cases, audits, waiting } = ended
+  if (copies + cases + audits + waiting > 0) exchange.log.info(ended, 'erased what was due')
+  const erasures = await removeDueFiles(exchange, goOn)
+  if (erasures > 0) exchange.log.info({ erasures }, 'saw to the files of what was erased')
 }
 
 /**

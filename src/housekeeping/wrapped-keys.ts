@@ -2,7 +2,7 @@ import type { PgColumn } from 'drizzle-orm/pg-core'
 import { and, asc, count, eq, gt, gte, lt, or } from '../../schemas/drizzle.ts'
 import { caseKeyContext } from '../cases/case.ts'
 import type { Queries } from '../database/database.ts'
-import { recordKeyContext, wrappedPrefix } from '../sealing/keys.ts'
+import { recordKeyContext, SHREDDED, wrappedPrefix } from '../sealing/keys.ts'
 import { serviceKeyContext } from '../service-keys.ts'
 
 /** One wrapped key of the database. */
@@ -36,9 +36,10 @@ function boundsOf(kekId: string): { first: Buffer; after: Buffer } {
   return { first, after }
 }
 
+/** A key that was destroyed is under none. */
 function isOutside(column: Column, kekId: string) {
   const { first, after } = boundsOf(kekId)
-  return or(lt(column, first), gte(column, after))
+  return or(and(gt(column, SHREDDED), lt(column, first)), gte(column, after))
 }
 
 function isUnder(column: Column, kekId: string) {

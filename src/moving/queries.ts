@@ -16,7 +16,7 @@ type SegmentRow = Awaited<ReturnType<typeof segmentRows>>[number]
 
 /**
  * Every object, some at a time, in the order of ids: those of a record are near each other. Those that
- * were infected are gone.
+ * were infected are gone, and so are those of erased records.
  */
 export async function* ownedObjects(read: Queries): AsyncGenerator<OwnedObject> {
   const { objects, records, cases } = read.tables
@@ -26,7 +26,7 @@ export async function* ownedObjects(read: Queries): AsyncGenerator<OwnedObject> 
       .from(objects)
       .innerJoin(records, eq(records.id, objects.recordId))
       .innerJoin(cases, eq(cases.id, records.caseId))
-      .where(and(gt(objects.id, last), ne(objects.scan, 'infected')))
+      .where(and(gt(objects.id, last), ne(objects.scan, 'infected'), hasKey(records)))
       .orderBy(asc(objects.id))
       .limit(OBJECTS_MAX)
     for (const row of rows) {
@@ -38,16 +38,20 @@ export async function* ownedObjects(read: Queries): AsyncGenerator<OwnedObject> 
   }
 }
 
+/** Nothing else of an erased record is left than its rows. */
+const hasKey = ({ wrappedKey }: Queries['tables']['records']) => sql`length(${wrappedKey}) > 0`
+
 /** How many objects there are, and their bytes in clear. */
 export async function sumObjects(read: Queries): Promise<{ objects: number; bytes: number }> {
-  const { objects } = read.tables
+  const { objects, records } = read.tables
   const [sum] = await read
     .select({
       objects: sql<number>`count(*)`.mapWith(Number),
       bytes: sql<number>`coalesce(sum(${objects.bytes}), 0)`.mapWith(Number)
     })
     .from(objects)
-    .where(ne(objects.scan, 'infected'))
+    .innerJoin(records, eq(records.id, objects.recordId))
+    .where(and(ne(objects.scan, 'infected'), hasKey(records)))
   return sum ?? { objects: 0, bytes: 0 }
 }
 

@@ -10,7 +10,9 @@ import {
   ne,
   sql
 } from '../../schemas/drizzle.ts'
-import { prepared, type Queries } from '../database/database.ts'
+import { held, prepared, type Queries } from '../database/database.ts'
+import { Refusal } from '../errors.ts'
+import { isShredded } from '../sealing/keys.ts'
 
 const p = sql.placeholder
 
@@ -22,6 +24,18 @@ export const findRecord = prepared(q =>
     .prepare('find_record')
 )
 export type RecordRow = Awaited<ReturnType<typeof findRecord>>[number]
+
+/** The same, which nobody erases before the transaction ends. */
+export const findRecordHeld = prepared(q =>
+  held(
+    q,
+    q
+      .select()
+      .from(q.tables.records)
+      .where(eq(q.tables.records.id, p('id'))),
+    'share'
+  ).prepare('find_record_held')
+)
 
 /** Objects of one record in their order. */
 export const findObjects = prepared(q =>
@@ -42,12 +56,30 @@ export const findObject = prepared(q =>
     .prepare('find_object')
 )
 
-/** Records of one case, oldest first, without copies. A case has tens of them, not thousands. */
+/** Records of one case, oldest first, without copies and without those that were erased. */
 export function recordsOfCase(queries: Queries, caseId: string): Promise<RecordRow[]> {
   const { records } = queries.tables
   return queries
     .select()
     .from(records)
+    .where(
+      and(
+        eq(records.caseId, caseId),
+        isNull(records.copyOf),
+        sql`length(${records.wrappedKey}) > 0`
+      )
+    )
+    .orderBy(asc(records.id))
+}
+
+/** What is left of those records of a case that were erased, oldest first. */
+export function erasedOfCase(queries: Queries, caseId: string) {
+  const { records, erasedRecords, erasures } = queries.tables
+  return queries
+    .select({ record: records, erasure: erasures.id, at: erasures.at })
+    .from(records)
+    .innerJoin(erasedRecords, eq(erasedRecords.recordId, records.id))
+    .innerJoin(erasures, eq(erasures.id, erasedRecords.erasureId))
     .where(and(eq(records.caseId, caseId), isNull(records.copyOf)))
     .orderBy(asc(records.id))
 }
@@ -90,7 +122,7 @@ export async function recordsById(queries: Queries, ids: string[]): Promise<Reco
   return rows.flat()
 }
 
-/** What tells objects that are there twice apart, of a whole case, without copies. */
+/** What tells objects that are there twice apart, of a whole case, without copies or what is erased. */
 export const objectsOfCase = prepared(q => {
   const { objects, records } = q.tables
   return q
@@ -102,7 +134,13 @@ export const objectsOfCase = prepared(q => {
     })
     .from(objects)
     .innerJoin(records, eq(records.id, objects.recordId))
-    .where(and(eq(records.caseId, p('caseId')), isNull(records.copyOf)))
+    .where(
+      and(
+        eq(records.caseId, p('caseId')),
+        isNull(records.copyOf),
+        sql`length(${records.wrappedKey}) > 0`
+      )
+    )
     .orderBy(asc(objects.id))
     .prepare('objects_of_case')
 })
@@ -157,18 +195,32 @@ const insertObject = prepared(q =>
     .prepare('insert_object')
 )
 
+/** The case of a record, which nobody erases before the transaction ends. */
+const findHome = prepared(q => {
+  const { cases } = q.tables
+  const query = q
+    .select({ wrappedKey: cases.wrappedKey })
+    .from(cases)
+    .where(eq(cases.id, p('id')))
+  return held(q, query, 'share').prepare('find_home_of_record')
+})
+
+/** Refusal `case-erased` when its case was erased meanwhile. */
 export async function insertRecord(tx: Queries, row: RecordRow, objects: ObjectRow[]) {
+  const [home] = await findHome(tx, { id: row.caseId })
+  if (home && isShredded(home.wrappedKey)) throw new Refusal('case-erased', 'meanwhile')
   await tx.insert(tx.tables.records).values(row)
   for (const object of objects) await insertObject(tx, { ...object })
 }
 
 /**
  * Which of these blobs anything names. Segments move from an upload to the object that is made of it,
- * so those of uploads are asked for first: what has moved meanwhile is found where it went.
+ * so those of uploads are asked for first: what has moved meanwhile is found where it went. Those of
+ * infected objects and of erased records are to be gone.
  */
 export async function namedBlobs(queries: Queries, names: string[]): Promise<Set<string>> {
-  const { objects, objectSegments, uploadSegments } = queries.tables
-  const isKept = ne(objects.scan, 'infected')
+  const { objects, objectSegments, records, uploadSegments } = queries.tables
+  const isKept = and(ne(objects.scan, 'infected'), sql`length(${records.wrappedKey}) > 0`)
   const arriving = queries
     .select({ blob: uploadSegments.blob })
     .from(uploadSegments)
@@ -177,10 +229,12 @@ export async function namedBlobs(queries: Queries, names: string[]): Promise<Set
     .select({ blob: objectSegments.blob })
     .from(objectSegments)
     .innerJoin(objects, eq(objects.id, objectSegments.objectId))
+    .innerJoin(records, eq(records.id, objects.recordId))
     .where(and(inArray(objectSegments.blob, names), isKept))
   const wholes = queries
     .select({ blob: objects.blob })
     .from(objects)
+    .innerJoin(records, eq(records.id, objects.recordId))
     .where(and(inArray(objects.blob, names), isKept))
   // In this order, because a blob only ever moves from the first to the second.
   const rows = [...(await arriving), ...(await parts), ...(await wholes)]

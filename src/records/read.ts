@@ -1,10 +1,26 @@
-import type { RecordSummary, RecordView } from '../../schemas/record.ts'
+import { timestamp } from '../../schemas/common.ts'
+import type { ErasedRecord, RecordList, RecordView } from '../../schemas/record.ts'
 import { actedBy } from '../audit/acted-by.ts'
-import { aboutCase, caseOf } from '../cases/case.ts'
+import { aboutCase, caseOf, isErased } from '../cases/case.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
-import { findObjects, objectsOfCase, recordsOfCase } from './queries.ts'
-import { aboutRecord, openRecordKey, recordOf, viewRecord, viewSummary } from './record.ts'
+import {
+  erasedOfCase,
+  findObjects,
+  findRecord,
+  findRecordHeld,
+  objectsOfCase,
+  type RecordRow,
+  recordsOfCase
+} from './queries.ts'
+import {
+  aboutRecord,
+  openRecordKey,
+  recordOf,
+  requireKept,
+  viewRecord,
+  viewSummary
+} from './record.ts'
 import { quarantineOfRecords } from './scan/quarantine.ts'
 import type { Access } from './serve.ts'
 
@@ -31,16 +47,17 @@ export async function readRecord(
   return view
 }
 
-/** The records of a case of the caller's organisation, oldest first. */
+/** The records of a case of the caller's organisation, oldest first, and what is left of erased ones. */
 export async function listRecords(
   exchange: Exchange,
   caller: Caller,
   caseId: string
-): Promise<{ records: RecordSummary[] }> {
+): Promise<RecordList> {
   const { database, keyring } = exchange
   const found = await caseOf(database.read, caller, caseId)
-  const records: RecordSummary[] = []
+  const records: RecordList['records'] = []
   const rows = await recordsOfCase(database.read, caseId)
+  const erased = await erasedOfCase(database.read, caseId)
   const ids = rows.map(({ id }) => id)
   const states = await quarantineOfRecords(database.read, ids, exchange.scanner.policy)
   for (const record of rows) {
@@ -51,12 +68,32 @@ export async function listRecords(
     exchange.audit.append(tx, {
       action: 'record.list',
       outcome: 'success',
-      ...actedBy(caller, { shown: records.map(record => record.id) }),
+      ...actedBy(caller, {
+        shown: records.map(record => record.id),
+        ...(erased.length > 0 && { erased: erased.map(({ record }) => record.id) })
+      }),
       ...aboutCase(found)
     })
   )
-  return { records }
+  return { records, ...(erased.length > 0 && { erased: erased.map(viewErased) }) }
 }
+
+/** What is left of a record that was erased: nothing that was sealed under its key. */
+function viewErased({ record, erasure, at }: Erased): ErasedRecord {
+  const { id, kind, objectCount, bytes, createdBy, createdAt } = record
+  return {
+    id,
+    kind: kind as ErasedRecord['kind'],
+    objectCount,
+    bytes,
+    createdBy,
+    createdAt: timestamp(createdAt),
+    erasedAt: timestamp(at),
+    erasure
+  }
+}
+
+type Erased = Awaited<ReturnType<typeof erasedOfCase>>[number]
 
 /** The grounds on which the owner's clinicians read their own records. */
 export async function accessByOwner(
@@ -64,13 +101,19 @@ export async function accessByOwner(
   caller: Caller,
   recordId: string
 ): Promise<Access> {
-  const found = await recordOf(exchange.database.read, caller, recordId)
+  const { read } = exchange.database
+  const found = await recordOf(read, caller, recordId)
+  requireKept(found)
+  const stays = ([record]: RecordRow[]) => record !== undefined && !isErased(record)
   return {
     caller,
     found,
     event: { ...actedBy(caller), ...aboutRecord(found) },
-    // A record stays with its organisation; nothing can end the owner's access half-way.
-    stillGranted: async () => {},
-    mustEnd: async () => undefined
+    // Only its erasure can end the owner's access to a record half-way.
+    stillGranted: async tx => {
+      const [record] = await findRecordHeld(tx, { id: recordId })
+      if (record !== undefined) requireKept({ ...found, record })
+    },
+    mustEnd: async () => (stays(await findRecord(read, { id: recordId })) ? undefined : 'revoked')
   }
 }

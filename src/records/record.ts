@@ -7,7 +7,7 @@ import type {
   RecordSummary,
   RecordView
 } from '../../schemas/record.ts'
-import { aboutCase, type CaseRow, caseOf, knownCase } from '../cases/case.ts'
+import { aboutCase, type CaseRow, caseOf, isErased, knownCase } from '../cases/case.ts'
 import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Caller } from '../identity/principal.ts'
@@ -60,7 +60,7 @@ export async function recordOf(
 
 /**
  * The rows of these records, in their order, if all of them are in this case. A copy that was made for
- * another share is none of the case. Throws Refusal `record-not-in-case`.
+ * another share is none of the case. Throws Refusal `record-not-in-case`, `record-erased`.
  */
 export async function requireRecordsOfCase(
   queries: Queries,
@@ -76,6 +76,8 @@ export async function requireRecordsOfCase(
   }
   if (rows.length !== ids.length) throw new Refusal('record-not-in-case', 'unknown')
   if (rows.some(row => row.copyOf !== null)) throw new Refusal('record-not-in-case', 'a copy')
+  const gone = rows.find(isErased)
+  if (gone) requireKept({ record: gone, case: await knownCase(queries, caseId) })
   return rows
 }
 
@@ -93,10 +95,20 @@ export function aboutRecord(found: RecordInCase) {
   return { ...aboutCase(found.case), recordId: found.record.id }
 }
 
-/** The key of a record, which seals its objects, title and file names. */
-export function openRecordKey(keyring: Keyring, found: RecordInCase): Promise<KeyObject> {
+/**
+ * The key of a record, which seals its objects, title and file names. Refusal `record-erased` when
+ * there is none any more.
+ */
+export async function openRecordKey(keyring: Keyring, found: RecordInCase): Promise<KeyObject> {
+  requireKept(found)
   const context = recordKeyContext(found.case.organisationId, found.record.id)
-  return unwrapKey(keyring, context, found.record.wrappedKey)
+  return await unwrapKey(keyring, context, found.record.wrappedKey)
+}
+
+/** Throws Refusal `record-erased` for a record of which only the row is left. */
+export function requireKept(found: RecordInCase): void {
+  if (!isErased(found.record)) return
+  throw new Refusal('record-erased', undefined, { about: aboutRecord(found) })
 }
 
 export type RecordDetails = Pick<RecordFields, 'title' | 'date'>

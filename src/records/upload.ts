@@ -3,7 +3,13 @@ import { v7 as uuidv7 } from 'uuid'
 import type { OpinionRecordKind, RecordView, RefusedFile } from '../../schemas/record.ts'
 import { actedBy } from '../audit/acted-by.ts'
 import type { AuditEvent } from '../audit/log.ts'
-import { type CaseRow, caseOf, openCaseDetails, openCaseKey } from '../cases/case.ts'
+import {
+  type CaseRow,
+  caseOf,
+  openCaseDetails,
+  openCaseKey,
+  requireCaseKept
+} from '../cases/case.ts'
 import type { Queries } from '../database/database.ts'
 import { publicFace, Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
@@ -57,6 +63,7 @@ export async function storeUpload(
   const { blobs, limits, keyring } = exchange
   const { found } = to
   const caseId = found.id
+  requireCaseKept(found)
   if ((await blobs.freeBytes()) < limits.freeBytesMin) throw new Refusal('storage-full')
 
   const recordId = uuidv7({ msecs: exchange.clock() })

@@ -150,6 +150,12 @@ export async function unwrapKey(
   return key
 }
 
+/** What takes the place of a wrapped key that is destroyed: from then on nothing under it opens. */
+export const SHREDDED = Buffer.alloc(0)
+
+/** Whether a wrapped key was destroyed. */
+export const isShredded = (wrapped: Uint8Array): boolean => wrapped.byteLength === 0
+
 /** What every key wrapped under this KEK begins with, and no other key does. */
 export function wrappedPrefix(kekId: string): Buffer {
   return Buffer.concat([Uint8Array.of(WRAPPED_VERSION, kekId.length), Buffer.from(kekId, 'ascii')])

@@ -142,6 +142,8 @@ function store(exchange: Exchange, caller: Caller, found: CaseRow, decided: Deci
     await holdGrounds(tx, exchange, found, row, grounds)
     for (const copy of made?.copies.rows ?? []) await insertRecord(tx, copy.record, copy.objects)
     await caseShared(tx, shareable, { shareId: row.id, by: caller.accountId, at: row.createdAt })
+    // An erasure holds the case as well: it came before this, and is seen, or finds the share.
+    await requireRecordsOfCase(tx, row.caseId, wanted.records)
     await exchange.audit.append(tx, {
       action: 'share.create',
       outcome: 'success',

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import type { ShareView } from '../../schemas/share.ts'
-import { type CaseRow, caseOf } from '../cases/case.ts'
+import { type CaseRow, caseOf, isErased } from '../cases/case.ts'
 import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
@@ -28,7 +28,7 @@ export async function viewSent(
   for (const row of rows) {
     const found = await caseOf(read, caller, row.caseId)
     const records = await findShareRecords(read, { shareId: row.id })
-    const key = await keyOf(found)
+    const key = isErased(found) ? undefined : await keyOf(found)
     const elsewhere = await seenElsewhere(read, row.id)
     const now = clock()
     const times = clocks.get(row.id)

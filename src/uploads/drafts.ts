@@ -2,7 +2,7 @@ import { createSecretKey } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import type { DraftCreate, DraftView } from '../../schemas/draft.ts'
 import { actedBy } from '../audit/acted-by.ts'
-import { caseOf } from '../cases/case.ts'
+import { caseOf, requireCaseKept } from '../cases/case.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
@@ -24,6 +24,7 @@ export async function createDraft(
 ): Promise<DraftView> {
   const { database, limits } = exchange
   const found = await caseOf(database.read, caller, caseId)
+  requireCaseKept(found)
   const createdAt = exchange.clock()
   const id = uuidv7({ msecs: createdAt })
   const { organisationId } = found

@@ -9,7 +9,15 @@ import {
   type TestExchange
 } from '../helpers/exchange.ts'
 import { readyCase, tagOf } from '../helpers/request.ts'
-import { makeDraft, mismatch, newEntry, newInvitation, OPINION, type Scene } from './scene.ts'
+import {
+  makeDraft,
+  mismatch,
+  newEntry,
+  newHold,
+  newInvitation,
+  OPINION,
+  type Scene
+} from './scene.ts'
 
 /** What one try of a route needs of its own. */
 export interface Prepared {
@@ -120,7 +128,23 @@ const prepares: Record<string, Prepare> = {
   }
 }
 
+/** A case that is closed, so that nothing but its erasure is on the log. */
+const closedCase: Prepare = async (exchange, scene) => {
+  const own = await ownCase(exchange, scene)
+  const path = `/v1/cases/${own.values?.case}/close`
+  await exchange.client('clinician').json('POST', path, { reason: 'Sent elsewhere' })
+  return own
+}
+
+const retentionPrepares: Record<string, Prepare> = {
+  'POST /v1/cases/:case/holds': ownCase,
+  'POST /v1/cases/:case/holds/:hold/lift': async (exchange, { caseId }) => ({
+    values: { hold: await newHold(exchange, caseId) }
+  }),
+  'POST /v1/cases/:case/erasure': closedCase
+}
+
 /** Makes one try of a route possible, for a caller who may make it. */
 export function prepare(route: string, exchange: TestExchange, scene: Scene): Promise<Prepared> {
-  return prepares[route]?.(exchange, scene) ?? Promise.resolve({})
+  return { ...prepares, ...retentionPrepares }[route]?.(exchange, scene) ?? Promise.resolve({})
 }

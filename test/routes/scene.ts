@@ -48,6 +48,9 @@ export interface Scene {
   invitationId: string
   webhookId: string
   consentId: string
+  /** A hold on the case, and an erasure of another one of City Hospital. */
+  holdId: string
+  erasureId: string
   shares: Record<ShareState, ShareMade>
   /** Of `specialistGb`, who has registered a recipient. */
   accountId: string
@@ -89,6 +92,8 @@ export async function setScene(exchange: TestExchange): Promise<Scene> {
     caseId,
     consentId: consent.id,
     webhookId,
+    holdId: await newHold(exchange, caseId),
+    erasureId: await newErasure(exchange),
     recordId: record.id,
     objectId: String(record.objects[0]?.id),
     ...draft,
@@ -120,6 +125,23 @@ export async function newEntry(exchange: TestExchange, verified = false): Promis
 export async function newInvitation(exchange: TestExchange): Promise<string> {
   const { invitation } = await invite(exchange, { email: INVITED })
   return invitation.id
+}
+
+/** A hold that the administrator of City Hospital has put on its case. */
+export async function newHold(exchange: TestExchange, caseId: string): Promise<string> {
+  const administrator = exchange.client('administrator')
+  const path = `/v1/cases/${caseId}/holds`
+  const { id } = await administrator.json<{ id: string }>('POST', path, { reason: 'A claim' })
+  return id
+}
+
+/** A case of City Hospital, with nothing in it, that was erased. */
+async function newErasure(exchange: TestExchange): Promise<string> {
+  const { id: caseId } = await createCase(exchange.client('clinician'))
+  const path = `/v1/cases/${caseId}/erasure`
+  const administrator = exchange.client('administrator')
+  const { id } = await administrator.json<{ id: string }>('POST', path, { reason: 'By mistake' })
+  return id
 }
 
 /** A record of City Hospital's case whose header names somebody else. */
@@ -183,6 +205,8 @@ export function parametersOf(scene: Scene, state: ShareState = 'live'): Record<s
     consentId,
     specialistId,
     invitationId,
+    holdId,
+    erasureId,
     shares
   } = scene
   return {
@@ -197,6 +221,8 @@ export function parametersOf(scene: Scene, state: ShareState = 'live'): Record<s
     webhook: webhookId,
     account: accountId,
     consent: consentId,
+    hold: holdId,
+    erasure: erasureId,
     share: shares[state].id
   }
 }
@@ -224,6 +250,9 @@ export function bodyOf(
     'POST /v1/safeguards/withdraw': { type: 'idta', reference: 'IDTA-9', reason: 'It was ended' },
     'POST /v1/cases/:case/close': { reason: 'The answer came by post' },
     'POST /v1/cases/:case/reopen': { reason: 'It was the wrong one' },
+    'POST /v1/cases/:case/holds': { reason: 'A claim' },
+    'POST /v1/cases/:case/holds/:hold/lift': { reason: 'It was settled' },
+    'POST /v1/cases/:case/erasure': { reason: 'The patient asked' },
     'POST /v1/specialists': entryInput({ registrationNumber: String(Math.random()).slice(2) }),
     'PUT /v1/specialists/:specialist': entryInput({
       registrationNumber: String(Math.random()).slice(2)

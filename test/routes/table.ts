@@ -153,6 +153,28 @@ export const table: Record<string, Row> = {
     'safeguard.withdraw',
     'token  yes yes yes  role role  role role  yes'
   ),
+  'GET /v1/cases/:case/retention': row(
+    'retention.read',
+    'token  yes yes hidden  role role  yes hidden  yes',
+    'case-not-found'
+  ),
+  'POST /v1/cases/:case/holds': row(
+    'hold.create',
+    'token  role role role  role role  role role  yes'
+  ),
+  'POST /v1/cases/:case/holds/:hold/lift': row(
+    'hold.lift',
+    'token  role role role  role role  role role  yes'
+  ),
+  'POST /v1/cases/:case/erasure': row(
+    'case.erase',
+    'token  role role role  role role  role role  yes'
+  ),
+  'GET /v1/erasures/:erasure': row(
+    'erasure.read',
+    'token  yes yes hidden  role role  yes hidden  yes',
+    'erasure-not-found'
+  ),
 
   'POST /v1/cases/:case/records': row(
     'record.create',

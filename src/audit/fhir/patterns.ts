@@ -201,7 +201,13 @@ const table: Record<Action, Pattern> = {
   'more-time.ask': update,
   'more-time.read': read,
   'more-time.give': update,
-  'more-time.decline': update
+  'more-time.decline': update,
+  'retention.read': read,
+  'hold.create': update,
+  'hold.lift': update,
+  'case.erase': { ...running(subtypes.destroy), action: 'D' },
+  'erasure.files': { ...running(subtypes.destroy), action: 'D' },
+  'erasure.read': read
 }
 
 /**

@@ -1,6 +1,6 @@
 import { timestamp } from '../../../schemas/common.ts'
 import type { DisclosureReport, DisclosureReportAsked } from '../../../schemas/disclosure-report.ts'
-import { aboutCase } from '../../cases/case.ts'
+import { aboutCase, isErased } from '../../cases/case.ts'
 import { publicFace, Refusal, type RefusalCode, refusalCodes } from '../../errors.ts'
 import type { Exchange } from '../../exchange.ts'
 import type { Caller } from '../../identity/principal.ts'
@@ -42,6 +42,7 @@ export async function makeReport(
   // A patient whom nobody knows and one of whom there is nothing to tell get the same report.
   const isEmpty = shares.length + events.length + refused.total === 0
   const patients = isEmpty && scope.about.patient ? [] : await patientsOf(exchange, scope.cases)
+  const erased = isEmpty ? [] : scope.cases.filter(isErased)
 
   const id = await recordReport(exchange, caller, asked, scope)
   return {
@@ -52,6 +53,7 @@ export async function makeReport(
     organisation: cast.organisation,
     about: scope.about,
     patients,
+    ...(erased.length > 0 && { erasedCases: erased.map(row => row.id) }),
     period: periodOf(scope, asked, madeAt),
     shares: shares.map(share => shareLine(share, cast, names)),
     disclosures: events.map(event => disclosureLine(event, cast, names)),

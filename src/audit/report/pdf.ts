@@ -65,6 +65,9 @@ function writeHead(sheet: Sheet, report: DisclosureReport): void {
     sheet.fact('Number', say.identifierText(about.patient))
   }
   if (about.case) sheet.fact('Case', `${about.case} only; other cases of the patient are not told`)
+  for (const id of report.erasedCases ?? []) {
+    sheet.fact('Erased', `case ${id}: names are gone; who saw it is on the log, and told here`)
+  }
   const { name, odsCode } = organisation
   sheet.fact('Held by', odsCode === undefined ? name : `${name} (NHS organisation ${odsCode})`)
   const { from = 'the beginning', to } = period.london
@@ -91,7 +94,7 @@ function writeShare(sheet: Sheet, share: ReportedShare, number: number): void {
   const { specialist, validLondon, withdrawn, entry } = share
   sheet.heading(3, `Permission ${number}`, ENTRY_POINTS)
   sheet.fact('For', say.readerText(specialist))
-  sheet.fact('Purpose', `“${share.purpose}”`)
+  sheet.fact('Purpose', share.purpose === undefined ? 'erased' : `“${share.purpose}”`)
   sheet.fact(
     'Given',
     `${share.madeLondon}, by ${share.madeBy.name ?? `account ${share.madeBy.id}`}`
@@ -102,7 +105,7 @@ function writeShare(sheet: Sheet, share: ReportedShare, number: number): void {
     sheet.fact('Withdrawn', `${london}, by ${by.name ?? `account ${by.id}`}`)
     writeEntry(sheet, 'Proof of that', [], entry)
   }
-  sheet.fact('Transfer', say.transferText(share.transfer))
+  sheet.fact('Transfer', share.transfer ? say.transferText(share.transfer) : 'erased')
   for (const record of share.records) sheet.fact('Record', say.recordText(record))
   sheet.fact('Share', share.id, 'small')
   writeEntry(sheet, 'Proof', [], entry)

@@ -75,7 +75,8 @@ export async function shareEntries(queries: Queries, shareIds: string[]) {
         event: events.id,
         index: events.idx,
         action: events.action,
-        shareId: events.shareId
+        shareId: events.shareId,
+        detailsSealed: events.detailsSealed
       })
       .from(events)
       .where(

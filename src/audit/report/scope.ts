@@ -2,6 +2,7 @@ import type { DisclosureReport, DisclosureReportAsked } from '../../../schemas/d
 import {
   type CaseRow,
   caseOf,
+  isErased,
   openCaseDetails,
   openCaseKey,
   pageOfCases
@@ -44,7 +45,7 @@ export async function scopeOf(
   if (patient !== undefined && caseId === undefined) {
     const ref = patientRef(exchange.serviceKeys.lookup, patient)
     const { organisationId } = caller
-    const filter = { organisationId, patientRef: ref, limit: casesMax }
+    const filter = { organisationId, patientRef: ref, limit: casesMax, withErased: true }
     const cases = await pageOfCases(exchange.database.read, filter)
     return { about: { patient: normalIdentifier(patient) }, patientRef: ref, cases, from, to }
   }
@@ -57,7 +58,7 @@ export async function scopeOf(
 
 /**
  * The patient as the cases hold them. Cases of one patient may spell the name differently: then each
- * spelling is told, with its cases.
+ * spelling is told, with its cases. Those that were erased tell none.
  */
 export async function patientsOf(
   exchange: Exchange,
@@ -65,6 +66,7 @@ export async function patientsOf(
 ): Promise<DisclosureReport['patients']> {
   const patients = new Map<string, DisclosureReport['patients'][number]>()
   for (const row of cases) {
+    if (isErased(row)) continue
     const { patient } = openCaseDetails(await openCaseKey(exchange.keyring, row), row)
     const spelling = JSON.stringify([patient.identifier, patient.name, patient.birthDate])
     const known = patients.get(spelling)

@@ -1,4 +1,4 @@
-import { type CaseRow, openCaseKey } from '../../cases/case.ts'
+import { type CaseRow, isErased, openCaseKey } from '../../cases/case.ts'
 import type { Exchange } from '../../exchange.ts'
 import {
   findShareRecords,
@@ -19,7 +19,8 @@ interface Entry {
 /** Shares with their terms opened, oldest first. */
 export type SharesOfReport = {
   row: ShareRow
-  terms: ShareTerms
+  /** Of a case that was erased, as far as the log still has them. */
+  terms: Partial<ShareTerms>
   recordIds: string[]
   made: Entry | undefined
   withdrawn: Entry | undefined
@@ -50,22 +51,31 @@ export async function sharesIn(
 async function opened(exchange: Exchange, found: CaseRow, rows: ShareRow[]) {
   if (rows.length === 0) return []
   const { database, keyring } = exchange
-  const caseKey = await openCaseKey(keyring, found)
+  const caseKey = isErased(found) ? undefined : await openCaseKey(keyring, found)
   const ids = rows.map(row => row.id)
   const entries = new Map<string, Entry>()
-  for (const { action, shareId, event, index } of await shareEntries(database.read, ids)) {
+  const logged = new Map<string, Partial<ShareTerms>>()
+  for (const entry of await shareEntries(database.read, ids)) {
+    const { action, shareId, event, index, detailsSealed } = entry
     entries.set(`${action} ${shareId}`, { event, index })
+    if (caseKey !== undefined || action !== 'share.create') continue
+    logged.set(String(shareId), exchange.audit.openDetails(event, detailsSealed))
   }
   const shares: SharesOfReport = []
   for (const row of rows) {
     const named = await findShareRecords(database.read, { shareId: row.id })
     shares.push({
       row,
-      terms: openTerms(caseKey, row),
+      terms: caseKey ? openTerms(caseKey, row) : termsIn(logged.get(row.id)),
       recordIds: named.map(({ recordId }) => recordId),
       made: entries.get(`share.create ${row.id}`),
       withdrawn: entries.get(`share.revoke ${row.id}`) ?? entries.get(`case.decline ${row.id}`)
     })
   }
   return shares
+}
+
+/** The event that made the share has its purpose and its transfer too, until it is erased. */
+function termsIn({ purpose, transfer }: Partial<ShareTerms> = {}): Partial<ShareTerms> {
+  return { ...(purpose && { purpose }), ...(transfer && { transfer }) }
 }

@@ -48,6 +48,7 @@ const kinds: Record<ReportedRecord['kind'], string> = {
 }
 
 export function recordText({ kind, title, date }: ReportedRecord): string {
+  if (title === undefined || date === undefined) return `${kinds[kind]}, erased since`
   return `${kinds[kind]} “${title}”, dated ${dateText(date)}`
 }
 
@@ -77,7 +78,7 @@ export function whatText(what: Disclosure['what']): string {
 
 function plainText({ kind, record, files, file, range }: Disclosure['what']): string {
   const title = record === undefined ? 'A record that is no longer held' : recordText(record)
-  const name = file === undefined ? 'one file' : `file “${file.name}”`
+  const name = file?.name === undefined ? 'one file' : `file “${file.name}”`
   switch (kind) {
     case 'summary':
       return 'Opened the link: saw the patient’s details, what is asked and the list of records'
@@ -129,7 +130,8 @@ const bases: Record<string, string> = {
 }
 
 /** Why the records may go where the specialist works. */
-export function transferText({ country, basis, listAsOf, safeguard }: ReportedShare['transfer']) {
+export function transferText(transfer: NonNullable<ReportedShare['transfer']>) {
+  const { country, basis, listAsOf, safeguard } = transfer
   const where = `${countryName(country)}: ${bases[basis] ?? basis}`
   if (safeguard === undefined) return `${where} (list of ${dateText(listAsOf)})`
   const { reference, date, expires, approver } = safeguard

@@ -1,6 +1,6 @@
 import type { AuditEvent } from '../../audit/log.ts'
 import { recordScanBegun } from '../../audit/sealed-copies.ts'
-import { knownCase } from '../../cases/case.ts'
+import { isErased, knownCase } from '../../cases/case.ts'
 import { Refusal } from '../../errors.ts'
 import type { Exchange } from '../../exchange.ts'
 import { openContent } from '../content.ts'
@@ -140,6 +140,10 @@ async function settle(exchange: Parts, object: ObjectRow, signal: AbortSignal): 
     return 'settled'
   }
   const found = await recordOfObject(exchange, object)
+  if (isErased(found.record)) {
+    await exchange.database.write(tx => setDue(tx, object.id, null, object.scanTries))
+    return 'settled'
+  }
   if (object.endToEnd) {
     await store(exchange, object, found, neverScanned)
     return 'settled'

@@ -1,0 +1,130 @@
+import t from 'tap'
+import { checkExchange } from '../../src/housekeeping/check-exchange.ts'
+import { numberedText, sharedRecord, startExchange } from '../helpers/exchange.ts'
+import { intrude } from '../helpers/intruder.ts'
+import { erase, giveOpinion, newCase, ORDER } from './stage.ts'
+
+const EMPTY = Buffer.alloc(0)
+
+t.test('the database lets a key go with an erasure alone, and none come back', async t => {
+  const x = await startExchange(t)
+  const erased = await newCase(x)
+  const kept = await newCase(x)
+  const erasure = await erase(x, erased.id)
+  await x.client('administrator').json('POST', `/v1/cases/${kept.id}/holds`, { reason: 'A claim' })
+  const intruder = await intrude(t, x.config)
+  const refused: [what: string, statement: string, ...values: unknown[]][] = [
+    [
+      'a key that no erasure names',
+      'UPDATE records SET wrapped_key = ?, details_sealed = ? WHERE id = ?',
+      EMPTY,
+      EMPTY,
+      kept.recordId
+    ],
+    [
+      'a title without its key',
+      'UPDATE records SET details_sealed = ? WHERE id = ?',
+      EMPTY,
+      kept.recordId
+    ],
+    ['a file name', 'UPDATE objects SET name_sealed = ? WHERE record_id = ?', EMPTY, kept.recordId],
+    ['a patient', 'UPDATE cases SET details_sealed = ? WHERE id = ?', EMPTY, kept.id],
+    [
+      'a key of a case',
+      'UPDATE cases SET wrapped_key = ?, details_sealed = ? WHERE id = ?',
+      EMPTY,
+      EMPTY,
+      kept.id
+    ],
+    [
+      'a reference of a patient',
+      'UPDATE cases SET patient_ref = ? WHERE id = ?',
+      Buffer.alloc(32),
+      kept.id
+    ],
+    [
+      'a key that comes back',
+      'UPDATE records SET wrapped_key = ? WHERE id = ?',
+      Buffer.alloc(60, 1),
+      erased.recordId
+    ],
+    [
+      'a title that comes back',
+      'UPDATE records SET details_sealed = ? WHERE id = ?',
+      Buffer.alloc(60, 1),
+      erased.recordId
+    ],
+    [
+      'a file name that comes back',
+      'UPDATE objects SET name_sealed = ? WHERE record_id = ?',
+      Buffer.alloc(60, 1),
+      erased.recordId
+    ],
+    [
+      'a patient who comes back',
+      'UPDATE cases SET wrapped_key = ?, details_sealed = ? WHERE id = ?',
+      Buffer.alloc(60, 1),
+      Buffer.alloc(60, 1),
+      erased.id
+    ],
+    ['an erasure that changes', 'UPDATE erasures SET records = 0 WHERE id = ?', erasure.id],
+    ['an erasure that goes', 'DELETE FROM erased_records WHERE erasure_id = ?', erasure.id],
+    ['a hold that goes', 'DELETE FROM legal_holds WHERE case_id = ?', kept.id],
+    ['a hold that changes', 'UPDATE legal_holds SET put_at = 1 WHERE case_id = ?', kept.id],
+    [
+      'an erasure of what is held',
+      `INSERT INTO erasures SELECT 'another', ?, organisation_id, scope, ground, ordered_by, at, policy, stayed,
+        records, objects, bytes, copies, manifest, 'another', files_at, files_kept, files_due FROM erasures`,
+      kept.id
+    ]
+  ]
+  for (const [what, statement, ...values] of refused) {
+    await t.rejects(intruder.run(statement, ...values), what)
+  }
+  t.same(await checkExchange(x.exchange), [])
+})
+
+t.test('whoever passes the triggers is found out', async t => {
+  const x = await startExchange(t)
+  const erased = await newCase(x)
+  const kept = await newCase(x)
+  const { id } = await erase(x, erased.id)
+  const intruder = await intrude(t, x.config)
+  await intruder.passTriggers()
+  await intruder.run('UPDATE records SET wrapped_key = ? WHERE id = ?', EMPTY, kept.recordId)
+  await intruder.run('UPDATE objects SET bytes = bytes + 1 WHERE record_id = ?', erased.recordId)
+  await intruder.run('UPDATE records SET bytes = bytes + 1 WHERE id = ?', erased.recordId)
+  await intruder.restoreTriggers()
+  const faults = await checkExchange(x.exchange)
+  t.match(
+    faults.filter(fault => /^(Erasure|Record)/.test(fault)),
+    [
+      `Erasure ${id}: Error: its rows are not what was erased.`,
+      `Record ${kept.recordId}: Error: its key is gone, and no erasure names it.`
+    ]
+  )
+  t.match(await x.client('auditor').send('GET', `/v1/erasures/${id}`), {
+    status: 500,
+    json: { code: 'object-damaged' }
+  })
+})
+
+t.test('an opinion that comes while the case is erased stays', async t => {
+  const x = await startExchange(t)
+  const { caseId } = await sharedRecord(x, [numberedText(10)])
+  const administrator = x.client('administrator')
+  await administrator.token()
+  const { database } = x.exchange
+  const { write } = database
+  // After the case was judged, and before it is erased.
+  database.write = async work => {
+    database.write = write
+    await giveOpinion(x, caseId)
+    return await write(work)
+  }
+  t.match(await administrator.send('POST', `/v1/cases/${caseId}/erasure`, ORDER), {
+    status: 412,
+    json: { code: 'version-changed' }
+  })
+  t.match(await erase(x, caseId), { scope: 'copies', stayed: [{ what: 'opinion' }] })
+})
