@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { type RealService, startRealService } from '../faults/real-service.ts'
 import { createCase, numberedText, uploadRecord } from '../helpers/exchange.ts'
-import { plainEnvironment } from '../helpers/own-process.ts'
+import { plainEnvironment, plainNode } from '../helpers/own-process.ts'
 import { runScript } from '../scripts/run-script.ts'
 
 /** A running service with records, and where its backups go. */
@@ -56,7 +56,8 @@ export function settingsAt(service: RealService, directory: string): Record<stri
 /** A script as a process that can be killed. */
 export function startScript(script: string, env: Record<string, string>, ...args: string[]) {
   const file = new URL(`../../scripts/${script}.ts`, import.meta.url).pathname
-  return spawn(process.execPath, [file, ...args], {
+  const [node, ...options] = plainNode(env)
+  return spawn(node, [...options, file, ...args], {
     env: { ...plainEnvironment(), ...env },
     stdio: 'ignore'
   })

@@ -9,7 +9,7 @@ import { type Client, makeClient } from '../helpers/client.ts'
 import { PUBLIC_URL, readEvents } from '../helpers/data.ts'
 import { databaseSettings } from '../helpers/databases.ts'
 import type { AuditRow } from '../helpers/exchange.ts'
-import { plainEnvironment, plainNode } from '../helpers/own-process.ts'
+import { nodeForService, plainEnvironment } from '../helpers/own-process.ts'
 import { enrolPeople, type People, type PersonName } from '../helpers/people.ts'
 import { type RawCall, rawCall } from '../helpers/raw.ts'
 import { storeSettings } from '../helpers/s3.ts'
@@ -196,7 +196,7 @@ export async function startBeside(
 /** The process alone, as an operator starts it. */
 export function spawnService(env: Record<string, string>): ChildProcess {
   const main = new URL('../../src/main.ts', import.meta.url).pathname
-  const [node, ...args] = plainNode()
+  const [node, ...args] = nodeForService(env)
   return spawn(node, [...args, main], {
     env: { ...plainEnvironment(), CONSILIUM_LOG_LEVEL: 'warn', ...env },
     stdio: ['ignore', 'pipe', 'pipe']
