@@ -180,10 +180,11 @@ export async function eventually<T>(
   look: () => Promise<T | undefined> | T | undefined
 ): Promise<T> {
   const deadline = Date.now() + 10_000
-  while (Date.now() < deadline) {
+  for (let pause = 5; Date.now() < deadline; pause = Math.min(pause * 1.5, 50)) {
     const answer = await look()
     if (answer !== undefined) return answer
-    await new Promise(resolve => setTimeout(resolve, 5))
+    // Ever less often: a look may cost more than what it waits for.
+    await new Promise(resolve => setTimeout(resolve, pause))
   }
   throw new Error(`It did not happen in ten seconds: ${what}.`)
 }
