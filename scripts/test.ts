@@ -26,6 +26,10 @@ const SAME_ON_BOTH =
 
 /** What a test file imports when it opens an exchange. */
 const OPENS_EXCHANGE = /\/(exchange|data|identity|real-service|scene|damage-stage)\.ts'/
+
+/** Where the files are that take longest: begun last, each would run alone at the end. */
+const SLOW = /^test\/(backup|faults|moving|processes|uploads)\//
+
 const ABSENT = 'PostgreSQL 15 is not installed'
 
 const args = process.argv.slice(2)
@@ -36,7 +40,8 @@ const postgres = findPostgres() === undefined ? undefined : await startPostgresS
 const s3 = isWhole || process.env.TEST_STORE === 's3' ? await startS3Server() : undefined
 const counts = { passed: 0, failed: 0, skipped: 0 }
 const skipped: string[] = []
-let code = await runTap([...coverage, ...args], {})
+const all = slowFirst(globSync('test/**/*.test.ts'))
+let code = await runTap([...coverage, ...(isWhole ? all : args)], {})
 const covered = isWhole ? linesCovered() : undefined
 if (isWhole) {
   if (postgres === undefined) tellAbsent(`on PostgreSQL: ${ABSENT}`)
@@ -45,7 +50,7 @@ if (isWhole) {
 if (isWhole && postgres !== undefined) {
   const store = s3 === undefined || 'absent' in s3 ? {} : { TEST_STORE: 's3' }
   console.log(`# the same on PostgreSQL${'TEST_STORE' in store ? ' and S3' : ''}`)
-  const files = globSync('test/**/*.test.ts').filter(opensExchange)
+  const files = all.filter(opensExchange)
   const again = await runTap(['--disable-coverage', ...files], {
     TEST_DATABASE: 'postgres',
     ...store
@@ -86,6 +91,11 @@ async function runTap(options: string[], more: Record<string, string>): Promise<
   for await (const line of createInterface({ input: tap.stdout })) report(line)
   const [exit] = await exited
   return Number(exit ?? 1)
+}
+
+function slowFirst(files: string[]): string[] {
+  const [slow, others] = [true, false].map(isSlow => files.filter(f => SLOW.test(f) === isSlow))
+  return [...(slow ?? []).sort(), ...(others ?? []).sort()]
 }
 
 /**

@@ -1,6 +1,11 @@
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyServerOptions,
+  LogController
+} from 'fastify'
 import { mountAreas } from './areas.ts'
 import { openDisclosures } from './audit/disclosures.ts'
 import { LogFault } from './audit/tree/grow-tree.ts'
@@ -56,6 +61,8 @@ export interface Parts {
   blobs?: Blobs
   /** The addresses of a name. */
   resolve?: Resolve
+  /** What compiles the schemas of the routes: many services in one process share it. */
+  compilers?: NonNullable<FastifyServerOptions['schemaController']>['compilersFactory']
 }
 
 /** Builds the whole service on a data directory that `prepareData` has made. It does not listen. */
@@ -67,7 +74,7 @@ export async function buildApp(
   const exchange = await openExchange(config, log, parts)
   const registered = await registerOldAccounts(exchange)
   if (registered > 0) log.info({ registered }, 'specialists entered the register')
-  const fastify = createFastify(config, log)
+  const fastify = createFastify(config, log, parts)
   const routes = requireRules(fastify, DOCS)
   const state = { leaving: false, stopping: false }
 
@@ -187,7 +194,11 @@ async function openTree(
   }
 }
 
-function createFastify(config: Config, log: FastifyBaseLogger): FastifyInstance {
+function createFastify(
+  config: Config,
+  log: FastifyBaseLogger,
+  { compilers }: Pick<Parts, 'compilers'>
+): FastifyInstance {
   const { limits, tls, trustedProxies } = config
   const options = {
     loggerInstance: log,
@@ -206,6 +217,7 @@ function createFastify(config: Config, log: FastifyBaseLogger): FastifyInstance 
     return503OnClosing: false,
     clientErrorHandler: answerUnreadable,
     frameworkErrors: answerBadAddress,
+    ...(compilers && { schemaController: { compilersFactory: compilers } }),
     // Nothing is bent to fit: a number taken for text would change a patient's identifier. And the
     // first problem is enough: a body can have a hundred thousand.
     ajv: {

@@ -31,8 +31,15 @@ export function migrateSqlite(connection: Sqlite.Database): void {
     .immediate()
 }
 
-/** The schema that the migrations of this release make. */
+let known: SchemaPart[] | undefined
+
+/** The schema that the migrations of this release make: worked out once, by applying them. */
 export function schemaOfMigrations(): SchemaPart[] {
+  known ??= makeSchema()
+  return known
+}
+
+function makeSchema(): SchemaPart[] {
   const connection = new Sqlite(':memory:')
   try {
     migrateSqlite(connection)

@@ -14,8 +14,9 @@ import {
 import { generateX25519Identity, identityToRecipient } from 'age-encryption'
 import t from 'tap'
 import { createIdentity } from '../../src/backup/age.ts'
+import { BackupError } from '../../src/backup/backup-error.ts'
 import { blobFiles } from '../faults/soundness.ts'
-import { backupScene } from './scene.ts'
+import { backupScene, restoreHere } from './scene.ts'
 
 t.test('a file that is not a whole backup is refused, and leaves nothing', async t => {
   const { service, path, backup, restore } = await backupScene(t)
@@ -23,6 +24,11 @@ t.test('a file that is not a whole backup is refused, and leaves nothing', async
   const refuse = async (what: string, from: string, identity: string, err: RegExp) => {
     const answer = await restore(path(from), path(identity), path('to'))
     t.match(answer, { exit: 1, out: '', err }, what)
+    t.notOk(existsSync(path('to')), `${what}: nothing is left`)
+  }
+  const refuseHere = async (what: string, from: string, message: RegExp) => {
+    const restored = restoreHere(path(from), path('id.txt'), path('to'))
+    await t.rejects(restored, { constructor: BackupError, message }, what)
     t.notOk(existsSync(path('to')), `${what}: nothing is left`)
   }
 
@@ -42,13 +48,14 @@ t.test('a file that is not a whole backup is refused, and leaves nothing', async
     const bytes = readFileSync(path('one.age'))
     bytes[at] = Number(bytes[at]) ^ 4
     writeFileSync(path('bad.age'), bytes)
-    await refuse(`a bit of byte ${at}`, 'bad.age', 'id.txt', wrong)
+    await refuseHere(`a bit of byte ${at}`, 'bad.age', wrong)
   }
   for (const left of [10, 2000, 65_536 * 3, size - 65_552, size - 1]) {
     copyFileSync(path('one.age'), path('short.age'))
     truncateSync(path('short.age'), left)
-    await refuse(`${left} bytes of it`, 'short.age', 'id.txt', /damaged|cut off/)
+    await refuseHere(`${left} bytes of it`, 'short.age', /damaged|cut off/)
   }
+  await refuse('a part of it', 'short.age', 'id.txt', /damaged|cut off/)
 
   mkdirSync(path('full'))
   writeFileSync(`${path('full')}/mine`, 'x')

@@ -7,6 +7,7 @@ import { buildApp } from '../../src/app.ts'
 import { type Config, readConfig } from '../../src/config.ts'
 import { createLogger } from '../../src/log.ts'
 import { dataPaths, prepareData } from '../../src/open-data.ts'
+import { plainNode } from '../helpers/own-process.ts'
 import { unexpectedFiles } from './soundness.ts'
 import { canMakeFaults } from './strace.ts'
 
@@ -26,7 +27,7 @@ const main = new URL('first-start.ts', import.meta.url).pathname
 /** Resolves to whether it was killed. */
 async function killedAt(directory: string, call: string, n: number): Promise<boolean> {
   const inject = ['-e', `trace=${call}`, '-e', `inject=${call}:signal=KILL:when=${n}`]
-  const child = spawn('strace', ['-f', '-o', '/dev/null', ...inject, process.execPath, main], {
+  const child = spawn('strace', ['-f', '-o', '/dev/null', ...inject, ...plainNode(), main], {
     // One thread does all the work with files, so that calls are counted in their order.
     env: { PATH: process.env.PATH, CONSILIUM_DATA: directory, UV_THREADPOOL_SIZE: '1' },
     stdio: 'ignore'

@@ -9,6 +9,7 @@ import { type Client, makeClient } from '../helpers/client.ts'
 import { PUBLIC_URL, readEvents } from '../helpers/data.ts'
 import { databaseSettings } from '../helpers/databases.ts'
 import type { AuditRow } from '../helpers/exchange.ts'
+import { nodeForService, plainEnvironment } from '../helpers/own-process.ts'
 import { enrolPeople, type People, type PersonName } from '../helpers/people.ts'
 import { type RawCall, rawCall } from '../helpers/raw.ts'
 import { storeSettings } from '../helpers/s3.ts'
@@ -62,8 +63,6 @@ export async function startRealService(
     CONSILIUM_URL: PUBLIC_URL,
     CONSILIUM_FREE_BYTES_MIN: '0',
     CONSILIUM_REFUSALS_PER_MINUTE_MAX: '10000',
-    // Starts more often than any service: what was compiled once is kept.
-    NODE_COMPILE_CACHE: join(t.testdirName, 'compiled'),
     ...database,
     ...storeSettings(),
     ...env
@@ -197,8 +196,9 @@ export async function startBeside(
 /** The process alone, as an operator starts it. */
 export function spawnService(env: Record<string, string>): ChildProcess {
   const main = new URL('../../src/main.ts', import.meta.url).pathname
-  return spawn(process.execPath, [main], {
-    env: { PATH: process.env.PATH, CONSILIUM_LOG_LEVEL: 'warn', ...env },
+  const [node, ...args] = nodeForService(env)
+  return spawn(node, [...args, main], {
+    env: { ...plainEnvironment(), CONSILIUM_LOG_LEVEL: 'warn', ...env },
     stdio: ['ignore', 'pipe', 'pipe']
   })
 }

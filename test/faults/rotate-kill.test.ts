@@ -5,6 +5,7 @@ import Sqlite from 'better-sqlite3'
 import t from 'tap'
 import { keysUnder, REWRAP_BATCH_MAX } from '../../src/housekeeping/rotate-keys.ts'
 import { dataPaths } from '../../src/open-data.ts'
+import { plainEnvironment, plainNode } from '../helpers/own-process.ts'
 import { createCase } from '../helpers/story.ts'
 import { runScript } from '../scripts/run-script.ts'
 import { startRealService } from './real-service.ts'
@@ -27,8 +28,9 @@ t.test('a rotation killed half-way goes on where it was', async t => {
   const [{ id: old }] = ring().keys
 
   const script = new URL('../../scripts/rotate-keys.ts', import.meta.url).pathname
-  const env = { PATH: process.env.PATH, CONSILIUM_DATA: dataDirectory }
-  const rotation = spawn(process.execPath, [script], { env, stdio: 'ignore' })
+  const env = { ...plainEnvironment(), CONSILIUM_DATA: dataDirectory }
+  const [node, ...args] = plainNode()
+  const rotation = spawn(node, [...args, script], { env, stdio: 'ignore' })
   t.teardown(() => rotation.kill('SIGKILL'))
   // Held up in the middle by another writer, so that it is killed there however fast it is.
   const other = new Sqlite(paths.database, { timeout: 5000 })

@@ -15,6 +15,7 @@ import { databaseSettings } from './databases.ts'
 import { enrolPeople, type People, type PersonName } from './people.ts'
 import { type RawCall, rawCall } from './raw.ts'
 import { storeSettings } from './s3.ts'
+import { sharedCompilers } from './schema-compilers.ts'
 
 export type { Answer, Client, SentBody } from './client.ts'
 export type { People, Person, PersonName } from './people.ts'
@@ -90,7 +91,11 @@ export async function startExchange(t: Test, options: ExchangeOptions = {}): Pro
   const start = async () => {
     const { wrapBlobs } = options
     const blobs = wrapBlobs?.(await openBlobs(config))
-    const app = await buildApp(config, log, { clock: clock.now, ...(blobs && { blobs }) })
+    const app = await buildApp(config, log, {
+      clock: clock.now,
+      compilers: sharedCompilers,
+      ...(blobs && { blobs })
+    })
     await app.fastify.listen({ host: '127.0.0.1', port: 0 })
     const { port } = app.fastify.server.address() as AddressInfo
     return { app, url: `http://127.0.0.1:${port}` }
@@ -175,10 +180,11 @@ export async function eventually<T>(
   look: () => Promise<T | undefined> | T | undefined
 ): Promise<T> {
   const deadline = Date.now() + 10_000
-  while (Date.now() < deadline) {
+  for (let pause = 5; Date.now() < deadline; pause = Math.min(pause * 1.5, 50)) {
     const answer = await look()
     if (answer !== undefined) return answer
-    await new Promise(resolve => setTimeout(resolve, 5))
+    // Ever less often: a look may cost more than what it waits for.
+    await new Promise(resolve => setTimeout(resolve, pause))
   }
   throw new Error(`It did not happen in ten seconds: ${what}.`)
 }

@@ -11,6 +11,7 @@ import { refusalCounter } from '../../src/http/refusal-counter.ts'
 import { createAuthenticator } from '../../src/identity/authenticate.ts'
 import { embeddedIssuer } from '../../src/identity/issuer.ts'
 import { openData, prepareData, readSigningKeys } from '../../src/open-data.ts'
+import { nodeForScript, plainEnvironment } from '../helpers/own-process.ts'
 
 interface Ran {
   exit: number
@@ -21,9 +22,10 @@ interface Ran {
 /** Runs one of our scripts as an operator would. */
 function run(data: string, script: string, ...args: string[]): Promise<Ran> {
   const file = new URL(`../../scripts/${script}.ts`, import.meta.url).pathname
-  const env = { PATH: process.env.PATH, CONSILIUM_DATA: data }
+  const env = { ...plainEnvironment(), CONSILIUM_DATA: data }
+  const [node, ...options] = nodeForScript(script, env)
   return new Promise(resolve => {
-    execFile(process.execPath, [file, ...args], { env }, (err, out, errors) => {
+    execFile(node, [...options, file, ...args], { env }, (err, out, errors) => {
       const exit = err === null ? 0 : Number(err.code)
       resolve({ exit, out: out.trim(), err: errors })
     })

@@ -1,4 +1,4 @@
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { openPostgresSnapshot } from '../../src/database/postgres.ts'
 import { disableAccount } from '../../src/identity/enrol.ts'
 import { verified } from '../audit/verify/stage.ts'
@@ -19,17 +19,23 @@ import { askToken, assertion } from '../helpers/identity.ts'
 const LARGE = numberedText(24 * 1024 * 1024)
 const STARTED = 256 * 1024
 
-/** Two processes on one PostgreSQL database, with a record that is shared and open. */
-async function setUp(t: Test, file = numberedText(1000)) {
+/** Two processes on one PostgreSQL database, for all that follows. */
+async function startPair() {
   const { url } = await freshPostgres()
   const first = await startRealService(t, { DATABASE_URL: url })
-  const second = await startBeside(t, first)
+  return { first, second: await startBeside(t, first) }
+}
+
+const pair = hasPostgres(t) ? await startPair() : undefined
+
+/** The two, with a new record that is shared and open. */
+async function setUp({ first, second }: NonNullable<typeof pair>, file = numberedText(1000)) {
   const clinician = first.client('clinician')
   const { id: caseId } = await createCase(clinician)
   const record = await uploadRecord(clinician, caseId, { files: [file] })
   const share = await shareRecords(first, caseId, [record.id])
   await openShare(second.client('specialistGb'), share.link)
-  return { first, second, caseId, record, share, path: sharedPath(share.id, record.id) }
+  return { caseId, record, share, path: sharedPath(share.id, record.id) }
 }
 
 const snapshotOf = ({ settings }: { settings: Record<string, string> }) => ({
@@ -37,8 +43,9 @@ const snapshotOf = ({ settings }: { settings: Record<string, string> }) => ({
 })
 
 t.test('of twenty at once at two processes on three openings exactly three pass', async t => {
-  if (!hasPostgres(t)) return
-  const { first, second, caseId, record } = await setUp(t)
+  if (pair === undefined) return
+  const { first, second } = pair
+  const { caseId, record } = await setUp(pair)
   const share = await shareRecords(first, caseId, [record.id], { openingsMax: 3 })
   const callers = [first, second].map(process => process.client('specialistGb'))
   for (const caller of callers) await caller.token()
@@ -63,8 +70,8 @@ t.test('of twenty at once at two processes on three openings exactly three pass'
 })
 
 t.test('an assertion is good for one token, at whichever process', async t => {
-  if (!hasPostgres(t)) return
-  const { first, second } = await setUp(t)
+  if (pair === undefined) return
+  const { first, second } = pair
   const { key } = first.people.clinician
   const spent = await assertion(key)
   t.equal((await askToken(first.url, spent)).status, 200)
@@ -76,8 +83,8 @@ t.test('an assertion is good for one token, at whichever process', async t => {
 })
 
 t.test('an account that is disabled is turned away by both at once', async t => {
-  if (!hasPostgres(t)) return
-  const { first, second } = await setUp(t)
+  if (pair === undefined) return
+  const { first, second } = pair
   const callers = [first, second].map(process => process.client('colleague'))
   for (const caller of callers) t.equal((await caller.send('GET', '/v1/account')).status, 200)
   const { accountId } = first.people.colleague
@@ -88,8 +95,9 @@ t.test('an account that is disabled is turned away by both at once', async t => 
 })
 
 t.test('a share withdrawn at one process cuts downloads at the other', async t => {
-  if (!hasPostgres(t)) return
-  const { first, second, share, path } = await setUp(t, LARGE)
+  if (pair === undefined) return
+  const { first, second } = pair
+  const { share, path } = await setUp(pair, LARGE)
   const call = await second.raw('specialistGb', `GET ${path}`)
   await call.take(STARTED)
   await first.client('clinician').json('DELETE', `/v1/shares/${share.id}`)
@@ -106,8 +114,9 @@ t.test('a share withdrawn at one process cuts downloads at the other', async t =
 })
 
 t.test('a process that starts leaves the downloads of another alone', async t => {
-  if (!hasPostgres(t)) return
-  const { first, second, path } = await setUp(t, LARGE)
+  if (pair === undefined) return
+  const { first, second } = pair
+  const { path } = await setUp(pair, LARGE)
   const lives = await second.raw('specialistGb', `GET ${path}`)
   await lives.take(STARTED)
   const dies = await first.raw('specialistGb', `GET ${path}`)
@@ -125,8 +134,8 @@ t.test('a process that starts leaves the downloads of another alone', async t =>
 })
 
 t.test('what one process has acknowledged, the other shows an auditor at once', async t => {
-  if (!hasPostgres(t)) return
-  const { first, second } = await setUp(t)
+  if (pair === undefined) return
+  const { first, second } = pair
   const auditor = second.client('auditor')
   for (let turn = 0; turn < 10; turn += 1) {
     const { id } = await createCase(first.client('clinician'))

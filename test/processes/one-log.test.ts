@@ -1,4 +1,4 @@
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { openPostgresSnapshot } from '../../src/database/postgres.ts'
 import { verified } from '../audit/verify/stage.ts'
 import { startBeside, startRealService } from '../faults/real-service.ts'
@@ -6,7 +6,7 @@ import { freshPostgres, hasPostgres } from '../helpers/databases.ts'
 import { createCase, eventually, numberedText, sharedRecord } from '../helpers/exchange.ts'
 
 /** Two processes on one PostgreSQL database, with a record that is shared and open. */
-async function setUp(t: Test) {
+async function setUp() {
   const { url } = await freshPostgres()
   const first = await startRealService(t, { DATABASE_URL: url })
   const second = await startBeside(t, first)
@@ -15,9 +15,11 @@ async function setUp(t: Test) {
   return { first, second, verify, ...(await sharedRecord(first, [numberedText(1000)])) }
 }
 
+const pair = hasPostgres(t) ? await setUp() : undefined
+
 t.test('a log is verified while two processes write it', async t => {
-  if (!hasPostgres(t)) return
-  const { first, second, path, verify } = await setUp(t)
+  if (pair === undefined) return
+  const { first, second, path, verify } = pair
   let busy = true
   const work = [first, second].map(async process => {
     const specialist = process.client('specialistGb')
@@ -33,8 +35,8 @@ t.test('a log is verified while two processes write it', async t => {
 })
 
 t.test('what one process has shown as signed, the other proves at once', async t => {
-  if (!hasPostgres(t)) return
-  const { first, second } = await setUp(t)
+  if (pair === undefined) return
+  const { first, second } = pair
   for (let turn = 0; turn < 10; turn += 1) {
     const { id } = await createCase(first.client('clinician'))
     const [at, other] = turn % 2 === 0 ? [first, second] : [second, first]

@@ -13,11 +13,14 @@ import {
 import { freshPostgres, hasPostgres } from '../helpers/databases.ts'
 import { createCase, eventually } from '../helpers/exchange.ts'
 
-async function setUp(t: Test) {
+/** Two processes on one PostgreSQL database. The second is killed; the first lives through it all. */
+async function startPair() {
   const { url } = await freshPostgres()
   const first = await startRealService(t, { DATABASE_URL: url })
   return { first, second: await startBeside(t, first) }
 }
+
+const pair = hasPostgres(t) ? await startPair() : undefined
 
 /** Makes cases at both, each of which is an event, until `stop`; resolves to those acknowledged. */
 function keepBusy(processes: Pick<RealService, 'client'>[]) {
@@ -75,8 +78,8 @@ async function assertWhole(t: Test, service: RealService, at: string, acknowledg
 }
 
 t.test('two processes write one log', async t => {
-  if (!hasPostgres(t)) return
-  const { first, second } = await setUp(t)
+  if (pair === undefined) return
+  const { first, second } = pair
   const load = keepBusy([first, second])
   await eventually('enough is made', () => (load.acknowledged.length > 100 ? true : undefined))
   await assertWhole(t, first, first.url, await load.stop())
@@ -84,8 +87,8 @@ t.test('two processes write one log', async t => {
 })
 
 t.test('when a process is killed under load the other goes on', { timeout: 120_000 }, async t => {
-  if (!hasPostgres(t)) return
-  const { first, second } = await setUp(t)
+  if (pair === undefined) return
+  const { first, second } = pair
   const beside: Beside[] = [second]
   for (let round = 0; round < 3; round += 1) {
     const load = keepBusy([first, ...beside.slice(-1)])
@@ -104,8 +107,8 @@ t.test('when a process is killed under load the other goes on', { timeout: 120_0
 })
 
 t.test('a process that falls silent while it holds the head loses it', async t => {
-  if (!hasPostgres(t)) return
-  const { first } = await setUp(t)
+  if (pair === undefined) return
+  const { first } = pair
   await first.look(async data => {
     const held = Promise.withResolvers<void>()
     const silent = data.database.write(async tx => {

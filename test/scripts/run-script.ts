@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { nodeForScript, plainEnvironment } from '../helpers/own-process.ts'
 
 export interface Ran {
   exit: number
@@ -13,9 +14,10 @@ export function runScript(
   ...args: string[]
 ): Promise<Ran> {
   const file = new URL(`../../scripts/${script}.ts`, import.meta.url).pathname
-  const whole = { PATH: process.env.PATH, ...env }
+  const whole = { ...plainEnvironment(), ...env }
+  const [node, ...options] = nodeForScript(script, env)
   return new Promise(resolve => {
-    execFile(process.execPath, [file, ...args], { env: whole }, (err, out, told) => {
+    execFile(node, [...options, file, ...args], { env: whole }, (err, out, told) => {
       const exit = err === null ? 0 : Number(err.code)
       resolve({ exit, out: out.trim(), err: told })
     })

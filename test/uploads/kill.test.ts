@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { ROUNDS } from '../faults/kill-rounds.ts'
+import { FEW_ROUNDS as ROUNDS } from '../faults/kill-rounds.ts'
 import {
   type Beside,
   type RealService,
