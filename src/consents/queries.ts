@@ -43,6 +43,8 @@ export function pageOfConsents(
     .where(
       and(
         eq(consents.organisationId, filter.organisationId),
+        // Of an erased case nothing can be opened.
+        sql`length(${cases.wrappedKey}) > 0`,
         id === undefined ? undefined : eq(consents.id, id),
         caseId === undefined ? undefined : eq(consents.caseId, caseId),
         patientRef === undefined ? undefined : eq(cases.patientRef, patientRef),

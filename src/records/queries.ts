@@ -106,6 +106,7 @@ export function pageOfRecords(
       and(
         eq(cases.organisationId, filter.organisationId),
         isNull(records.copyOf),
+        sql`length(${records.wrappedKey}) > 0`,
         id === undefined ? undefined : eq(records.id, id),
         caseId === undefined ? undefined : eq(records.caseId, caseId),
         patientRef === undefined ? undefined : eq(cases.patientRef, patientRef),
