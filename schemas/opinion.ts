@@ -44,6 +44,8 @@ const Judgement = Type.Object(
   closed
 )
 
+export type Judgement = Static<typeof Judgement>
+
 const fields = {
   answers: Type.Array(Answer, { maxItems: QUESTIONS_MAX, description: 'By question number.' }),
   diagnosis: Type.Optional(Judgement),

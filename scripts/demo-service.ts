@@ -12,6 +12,14 @@ import { type ClientKey, requestToken } from '../src/sender/machine-client.ts'
 
 const START_MILLISECONDS_MAX = 30_000
 
+/** Where the people of the demonstrations are told of things. */
+export const addresses = {
+  clinician: 'alice@city.example',
+  specialist: 'carol@boston.example',
+  stranger: 'dan@boston.example',
+  local: 'fay@leeds.example'
+}
+
 /** Calls the service in the name of one account. */
 export interface ApiClient {
   send(
@@ -36,8 +44,12 @@ export interface DemoService {
   /** A clinician of another hospital. */
   colleague: ApiClient
   specialist: ApiClient
-  /** A specialist nothing is shared with. */
+  /** Another specialist in Boston; in the first demonstration nothing is shared with them. */
   stranger: ApiClient
+  strangerId: string
+  /** A specialist at home, in Leeds. */
+  local: ApiClient
+  localId: string
   auditor: ApiClient
   stop(): Promise<void>
 }
@@ -72,6 +84,9 @@ export async function startDemoService(env: Record<string, string> = {}): Promis
     colleague: client(people.colleague.key),
     specialist: client(people.specialist.key),
     stranger: client(people.stranger.key),
+    strangerId: people.stranger.accountId,
+    local: client(people.local.key),
+    localId: people.local.accountId,
     auditor: client(people.auditor.key),
     async stop() {
       await endProcess(child)
@@ -123,6 +138,7 @@ async function enrolPeople(data: OpenData) {
   const organisation = await addOrganisation(data, city)
   const other = await addOrganisation(data, { name: 'Other Trust', odsCode: 'RX2', country: 'GB' })
   const boston = await addOrganisation(data, { name: 'Boston Clinic', country: 'US' })
+  const leeds = await addOrganisation(data, { name: 'Leeds Clinic', odsCode: 'RX3', country: 'GB' })
   const enrol = async (account: Parameters<typeof addAccount>[1]) => {
     const accountId = await addAccount(data, account)
     const key = await addClient(data, { accountId })
@@ -131,7 +147,13 @@ async function enrolPeople(data: OpenData) {
   const gmc = { professionalBody: 'GMC', registrationNumber: '1234567' }
   const board = { professionalBody: 'MA BORIM', registrationNumber: '245123' }
   return {
-    clinician: await enrol({ organisation, role: 'clinician', name: 'Dr Alice Example', ...gmc }),
+    clinician: await enrol({
+      organisation,
+      role: 'clinician',
+      name: 'Dr Alice Example',
+      email: addresses.clinician,
+      ...gmc
+    }),
     colleague: await enrol({
       organisation: other,
       role: 'clinician',
@@ -142,13 +164,24 @@ async function enrolPeople(data: OpenData) {
       organisation: boston,
       role: 'specialist',
       name: 'Dr Carol Example',
+      email: addresses.specialist,
       ...board
     }),
     stranger: await enrol({
       organisation: boston,
       role: 'specialist',
       name: 'Dr Dan Example',
-      ...board
+      email: addresses.stranger,
+      professionalBody: 'MA BORIM',
+      registrationNumber: '245124'
+    }),
+    local: await enrol({
+      organisation: leeds,
+      role: 'specialist',
+      name: 'Dr Fay Example',
+      email: addresses.local,
+      professionalBody: 'GMC',
+      registrationNumber: '7654321'
     }),
     auditor: await enrol({ organisation, role: 'auditor', name: 'Erin Example' })
   }

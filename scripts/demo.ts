@@ -1,11 +1,17 @@
 import { createHash } from 'node:crypto'
 import { openAsBlob, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
+import { parseArgs } from 'node:util'
 import { brainSeries, pathologyReport, referralLetter } from '../test/samples/samples.ts'
 import { type DemoService, startDemoService } from './demo-service.ts'
+import { breastCancerAbroad } from './stories/breast-cancer-abroad.ts'
+import { check, failed } from './stories/check.ts'
+import { kneeDiffers } from './stories/knee-differs.ts'
+import { openPostBox, type PostBox } from './stories/post-box.ts'
 
-// One whole exchange through real HTTP, on real records and a throw-away data directory.
-// Exit code 0 only if every digest matched and every refusal refused.
+// One whole exchange through real HTTP, on real records and a throw-away data directory; with --story
+// a whole second opinion, from the request to the answer, with real mail to a server on this machine.
+// Exit code 0 only if every digest matched, every refusal refused and every mail came.
 
 const NHS_NUMBER = { system: 'https://fhir.nhs.uk/Id/nhs-number', value: '999 000 0018' }
 
@@ -14,20 +20,29 @@ interface Shown {
   records: { id: string; title: string; objects: { id: string; bytes: number; sha256: string }[] }[]
 }
 
-let failures = 0
-function check(what: string, ok: boolean): void {
-  if (!ok) failures += 1
-  console.log(`  ${ok ? 'ok  ' : 'FAIL'} ${what}`)
+const stories: Record<string, (service: DemoService, mails: PostBox) => Promise<void>> = {
+  'breast-cancer-abroad': breastCancerAbroad,
+  'knee-differs': kneeDiffers
 }
 
 async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { story: { type: 'string' } } })
+  const story = values.story === undefined ? exchange : stories[values.story]
+  if (story === undefined) {
+    console.log(`There are the stories ${Object.keys(stories).join(', ')}, and one without a name.`)
+    process.exitCode = 2
+    return
+  }
   console.log('Starting a service on a throw-away data directory …')
-  const service = await startDemoService()
+  const mails = await openPostBox()
+  const service = await startDemoService(mails.settings)
   try {
-    await exchange(service)
+    await story(service, mails)
   } finally {
     await service.stop()
+    mails.close()
   }
+  const failures = failed()
   console.log(failures === 0 ? '\nThe exchange is whole.' : `\n${failures} checks FAILED.`)
   process.exitCode = failures === 0 ? 0 : 1
 }

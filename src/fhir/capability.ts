@@ -33,6 +33,11 @@ const requestParameters: readonly Parameter[] = [
   ...ofCases,
   ['identifier', 'token', 'http://hl7.org/fhir/SearchParameter/clinical-identifier']
 ]
+const reportParameters: readonly Parameter[] = [
+  ...ofCases,
+  ['based-on', 'reference', 'http://hl7.org/fhir/SearchParameter/DiagnosticReport-based-on'],
+  ['based-on.identifier', 'token']
+]
 const consentParameters: readonly Parameter[] = [
   ...ofCases,
   ['data', 'reference', 'http://hl7.org/fhir/SearchParameter/Consent-data'],
@@ -50,6 +55,7 @@ const notes: Record<string, string> = {
   patient: 'system|value, by POST _search only',
   'patient.identifier': 'By POST _search only; a URL that names a patient is refused',
   identifier: 'urn:consilium:case|value',
+  'based-on': 'ServiceRequest/id, or urn:consilium:case|value',
   data: 'ServiceRequest/id, or urn:consilium:case|value',
   related: 'ServiceRequest/id, or urn:consilium:case|value',
   entity: 'system|value: urn:consilium:case, :record, :object or :share'
@@ -96,6 +102,7 @@ export function capabilityStatement(publicUrl: string) {
             searchParam: toldOf(auditParameters)
           },
           { type: 'ServiceRequest', ...readAndSearch, searchParam: toldOf(requestParameters) },
+          { type: 'DiagnosticReport', ...readAndSearch, searchParam: toldOf(reportParameters) },
           { type: 'Consent', ...readAndSearch, searchParam: toldOf(consentParameters) },
           { type: 'DocumentReference', ...readAndSearch, searchParam: toldOf(documentParameters) }
         ]

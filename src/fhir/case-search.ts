@@ -149,5 +149,6 @@ export function bundleOf<Resource extends { resourceType: string; id: string }>(
 /** By which parameter each kind is found by its case. */
 function caseParameter(kind: string, id: string): [name: string, value: string] {
   if (kind === 'ServiceRequest') return ['_id', id]
-  return [kind === 'Consent' ? 'data' : 'related', `ServiceRequest/${id}`]
+  const names: Record<string, string> = { Consent: 'data', DiagnosticReport: 'based-on' }
+  return [names[kind] ?? 'related', `ServiceRequest/${id}`]
 }

@@ -1,6 +1,6 @@
 import type { Patient } from '../../schemas/case.ts'
 import { timestamp } from '../../schemas/common.ts'
-import type { RecordFields } from '../../schemas/record.ts'
+import type { RecordKind } from '../../schemas/record.ts'
 import { ids, URI_SYSTEM } from '../audit/fhir/codes.ts'
 import type { ObjectRow, RecordDetails, RecordRow } from '../records/record.ts'
 import type { Attachment, CodeableConcept, DocumentReferenceResource } from './r4.ts'
@@ -10,7 +10,7 @@ const LOINC = 'http://loinc.org'
 const ZIP = 'application/zip'
 
 /** Kinds of documents by LOINC, with the displays of FHIR R4's value set c80-doc-typecodes. */
-const types: Record<RecordFields['kind'], CodeableConcept> = {
+const types: Record<RecordKind, CodeableConcept> = {
   scan: concept('18726-0', 'Radiology studies (set)'),
   'pathology-report': concept('11526-1', 'Pathology study'),
   'pathology-slide': concept('27898-6', 'Pathology studies (set)'),
@@ -18,6 +18,9 @@ const types: Record<RecordFields['kind'], CodeableConcept> = {
   referral: concept('57133-1', 'Referral note'),
   'lab-result': concept('11502-2', 'Laboratory report'),
   'treatment-plan': concept('18776-5', 'Treatment plan'),
+  opinion: concept('47040-1', 'Second opinion'),
+  'opinion-addendum': concept('47040-1', 'Addendum to a second opinion'),
+  'opinion-attachment': { text: 'Attachment to a second opinion' },
   other: { text: 'Other document' }
 }
 
@@ -50,7 +53,7 @@ export function toDocumentReference(
     masterIdentifier: { system: URI_SYSTEM, value: `urn:uuid:${row.id}` },
     identifier: [{ system: ids.record, value: row.id }],
     status: 'current',
-    type: types[row.kind as RecordFields['kind']] ?? types.other,
+    type: types[row.kind as RecordKind] ?? types.other,
     subject: subjectOf(patient),
     date: at,
     author: [{ type: 'Practitioner', identifier: { system: ids.account, value: row.createdBy } }],

@@ -111,6 +111,24 @@ export interface DocumentReferenceResource {
   context: { related: Reference[] }
 }
 
+/** An opinion that came back. */
+export interface DiagnosticReportResource {
+  resourceType: 'DiagnosticReport'
+  id: string
+  meta: { lastUpdated: string }
+  identifier: Identifier[]
+  basedOn: Reference[]
+  status: 'final' | 'appended'
+  code: CodeableConcept
+  subject: Reference
+  effectiveDateTime: string
+  issued: string
+  performer: Reference[]
+  resultsInterpreter: Reference[]
+  conclusion: string
+  presentedForm: Attachment[]
+}
+
 /** What a patient agreed to. */
 export interface ConsentResource {
   resourceType: 'Consent'

@@ -10,6 +10,7 @@ import { capabilityStatement } from './capability.ts'
 import { type CaseSearch, readCaseReference, readCaseSearch } from './case-search.ts'
 import { readConsentResource, searchConsents } from './find-consents.ts'
 import { readDocumentReference, searchDocumentReferences } from './find-documents.ts'
+import { readDiagnosticReport, searchDiagnosticReports } from './find-opinions.ts'
 import { readServiceRequest, searchServiceRequests } from './find-requests.ts'
 import { fhirSchema, requireFormat, searchIn, sendFhir, takeForms } from './http.ts'
 
@@ -46,6 +47,15 @@ const kinds: Kind[] = [
     summary: 'Records of a case',
     search: searchDocumentReferences,
     read: readDocumentReference
+  },
+  {
+    name: 'DiagnosticReport',
+    id: 'opinion',
+    actions: { search: 'opinion.list', read: 'opinion.read' },
+    byCase: ['based-on', 'based-on:identifier', 'based-on.identifier'],
+    summary: 'Opinions that came back on a case',
+    search: searchDiagnosticReports,
+    read: readDiagnosticReport
   },
   {
     name: 'Consent',

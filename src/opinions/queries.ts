@@ -4,6 +4,7 @@ import {
   count,
   desc,
   eq,
+  getTableColumns,
   gt,
   inArray,
   isNotNull,
@@ -23,6 +24,49 @@ export const findOpinion = prepared(q =>
     .prepare('find_opinion')
 )
 export type OpinionRow = Awaited<ReturnType<typeof findOpinion>>[number]
+
+/** A submitted opinion by its own id. Drafts are their writers'. */
+export const findSubmitted = prepared(q =>
+  q
+    .select()
+    .from(q.tables.opinions)
+    .where(and(eq(q.tables.opinions.id, p('id')), isNotNull(q.tables.opinions.submittedAt)))
+    .prepare('find_submitted_opinion')
+)
+
+/** Submitted opinions on one organisation's cases, newest first, from `before` (exclusive) on. */
+export function pageOfOpinions(
+  queries: Queries,
+  filter: {
+    organisationId: string
+    id?: string
+    caseId?: string
+    patientRef?: Buffer
+    before?: string
+    limit: number
+  }
+): Promise<OpinionRow[]> {
+  const { cases, opinions } = queries.tables
+  const { id, caseId, patientRef, before } = filter
+  return queries
+    .select(getTableColumns(opinions))
+    .from(opinions)
+    .innerJoin(cases, eq(cases.id, opinions.caseId))
+    .where(
+      and(
+        eq(cases.organisationId, filter.organisationId),
+        // Of an erased case nothing can be opened.
+        sql`length(${cases.wrappedKey}) > 0`,
+        isNotNull(opinions.submittedAt),
+        id === undefined ? undefined : eq(opinions.id, id),
+        caseId === undefined ? undefined : eq(opinions.caseId, caseId),
+        patientRef === undefined ? undefined : eq(cases.patientRef, patientRef),
+        before === undefined ? undefined : lt(opinions.id, before)
+      )
+    )
+    .orderBy(desc(opinions.id))
+    .limit(filter.limit)
+}
 
 /** Opinions on one case, drafts too. */
 export function opinionsOfCase(queries: Queries, caseId: string): Promise<OpinionRow[]> {

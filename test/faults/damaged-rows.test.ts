@@ -9,7 +9,8 @@ t.test('damaged rows', async t => {
   const { x, clinician, specialist, objects } = await setUp(t)
   const [large, one] = objects
   const { database } = x.exchange
-  const { write } = await intrude(t, x.config)
+  const intruder = await intrude(t, x.config)
+  const { write } = intruder
   const { records, objects: objectRows, shares } = database.read.tables
   const [row] = await database.read.select().from(records).where(eq(records.id, large.recordId))
   const change = (values: Partial<typeof records.$inferInsert>) =>
@@ -40,13 +41,21 @@ t.test('damaged rows', async t => {
   }
   await change({ wrappedKey: row.wrappedKey })
 
-  await change({ detailsSealed: spoilt(row.detailsSealed, 20) })
+  const details = async (sealed: Buffer) => {
+    const statement = 'UPDATE records SET details_sealed = ? WHERE id = ?'
+    await t.rejects(intruder.run(statement, sealed, large.recordId), 'while triggers hold')
+    await intruder.passTriggers()
+    await intruder.run(statement, sealed, large.recordId)
+    await intruder.restoreTriggers()
+  }
+  await details(spoilt(row.detailsSealed, 20))
   t.match(await clinician.send('GET', `/v1/records/${large.recordId}`), damaged, 'sealed title')
   t.equal((await specialist.send('GET', large.path)).status, 200, 'whose content is whole')
   assertFaults(t, await checkExchange(x.exchange), [
     new RegExp(`^Record ${large.recordId}: sealed-`)
   ])
-  await change({ detailsSealed: row.detailsSealed, bytes: row.bytes + 1 })
+  await details(row.detailsSealed)
+  await change({ bytes: row.bytes + 1 })
   assertFaults(t, await checkExchange(x.exchange), [
     new RegExp(`^Record ${large.recordId} has not`)
   ])

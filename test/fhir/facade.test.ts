@@ -2,6 +2,7 @@ import t from 'tap'
 import type {
   Bundle,
   ConsentResource,
+  DiagnosticReportResource,
   DocumentReferenceResource,
   ServiceRequestResource
 } from '../../src/fhir/r4.ts'
@@ -19,6 +20,7 @@ import {
   uploadRecord
 } from '../helpers/exchange.ts'
 import { putRequest, readyCase, wholeRequest } from '../helpers/request.ts'
+import { putDraft, submit, underReview, wholeOpinion } from '../opinions/scene.ts'
 
 type Found = Bundle<DocumentReferenceResource>
 
@@ -135,6 +137,44 @@ t.test('a consent says to whom its patient agreed, and ends when they withdraw i
   t.ok(ended.provision.period.end)
   const other = await x.client('otherClinician').send('GET', `/fhir/Consent/${own.id}`)
   t.equal(other.status, 404)
+})
+
+t.test('an opinion is a DiagnosticReport, whose address answers its PDF', async t => {
+  const x = await startExchange(t)
+  const clinician = x.client('clinician')
+  const specialist = x.client('specialistGb')
+  const { caseId, share } = await underReview(x)
+  const path = `/fhir/DiagnosticReport?based-on=ServiceRequest/${caseId}`
+  await putDraft(specialist, share.id, wholeOpinion())
+  t.same(idsIn(await clinician.json('GET', path)), [], 'a draft is its writer’s')
+  t.equal((await submit(specialist, share.id)).status, 200)
+  const request = await clinician.json<ServiceRequestResource>(
+    'GET',
+    `/fhir/ServiceRequest/${caseId}`
+  )
+  t.equal(request.status, 'completed')
+
+  const page = await clinician.json<Bundle<DiagnosticReportResource>>('GET', path)
+  const [report] = (page.entry ?? []).map(({ resource }) => resource)
+  t.same(faultsIn(page), [], 'the page is valid R4')
+  t.same(report && faultsIn(report), [], 'valid R4')
+  t.match(report, {
+    status: 'final',
+    code: { coding: [{ code: '47040-1' }] },
+    basedOn: [{ reference: `ServiceRequest/${caseId}` }],
+    subject: { identifier: { value: NHS_NUMBER } },
+    conclusion: /^Diagnosis: confirms\nPlan: refines\. Rest first/
+  })
+  const pdf = await clinician.send('GET', new URL(String(report?.presentedForm[0]?.url)).pathname)
+  t.equal(pdf.bytes.subarray(0, 5).toString(), '%PDF-')
+  const documents = `/fhir/DocumentReference?related=ServiceRequest/${caseId}`
+  const [newest] = (await clinician.json<Found>('GET', documents)).entry ?? []
+  t.equal(newest?.resource.type.coding?.[0]?.code, '47040-1', 'the PDF is among the records')
+
+  await specialist.json('POST', `/v1/shares/${share.id}/opinion/addenda`, { text: 'Seen again.' })
+  const again = await clinician.json('GET', `/fhir/DiagnosticReport/${report?.id}`)
+  t.match(again, { status: 'appended' })
+  t.same(idsIn((await search(x, 'DiagnosticReport', byPatient())).json), [report?.id])
 })
 
 t.test('searches by patient are pages that tell no link who they are', async t => {

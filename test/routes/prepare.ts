@@ -1,3 +1,4 @@
+import { findOpinion } from '../../src/opinions/queries.ts'
 import { agreed, recordConsent } from '../helpers/consent.ts'
 import {
   createCase,
@@ -69,6 +70,12 @@ const waitingShare: Prepare = async (exchange, { caseId, recordId }) => {
 }
 
 const prepares: Record<string, Prepare> = {
+  'GET /fhir/DiagnosticReport/:opinion': async (exchange, scene) => {
+    const { values } = await ownOpinion('submitted')(exchange, scene)
+    const { read } = exchange.exchange.database
+    const [row] = await findOpinion(read, { shareId: String(values?.share) })
+    return { values: { opinion: String(row?.id) } }
+  },
   'POST /v1/shares/:share/more-time/approve': waitingShare,
   'POST /v1/shares/:share/more-time/decline': waitingShare,
   // Not the case of the scene, whose shares the others need.

@@ -181,6 +181,7 @@ export function headersFor(route: string, scene: Scene): Record<string, string> 
 /** What a route needs in its query. */
 const queries: Record<string, string> = {
   '/v1/audit/questions/person': '?actor=00000000-0000-7000-8000-000000000000',
+  '/fhir/DiagnosticReport': '?_id=00000000-0000-7000-8000-000000000000',
   '/fhir/Consent': '?_id=00000000-0000-7000-8000-000000000000',
   '/fhir/DocumentReference': '?_id=00000000-0000-7000-8000-000000000000'
 }
@@ -286,6 +287,7 @@ export function bodyOf(
     'POST /fhir/AuditEvent/_search': new URLSearchParams(),
     'POST /fhir/ServiceRequest/_search': new URLSearchParams(),
     'POST /fhir/DocumentReference/_search': ofPatient,
+    'POST /fhir/DiagnosticReport/_search': ofPatient,
     'POST /fhir/Consent/_search': ofPatient
   }
   return bodies[route]

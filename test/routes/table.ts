@@ -443,6 +443,19 @@ export const table: Record<string, Row> = {
     'token  yes yes hidden  role role  role role  role',
     'case-not-found'
   ),
+  'GET /fhir/DiagnosticReport': row(
+    'opinion.list',
+    'token  yes yes yes  role role  role role  role'
+  ),
+  'POST /fhir/DiagnosticReport/_search': row(
+    'opinion.list',
+    'token  yes yes yes  role role  role role  role'
+  ),
+  'GET /fhir/DiagnosticReport/:opinion': row(
+    'opinion.read',
+    'token  yes yes hidden  role role  role role  role',
+    'opinion-not-found'
+  ),
   'GET /fhir/Consent': row('consent.list', 'token  yes yes yes  role role  role role  role'),
   'POST /fhir/Consent/_search': row(
     'consent.list',

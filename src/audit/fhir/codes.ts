@@ -19,6 +19,7 @@ export const ids = {
   object: 'urn:consilium:object',
   share: 'urn:consilium:share',
   consent: 'urn:consilium:consent',
+  opinion: 'urn:consilium:opinion',
   /**
    * The patient of a case, by the id of the case. The feed goes on to systems that collect the logs
    * of a whole trust, so it names patients without their NHS number; whoever has one finds their

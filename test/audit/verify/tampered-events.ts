@@ -28,16 +28,16 @@ export const missing: Record<string, Tampering> = {
   'the last event deleted': {
     spoil: sql(`DELETE FROM audit_events WHERE idx = ${LAST}`),
     faults: () => [
-      'The tree is said to have 349 events, and the log has 348.',
-      'Event 348 is missing.'
+      'The tree is said to have 354 events, and the log has 353.',
+      'Event 353 is missing.'
     ],
     refuses: true
   },
   'the newest events deleted': {
     spoil: sql(`DELETE FROM audit_events WHERE idx >= ${GRANTED}`),
     faults: ({ scene }) => [
-      'The tree is said to have 349 events, and the log has 334.',
-      'Events 334 to 348 are missing.',
+      'The tree is said to have 354 events, and the log has 339.',
+      'Events 339 to 353 are missing.',
       `Share ${scene.first.share.id} has counted 4 events, and the last on the log is 2.`,
       `Share ${scene.second.share.id} has counted 4 events, and the last on the log is 0.`
     ],
@@ -49,8 +49,8 @@ export const missing: Record<string, Tampering> = {
       rebuildTree(copy.database)
     },
     faults: ({ scene }) => [
-      ...bothHeads(' was signed for 349 events, and the tree has 348'),
-      `Event 333: before it, number 2 of share ${scene.first.share.id} is missing.`
+      ...bothHeads(' was signed for 354 events, and the tree has 353'),
+      `Event 338: before it, number 2 of share ${scene.first.share.id} is missing.`
     ],
     refuses: true
   },
@@ -60,7 +60,7 @@ export const missing: Record<string, Tampering> = {
       await signAs(copy, rebuildTree(copy.database))
     },
     faults: ({ scene }) => [
-      'Event 334: what it grants was never completed.',
+      'Event 339: what it grants was never completed.',
       `Share ${scene.first.share.id} has counted 4 events, and the last on the log is 3.`
     ],
     refuses: false
@@ -90,8 +90,8 @@ export const changed: Record<string, Tampering> = {
   'one field of a leaf near the end': {
     spoil: ({ database }) => editLeaf(database, COMPLETED, { bytes: 1 }),
     faults: () => [
-      'Event 335: its leaf is not the one in the tree (tile 1 of level 0).',
-      'Event 335: its column bytes_handed_over is not what its leaf says.',
+      'Event 340: its leaf is not the one in the tree (tile 1 of level 0).',
+      'Event 340: its column bytes_handed_over is not what its leaf says.',
       ...changedSince
     ],
     refuses: true
@@ -107,7 +107,7 @@ export const changed: Record<string, Tampering> = {
   },
   'a column that the leaf has too': {
     spoil: sql(`UPDATE audit_events SET outcome = 'success' WHERE idx = ${LAST}`),
-    faults: () => ['Event 348: its column outcome is not what its leaf says.'],
+    faults: () => ['Event 353: its column outcome is not what its leaf says.'],
     refuses: false
   },
   'a column that only the details have': {
@@ -117,15 +117,15 @@ export const changed: Record<string, Tampering> = {
        UPDATE audit_events SET share_id = NULL WHERE idx = ${TRIED}`
     ),
     faults: () => [
-      'Event 333: its column actor_id is not what its details say.',
-      'Event 334: its column patient_ref is not what its details say.',
-      'Event 337: its column share_id is not what its details say.'
+      'Event 338: its column actor_id is not what its details say.',
+      'Event 339: its column patient_ref is not what its details say.',
+      'Event 342: its column share_id is not what its details say.'
     ],
     refuses: false
   },
   'a bit of the sealed details': {
     spoil: ({ database }) => flip(database, 'audit_events', 'details_sealed', `idx = ${GRANTED}`),
-    faults: () => ['Event 334 ('],
+    faults: () => ['Event 339 ('],
     refuses: false
   },
   'details of another event': {
@@ -138,14 +138,14 @@ export const changed: Record<string, Tampering> = {
     spoil: sql(
       `UPDATE audit_events SET details_sealed = NULL, patient_ref = NULL WHERE idx = ${GRANTED}`
     ),
-    faults: () => ['Event 334: its details are gone, and no erasure is on record for it.'],
+    faults: () => ['Event 339: its details are gone, and no erasure is on record for it.'],
     refuses: false
   },
   'details gone and the patient kept': {
     spoil: sql(`UPDATE audit_events SET details_sealed = NULL WHERE idx = ${GRANTED}`),
     faults: () => [
-      'Event 334: it is erased only in part.',
-      'Event 334: its details are gone, and no erasure is on record for it.'
+      'Event 339: it is erased only in part.',
+      'Event 339: its details are gone, and no erasure is on record for it.'
     ],
     refuses: false
   },
