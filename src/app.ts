@@ -38,7 +38,6 @@ import {
 import { createInspectPool } from './records/inspect/inspect-pool.ts'
 import { createScanner } from './records/scan/scanner.ts'
 import { registerOldAccounts } from './register/enrolled-entry.ts'
-import { openReceiptSigner } from './retention/receipt-keys.ts'
 import { createSealPool } from './sealing/seal-pool.ts'
 import { openInvitationLinks, openLinkKeys } from './shares/link.ts'
 import { openSignatures } from './signatures.ts'
@@ -157,7 +156,6 @@ async function openParts(
     links: await openLinkKeys(links, config.publicUrl, clock),
     invitationLinks: await openInvitationLinks(links, config.publicUrl, clock),
     signatures: await openSignatures(links),
-    receipts: await openReceiptSigner(links, config.publicUrl),
     disclosures,
     notices: openNotices({ ...data, mail: config.mail !== undefined }),
     targets: openTargets(config.webhookNetworks, parts.resolve),

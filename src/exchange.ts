@@ -14,7 +14,6 @@ import type { Notices } from './notices/outbox.ts'
 import type { Targets } from './notices/webhooks/targets.ts'
 import type { InspectPool } from './records/inspect/inspect-pool.ts'
 import type { Scanner } from './records/scan/scanner.ts'
-import type { ReceiptSigner } from './retention/receipt-keys.ts'
 import type { Keyring } from './sealing/keyrings/keyring.ts'
 import type { SealPool } from './sealing/seal-pool.ts'
 import type { LinkKeys, SignedLinks } from './shares/link.ts'
@@ -51,8 +50,6 @@ export interface Exchange {
   invitationLinks: SignedLinks
   /** Signs what leaves the service as a document of its own. */
   signatures: Signatures
-  /** Signs receipts of erasures. */
-  receipts: ReceiptSigner
   audit: AuditLog
   /** The Merkle tree over the access log. */
   tree: LogTree

@@ -11,7 +11,7 @@ import { canonicalJson } from './audit/canonical.ts'
 const ALGORITHM = 'EdDSA'
 
 /** What this service signs for others to keep. Each kind has a `typ` of its own (RFC 7515, 4.1.9). */
-export type SignedKind = 'opinion' | 'opinion-addendum'
+export type SignedKind = 'opinion' | 'opinion-addendum' | 'erasure'
 const typeOf = (kind: SignedKind): string => `consilium-${kind}+jws`
 
 export interface Signatures {

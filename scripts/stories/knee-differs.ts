@@ -29,6 +29,72 @@ const fileAt = (path: string): SentFile => ({ name: basename(path), bytes: readF
 /** A knee, two specialists who differ on whether to operate, and a third who is asked because of it. */
 export async function kneeDiffers(service: DemoService, mails: PostBox): Promise<void> {
   const { clinician } = service
+  const asked = await theCase(service)
+  const shareWith = (specialist: string, safeguard?: object) =>
+    clinician.json('POST', `/v1/cases/${asked.caseId}/shares`, {
+      specialist,
+      records: asked.records,
+      purpose: 'Second opinion on surgery',
+      ...(safeguard && { safeguard })
+    })
+  const compare = () => clinician.json<OpinionSummary>('GET', `/v1/cases/${asked.caseId}/opinions`)
+
+  chapter('2. A specialist at home would operate')
+  await shareWith(service.localId)
+  await answer(
+    service,
+    mails,
+    { client: service.local, address: addresses.local },
+    'yes',
+    'confirms'
+  )
+  check('one opinion differs from nobody', !(await compare()).differs)
+
+  chapter('3. A specialist in Boston, under an agreement, would not')
+  await shareWith(service.specialistId, idta)
+  await answer(
+    service,
+    mails,
+    { client: service.specialist, address: addresses.specialist },
+    'no',
+    'differs'
+  )
+  const two = await compare()
+  check('side by side they differ, on the plan and on the first question', two.differs)
+  check('they agree on the diagnosis', !two.diagnosis.differs && two.plan.differs)
+  check('a third opinion is suggested', two.hint !== undefined)
+
+  chapter('4. Neither of them sees the other; a third is asked, and would not either')
+  const summary = await service.local.send('GET', `/v1/cases/${asked.caseId}/opinions`)
+  check(`a specialist asks for the summary: ${summary.status}`, summary.status === 403)
+  await shareWith(service.strangerId, idta)
+  await answer(
+    service,
+    mails,
+    { client: service.stranger, address: addresses.stranger },
+    'no',
+    'differs'
+  )
+  const three = await compare()
+  check(
+    'three opinions lie side by side',
+    three.shares.every(({ state }) => state === 'submitted')
+  )
+  check(
+    'each question has three answers',
+    three.questions.every(q => q.answers.length === 3)
+  )
+
+  chapter('5. What no mail says')
+  checkMails(mails, [PATIENT.name, '9990000034', 'knee', 'meniscus', 'Operate'])
+}
+
+interface Asked {
+  caseId: string
+  records: string[]
+}
+
+async function theCase(service: DemoService): Promise<Asked> {
   chapter('1. The case')
   const caseId = await makeCase(service, PATIENT, 'Should this knee be operated on?')
   await recordConsent(service, caseId)
@@ -65,72 +131,39 @@ export async function kneeDiffers(service: DemoService, mails: PostBox): Promise
       { item: 'referral-letter', status: 'present', records: [letter.id] }
     ]
   )
+  return { caseId, records: [scan.id, letter.id] }
+}
 
-  const idta = {
-    type: 'idta',
-    reference: 'IDTA-2026-014',
-    date: day(-30),
-    expires: day(335),
-    riskAssessment: { id: 'TRA-2026-014', date: day(-31), outcome: 'not-materially-lower' }
-  }
-  const shareWith = (specialist: string, safeguard?: object) =>
-    clinician.json<{ id: string }>('POST', `/v1/cases/${caseId}/shares`, {
-      specialist,
-      records: [scan.id, letter.id],
-      purpose: 'Second opinion on surgery',
-      ...(safeguard && { safeguard })
-    })
-  const answer = async (
-    who: { client: ApiClient; address: string },
-    operate: 'yes' | 'no',
-    plan: 'confirms' | 'differs'
-  ) => {
-    const { opened } = await openFromMail(mails, who.client, who.address)
-    await opine(who.client, opened.id, {
-      answers: [
-        { number: 1, stance: operate, answer: operate === 'yes' ? 'I would.' : 'I would not.' },
-        { number: 2, stance: operate === 'yes' ? 'no' : 'yes', answer: 'See the first answer.' }
-      ],
-      diagnosis: { agreement: 'confirms' },
-      plan: { agreement: plan },
-      limits: 'I have not examined the knee.'
-    })
-    await receive(service, mails, {
-      shareId: opened.id,
-      from: who.address,
-      to: addresses.clinician
-    })
-  }
-  const compare = () => clinician.json<OpinionSummary>('GET', `/v1/cases/${caseId}/opinions`)
+/** An agreement with the clinic in Boston, with its risk assessment. */
+const idta = {
+  type: 'idta',
+  reference: 'IDTA-2026-014',
+  date: day(-30),
+  expires: day(335),
+  riskAssessment: { id: 'TRA-2026-014', date: day(-31), outcome: 'not-materially-lower' }
+}
 
-  chapter('2. A specialist at home would operate')
-  await shareWith(service.localId)
-  await answer({ client: service.local, address: addresses.local }, 'yes', 'confirms')
-  check('one opinion differs from nobody', !(await compare()).differs)
-
-  chapter('3. A specialist in Boston, under an agreement, would not')
-  await shareWith(service.specialistId, idta)
-  await answer({ client: service.specialist, address: addresses.specialist }, 'no', 'differs')
-  const two = await compare()
-  check('side by side they differ, on the plan and on the first question', two.differs)
-  check('they agree on the diagnosis', !two.diagnosis.differs && two.plan.differs)
-  check('a third opinion is suggested', two.hint !== undefined)
-
-  chapter('4. Neither of them sees the other; a third is asked, and would not either')
-  const summary = await service.local.send('GET', `/v1/cases/${caseId}/opinions`)
-  check(`a specialist asks for the summary: ${summary.status}`, summary.status === 403)
-  await shareWith(service.strangerId, idta)
-  await answer({ client: service.stranger, address: addresses.stranger }, 'no', 'differs')
-  const three = await compare()
-  check(
-    'three opinions lie side by side',
-    three.shares.every(({ state }) => state === 'submitted')
-  )
-  check(
-    'each question has three answers',
-    three.questions.every(q => q.answers.length === 3)
-  )
-
-  chapter('5. What no mail says')
-  checkMails(mails, [PATIENT.name, '9990000034', 'knee', 'meniscus', 'Operate'])
+/** One specialist opens the link in their mail, answers, and hears that it arrived. */
+async function answer(
+  service: DemoService,
+  mails: PostBox,
+  who: { client: ApiClient; address: string },
+  operate: 'yes' | 'no',
+  plan: 'confirms' | 'differs'
+): Promise<void> {
+  const { opened } = await openFromMail(mails, who.client, who.address)
+  await opine(who.client, opened.id, {
+    answers: [
+      { number: 1, stance: operate, answer: operate === 'yes' ? 'I would.' : 'I would not.' },
+      { number: 2, stance: operate === 'yes' ? 'no' : 'yes', answer: 'See the first answer.' }
+    ],
+    diagnosis: { agreement: 'confirms' },
+    plan: { agreement: plan },
+    limits: 'I have not examined the knee.'
+  })
+  await receive(service, mails, {
+    shareId: opened.id,
+    from: who.address,
+    to: addresses.clinician
+  })
 }

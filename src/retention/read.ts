@@ -93,7 +93,7 @@ export async function readErasure(
   caller: Caller,
   id: string
 ): Promise<ErasureReceipt> {
-  const { database, audit, clock, receipts, tree } = exchange
+  const { database, audit, clock, publicUrl, signatures, tree } = exchange
   const row = isId(id) ? await findErasure(database.read, id) : undefined
   if (row === undefined) throw new Refusal('erasure-not-found', 'unknown')
   const { organisationId, caseId, eventId } = row
@@ -115,10 +115,12 @@ export async function readErasure(
   )
   await tree.settle()
   const { id: _, records: _records, objects: _objects, ...erasure } = viewErasure(row)
-  const claims = { ...erasure, records, log: tree.keys.origin }
+  // With the names of registered claims (RFC 7519, section 4.1), so that any JWT library checks it.
+  const issued = { iss: publicUrl, jti: id, iat: Math.floor(clock() / 1000) }
+  const claims = { ...erasure, records, log: tree.keys.origin, ...issued }
   return {
     erasure: viewErasure(row),
-    receipt: await receipts.sign(id, claims, clock()),
+    receipt: await signatures.sign('erasure', claims),
     proof: await proveEvent(database, tree, eventId)
   }
 }

@@ -70,7 +70,7 @@ t.test('a case that is erased on request', async t => {
     const jwks = await clinician.json<JSONWebKeySet>('GET', '/.well-known/jwks.json')
     const { payload } = await jwtVerify(got.receipt, createLocalJWKSet(jwks), {
       algorithms: ['EdDSA'],
-      typ: 'consilium-erasure+jwt',
+      typ: 'consilium-erasure+jws',
       issuer: x.exchange.publicUrl
     })
     t.equal(payload.jti, erasure.id)
