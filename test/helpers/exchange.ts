@@ -174,19 +174,20 @@ function newDirectory(t: Test): string {
   return join(t.testdir(), 'data')
 }
 
-/** Resolves to the first answer that is not undefined; throws after ten seconds without one. */
+/** Resolves to the first answer that is not undefined; throws after `secondsMax` without one. */
 export async function eventually<T>(
   what: string,
-  look: () => Promise<T | undefined> | T | undefined
+  look: () => Promise<T | undefined> | T | undefined,
+  secondsMax = 10
 ): Promise<T> {
-  const deadline = Date.now() + 10_000
+  const deadline = Date.now() + secondsMax * 1000
   for (let pause = 5; Date.now() < deadline; pause = Math.min(pause * 1.5, 50)) {
     const answer = await look()
     if (answer !== undefined) return answer
     // Ever less often: a look may cost more than what it waits for.
     await new Promise(resolve => setTimeout(resolve, pause))
   }
-  throw new Error(`It did not happen in ten seconds: ${what}.`)
+  throw new Error(`It did not happen in ${secondsMax} seconds: ${what}.`)
 }
 
 function disclosuresEnd({ database, streams }: Exchange): Promise<true> {

@@ -156,9 +156,12 @@ t.test('rows of segments that are changed change nothing that is read', async t 
   )
   const content = await clinician.send('GET', `/v1/records/${two.record}/content`)
   t.ok(content.bytes.equals(FILE))
-  await (await intrude(t, x.config)).run(
+  const intruder = await intrude(t, x.config)
+  await intruder.passTriggers()
+  await intruder.run(
     `UPDATE objects SET layout_sealed = (SELECT layout_sealed FROM objects WHERE id = '${one.object}') WHERE id = '${two.object}'`
   )
+  await intruder.restoreTriggers()
   const swapped = await clinician.send('GET', `/v1/records/${two.record}/content`)
   t.match(swapped, { status: 500, json: { code: 'object-damaged' } }, 'a layout of another object')
 })
