@@ -25,6 +25,7 @@ import { answerBadAddress, answerProblems, answerUnreadable } from './http/probl
 import { countRefusals } from './http/refusal-counts.ts'
 import { requestIds } from './http/request-ids.ts'
 import { createStreams } from './http/streams.ts'
+import { refuseIllFormedText } from './http/well-formed.ts'
 import { openNotices } from './notices/outbox.ts'
 import { openTargets, type Resolve } from './notices/webhooks/targets.ts'
 import {
@@ -82,6 +83,7 @@ export async function buildApp(
   readCountries(fastify, config)
   refuseWhenStopping(fastify, state)
   answerProblems(fastify, exchange)
+  refuseIllFormedText(fastify)
   await describeApi(fastify, config.limits)
   operationRoutes(fastify, exchange, config, state)
   await mountAreas(fastify, exchange, config)

@@ -4,7 +4,7 @@ import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
 import { withdrawShare } from '../shares/withdraw.ts'
-import { aboutCase, caseOf, openCaseKey } from './case.ts'
+import { aboutCase, caseOf, knownCase, openCaseKey, requireCaseKept } from './case.ts'
 import { plainText } from './check-request.ts'
 import { holdCase, moveCase } from './move.ts'
 import { liveShares } from './queries.ts'
@@ -59,6 +59,9 @@ export async function reopenCase(
   const found = await caseOf(database.read, caller, caseId)
   const why = { key: await openCaseKey(exchange.keyring, found), text: plainText('reason', reason) }
   await database.write(async tx => {
+    // An erasure may have come in between: what has no key any more is closed for good.
+    await holdCase(tx, caseId)
+    requireCaseKept(await knownCase(tx, caseId))
     await moveCase(tx, 'reopen', { caseId, by: caller.accountId, at: clock(), reason: why })
     await exchange.audit.append(tx, {
       action: 'case.reopen',

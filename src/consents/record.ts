@@ -3,7 +3,7 @@ import type { ConsentRecord, ConsentView } from '../../schemas/consent.ts'
 import { countries } from '../../schemas/countries.ts'
 import { actedBy } from '../audit/acted-by.ts'
 import { dayEnds } from '../calendar.ts'
-import { aboutCase, caseOf, openCaseKey } from '../cases/case.ts'
+import { aboutCase, caseOf, knownCase, openCaseKey, requireCaseKept } from '../cases/case.ts'
 import { plainText } from '../cases/check-request.ts'
 import { holdCase } from '../cases/move.ts'
 import { Refusal } from '../errors.ts'
@@ -55,6 +55,7 @@ export async function recordConsent(
   await database.write(async tx => {
     // Whoever shares or withdraws at this moment comes before it or after it.
     await holdCase(tx, caseId)
+    requireCaseKept(await knownCase(tx, caseId))
     await insertConsent(tx, row)
     await exchange.audit.append(tx, {
       action: 'consent.record',

@@ -9,7 +9,7 @@ import { ConfigError } from '../config.ts'
 export const SERVICE_GRANTS: Record<string, string> = {
   migrations: 'SELECT',
   organisations: 'SELECT, INSERT',
-  accounts: 'SELECT, INSERT, UPDATE (disabled_at)',
+  accounts: 'SELECT, INSERT, UPDATE (country, profile_sealed, disabled_at)',
   identities: 'SELECT, INSERT',
   clients: 'SELECT, INSERT, UPDATE (disabled_at)',
   recipients: 'SELECT, INSERT',

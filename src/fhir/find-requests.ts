@@ -3,6 +3,7 @@ import {
   aboutCase,
   type CaseRow,
   caseOf,
+  isErased,
   openCaseDetails,
   openCaseKey,
   pageOfCases
@@ -74,7 +75,7 @@ async function find(
     if (err instanceof Refusal && err.code === 'case-not-found') return undefined
     throw err
   })
-  if (found === undefined) return []
+  if (found === undefined || isErased(found)) return []
   const isAskedFor = filter.patientRef === undefined || filter.patientRef.equals(found.patientRef)
   const isBefore = filter.before === undefined || found.id < filter.before
   return isAskedFor && isBefore ? [found] : []

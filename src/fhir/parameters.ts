@@ -84,7 +84,7 @@ function readParameter<Search extends Understood>(
     readPatient(search, value)
     return true
   }
-  if (granted[name]?.includes(value)) return true
+  if (Object.hasOwn(granted, name) && granted[name]?.includes(value)) return true
   if (name === '_count') readCount(search, value)
   else {
     const read = Object.hasOwn(readers, name) ? readers[name] : undefined

@@ -3,7 +3,7 @@ import { eq, sql } from '../../schemas/drizzle.ts'
 import { prepared, type Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange, ServiceKeys } from '../exchange.ts'
-import { openProfile } from './profile.ts'
+import { openProfile, type Profile, sealProfile } from './profile.ts'
 
 type Parts = Pick<Exchange, 'database' | 'serviceKeys'>
 
@@ -47,6 +47,35 @@ export async function findSpecialist(
   if (row?.account.role !== 'specialist' || row.account.disabledAt !== null) return undefined
   const { organisationId, country } = row.account
   return { id, organisationId, country }
+}
+
+/**
+ * Lets an account say what the register says of its holder, inside the caller's transaction: where they
+ * work decides which of their shares are lawful, and their name is signed under opinions. An address for
+ * notices stays when the register has none. Throws Refusal `account-not-found`.
+ */
+export async function followRegister(
+  tx: Queries,
+  keys: Pick<ServiceKeys, 'directory'>,
+  accountId: string,
+  country: string,
+  entry: Profile
+): Promise<void> {
+  const [row] = await findAccount(tx, { id: accountId })
+  if (row === undefined) throw new Refusal('account-not-found')
+  const { email: before } = openProfile(keys, row.account)
+  const { name, professionalBody, registrationNumber, email = before } = entry
+  const profile: Profile = {
+    name,
+    ...(professionalBody !== undefined && { professionalBody }),
+    ...(registrationNumber !== undefined && { registrationNumber }),
+    ...(email !== undefined && { email })
+  }
+  const { accounts } = tx.tables
+  await tx
+    .update(accounts)
+    .set({ country, profileSealed: sealProfile(keys, accountId, profile) })
+    .where(eq(accounts.id, accountId))
 }
 
 /** By which names a specialist knows the clinician who shared with them. */

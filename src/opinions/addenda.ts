@@ -17,7 +17,7 @@ import { ownShare, rereadHeld } from '../shares/may-read.ts'
 import { aboutShare, type ShareRow } from '../shares/share.ts'
 import { aboutNotice } from '../shares/tell.ts'
 import { addendumAsPdf } from './document.ts'
-import { requireWriter } from './grounds.ts'
+import { requireOwnWords } from './grounds.ts'
 import { type AddendumRow, openSigned, type SignedAddendum, sealAddendum } from './opinion.ts'
 import { addendaOf, findOpinion, insertAddendum } from './queries.ts'
 import { reviewerOf } from './reviewer.ts'
@@ -27,7 +27,7 @@ import { viewAddendum } from './view.ts'
 const ADDENDA_MAX = 20
 
 /**
- * Adds to a submitted opinion, for good: signed and made a PDF as the opinion was, all of it in one
+ * Adds to a submitted opinion, for good, also when time alone has ended the share since: signed and made a PDF as the opinion was, all of it in one
  * transaction or nothing. Of two at once that would have the same number one is refused
  * (`version-changed`). Other refusals: `opinion-not-submitted`, `addenda-spent`, `text-invalid`.
  */
@@ -40,7 +40,7 @@ export async function addAddendum(
   const { database, keyring, clock, signatures } = exchange
   const { share, found } = await ownShare(database.read, caller, shareId)
   const about = aboutShare(share, found)
-  await requireWriter(database.read, share, found, caller, clock(), false)
+  await requireOwnWords(database.read, share, found, caller, clock(), false)
   const [opinion] = await findOpinion(database.read, { shareId })
   const key = await openCaseKey(keyring, found)
   const signed = opinion && openSigned(key, opinion)
@@ -115,7 +115,7 @@ function store(
     // Nobody else adds to an opinion on this case meanwhile, so the number stays free.
     await holdCase(tx, found.id)
     const now = await rereadHeld(tx, share.id)
-    await requireWriter(tx, now, found, caller, exchange.clock())
+    await requireOwnWords(tx, now, found, caller, exchange.clock())
     await requireNext(tx, row, about)
     await insertRecord(tx, made.record, made.objects)
     await insertAddendum(tx, row)

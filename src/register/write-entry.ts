@@ -4,6 +4,7 @@ import type { AuditEvent } from '../audit/log.ts'
 import { isRuleViolation, type Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
+import { followRegister } from '../identity/accounts.ts'
 import type { Caller } from '../identity/principal.ts'
 import {
   type EntryDetails,
@@ -108,6 +109,9 @@ export async function replaceEntry(
     })
   )
   await replaceTerms(tx, before.id, termsOf(details))
+  if (before.accountId !== null) {
+    await followRegister(tx, exchange.serviceKeys, before.accountId, checked.country, details)
+  }
   await exchange.audit.append(tx, {
     action: 'specialist.update',
     outcome: 'success',

@@ -2,7 +2,8 @@ import { createSecretKey } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import type { DraftCreate, DraftView } from '../../schemas/draft.ts'
 import { actedBy } from '../audit/acted-by.ts'
-import { caseOf, requireCaseKept } from '../cases/case.ts'
+import { caseOf, knownCase, requireCaseKept } from '../cases/case.ts'
+import { holdCase } from '../cases/move.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
@@ -49,6 +50,8 @@ export async function createDraft(
     discardedAt: null
   }
   await database.write(async tx => {
+    await holdCase(tx, found.id)
+    requireCaseKept(await knownCase(tx, found.id))
     const open = await countOpen(tx, organisationId, createdAt)
     if (open.drafts >= limits.draftsPerOrganisationMax) {
       throw new Refusal('too-many-drafts', 'drafts', { about: aboutDraft({ draft, case: found }) })

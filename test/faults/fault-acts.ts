@@ -19,6 +19,13 @@ import type { ActName } from './fault-table.ts'
 /** In S3 a whole part and some. */
 const FILE = numberedText(10_000_000)
 const FIRST_BYTES = 100_000
+/** On a case that is asked by its question alone. */
+const OPINION = {
+  answers: [{ number: 1, answer: 'Wait and see.' }],
+  diagnosis: { agreement: 'confirms' },
+  plan: { agreement: 'cannot-say' },
+  limits: 'None.'
+}
 
 interface Stage {
   client(who?: PersonName): Client
@@ -31,6 +38,8 @@ interface Stage {
 export interface Stored {
   records: { id: string }[]
   shares: { id: string; openings: number; revokedAt: number | null }[]
+  /** Those that were submitted. */
+  opinions: { shareId: string; recordId: string | null }[]
   events: AuditRow[]
 }
 
@@ -55,6 +64,7 @@ export async function faultActs(stage: Stage, at: Pick<Stage, 'client' | 'raw'>)
     uploads: [] as string[],
     shares: [] as string[],
     openings: 1,
+    opinions: [] as string[],
     revoked: [] as string[],
     downloads: [] as { id: string; bytes: number }[],
     queries: 0
@@ -97,6 +107,20 @@ export async function faultActs(stage: Stage, at: Pick<Stage, 'client' | 'raw'>)
       await by('specialistGb')
       return () => download(at, sharedPath(counted.id, record.id), seen.downloads)
     },
+    async opinion() {
+      const client = await by('specialistGb')
+      const { id, link } = await shareRecords(stage, caseId, [record.id])
+      const specialist = stage.client('specialistGb')
+      await openShare(specialist, link)
+      const path = `/v1/shares/${id}/opinion`
+      await specialist.send('PUT', path, OPINION, { 'if-match': '"0"' })
+      return async () => {
+        const submitted = client.send('POST', `${path}/submit`, undefined, { 'if-match': '"1"' })
+        const answer = await answered(submitted)
+        if (answer?.status === 200) seen.opinions.push(id)
+        return told(answer)
+      }
+    },
     async revoke() {
       const client = await by('clinician')
       const { id } = await shareRecords(stage, caseId, [record.id])
@@ -116,19 +140,27 @@ export async function faultActs(stage: Stage, at: Pick<Stage, 'client' | 'raw'>)
     }
   }
 
-  function assertNothingLost(t: Test, { records, shares, events }: Stored): void {
+  function assertNothingLost(t: Test, { records, shares, opinions, events }: Stored): void {
     const ids = (rows: { id: string }[]) => new Set(rows.map(row => row.id))
     const lost = (wanted: string[], rows: { id: string }[]) =>
       wanted.filter(id => !ids(rows).has(id))
     const count = (match: (event: AuditRow) => boolean) => events.filter(match).length
     t.strictSame(lost(seen.uploads, records), [], 'no upload is lost')
     t.strictSame(lost(seen.shares, shares), [], 'no share is lost')
+    const given = new Set(opinions.map(({ shareId }) => shareId))
+    const missing = seen.opinions.filter(id => !given.has(id))
+    t.strictSame(missing, [], 'no opinion is lost')
+    const pdfs = opinions.map(({ recordId }) => String(recordId))
+    t.strictSame(lost(pdfs, records), [], 'nor its PDF')
     const withdrawn = shares.filter(row => row.revokedAt !== null)
     t.strictSame(lost(seen.revoked, withdrawn), [], 'no withdrawal is lost')
     const openings = shares.find(row => row.id === counted.id)?.openings ?? 0
     t.ok(openings >= seen.openings, 'no opening is lost')
     t.equal(
-      count(event => event.action === 'link.open' && event.outcome === 'success'),
+      count(
+        ({ action, outcome, shareId }) =>
+          action === 'link.open' && outcome === 'success' && shareId === counted.id
+      ),
       openings,
       'each has its event'
     )

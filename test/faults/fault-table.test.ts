@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { isNotNull } from '../../schemas/drizzle.ts'
 import type { Database } from '../../src/database/database.ts'
 import { checkExchange } from '../../src/housekeeping/check-exchange.ts'
 import { removeOrphans } from '../../src/housekeeping/clean-up.ts'
@@ -90,6 +91,10 @@ async function storedIn({ read }: Database, events: AuditRow[]): Promise<Stored>
   return {
     records: await read.select().from(read.tables.records),
     shares: await read.select().from(read.tables.shares),
+    opinions: await read
+      .select()
+      .from(read.tables.opinions)
+      .where(isNotNull(read.tables.opinions.submittedAt)),
     events
   }
 }

@@ -1,7 +1,15 @@
 // What each act answers while a part that it may need fails. docs/operating.md has the same table,
 // which test/docs.test.ts holds to this one.
 
-export const acts = ['upload', 'share', 'open', 'download', 'revoke', 'audit query'] as const
+export const acts = [
+  'upload',
+  'share',
+  'open',
+  'download',
+  'opinion',
+  'revoke',
+  'audit query'
+] as const
 export type ActName = (typeof acts)[number]
 
 type Answers = Record<ActName, string>
@@ -26,9 +34,9 @@ export const table: Record<string, Answers> = {
   'database down': all(NO_LOG),
   'database slow': all('done'),
   'database restarted at once': all(RESTARTED, { download: `${RESTARTED} or cut` }),
-  'store down': all('done', { upload: NO_STORE, download: NO_STORE }),
+  'store down': all('done', { upload: NO_STORE, download: NO_STORE, opinion: NO_STORE }),
   'store slow': all('done'),
-  'store answers 500': all('done', { upload: NO_STORE, download: NO_STORE }),
+  'store answers 500': all('done', { upload: NO_STORE, download: NO_STORE, opinion: NO_STORE }),
   'connection to the store cut in a part': all('done'),
   'key service down': all(NO_KEY, { revoke: 'done', 'audit query': 'done' }),
   'process killed': all('done or no answer', { download: 'done or no answer or cut' })

@@ -218,6 +218,26 @@ t.test('searches by patient are pages that tell no link who they are', async t =
   )
 })
 
+t.test('of a case that was erased a search finds nothing', async t => {
+  const x = await startExchange(t)
+  const clinician = x.client('clinician')
+  const { id } = await createCase(clinician)
+  const reason = { reason: 'The patient asked' }
+  const erasure = await x.client('administrator').send('POST', `/v1/cases/${id}/erasure`, reason)
+  t.equal(erasure.status, 201)
+  for (const path of [
+    `ServiceRequest?_id=${id}`,
+    'ServiceRequest',
+    `DocumentReference?related=ServiceRequest/${id}`,
+    `DiagnosticReport?based-on=ServiceRequest/${id}`,
+    `Consent?data=ServiceRequest/${id}`
+  ]) {
+    t.same(idsIn(await clinician.json('GET', `/fhir/${path}`)), [], path)
+  }
+  t.equal((await clinician.send('GET', `/fhir/ServiceRequest/${id}`)).status, 410)
+  t.equal((await clinician.send('POST', `/v1/cases/${id}/reopen`, reason)).status, 410)
+})
+
 t.test('what cannot be asked is refused, and what is not there is not found', async t => {
   const x = await startExchange(t)
   const clinician = x.client('clinician')
@@ -232,6 +252,7 @@ t.test('what cannot be asked is refused, and what is not there is not found', as
     [`ServiceRequest/${nothing}`, 404],
     [`DocumentReference/${nothing}`, 404],
     [`DocumentReference/${caseId}`, 404],
+    [`ServiceRequest?_id=${caseId}&constructor=1&__proto__=2&toString=3`, 200],
     [`ServiceRequest?_id=${caseId}`, 200],
     [`ServiceRequest?identifier=urn:consilium:case|${caseId}`, 200]
   ] as const) {

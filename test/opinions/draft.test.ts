@@ -120,6 +120,23 @@ t.test('a share that has expired keeps its draft for its writer, and takes no op
   })
 })
 
+t.test(
+  'time does not end what comes after an opinion: an addendum needs no more of it',
+  async t => {
+    const { share } = await underReview(x, 'specialistGb', { lifeHours: 1 })
+    await giveOpinion(specialist, share.id)
+    const asking = () => specialist.send('POST', `/v1/shares/${share.id}/more-time`)
+    t.match(await asking(), { status: 409, json: { code: 'opinion-final' } })
+    x.clock.advance(2 * 3_600_000)
+    t.match(await asking(), { status: 409, json: { code: 'opinion-final' } })
+    const path = `${opinionPath(share.id)}/addenda`
+    t.match(await specialist.send('POST', path, { text: 'Seen again.' }), { status: 201 })
+    t.match(await specialist.json('GET', opinionPath(share.id)), { state: 'submitted' })
+    await clinician.json('DELETE', `/v1/shares/${share.id}`)
+    t.match(await specialist.send('POST', path, { text: 'And again.' }), { status: 410 })
+  }
+)
+
 t.test('a draft goes on under a share that takes the place of its own', async t => {
   const { caseId, letterId, share } = await underReview(x)
   await putDraft(specialist, share.id, wholeOpinion())

@@ -9,7 +9,7 @@ import {
   type TestExchange
 } from '../helpers/exchange.ts'
 import { intrude } from '../helpers/intruder.ts'
-import { expire, readEntry, verify } from './scene.ts'
+import { entryInput, expire, readEntry, verify } from './scene.ts'
 
 /** Asks for a share, whatever comes of it. */
 function askShare(exchange: TestExchange, caseId: string, record: string) {
@@ -51,6 +51,32 @@ t.test('only who is verified is sent a share, and only they go on reading it', a
   await verify(exchange, accountId)
   t.match(await sendLink(specialist, share.link), { status: 200 }, 'verified anew')
   t.match(await askShare(exchange, caseId, record.id), { status: 201 })
+})
+
+t.test('where they work is what the register says, for every share they have', async t => {
+  const exchange = await startExchange(t)
+  const { accountId } = exchange.people.specialistGb
+  const specialist = exchange.client('specialistGb')
+  const { caseId, record, path } = await sharedRecord(exchange, [numberedText(1000)])
+  t.equal((await specialist.send('GET', path)).status, 200)
+
+  const administrator = exchange.client('administrator')
+  const entry = entryInput({ name: 'Dr Carol Moved', country: 'US', registrationNumber: '55123' })
+  const before = await administrator.send('GET', `/v1/specialists/${accountId}`)
+  const changed = await administrator.send('PUT', `/v1/specialists/${accountId}`, entry, {
+    'if-match': String(before.headers.get('etag'))
+  })
+  t.equal(changed.status, 200)
+  await verify(exchange, accountId)
+  t.match(await specialist.send('GET', '/v1/account'), {
+    json: { name: 'Dr Carol Moved', country: 'US' }
+  })
+  t.match(await specialist.send('GET', path), {
+    status: 403,
+    json: { code: 'transfer-not-allowed' }
+  })
+  const again = await askShare(exchange, caseId, record.id)
+  t.match(again, { status: 422, json: { code: 'transfer-safeguard-required' } })
 })
 
 async function openShares(exchange: TestExchange, id: string): Promise<{ openings: number }> {

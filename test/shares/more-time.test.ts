@@ -139,7 +139,13 @@ t.test('who asks too late, too often, twice, or what is not theirs is told so', 
     await x.client('clinician').json('DELETE', `/v1/shares/${share.id}`)
   }
   t.match(await ask(x, revoked.share.id), { status: 410, json: { code: 'share-revoked' } })
-  t.match(await asks(x, lapsed.share.id), [{ state: 'lapsed' }])
+  t.match(await asks(x, lapsed.share.id, 'clinician'), [{ state: 'lapsed' }])
+  const path = `/v1/shares/${lapsed.share.id}/more-time`
+  t.match(
+    await x.client('specialistGb').send('GET', path),
+    { status: 410 },
+    'not to whom it is shut'
+  )
   for (const [what, body] of [
     ['approve', { lifeHours: 9 }],
     ['decline', { reason: 'No' }]

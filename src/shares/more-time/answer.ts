@@ -2,7 +2,13 @@ import { timestamp } from '../../../schemas/common.ts'
 import type { MoreTimeDecline, MoreTimeGive, MoreTimeView } from '../../../schemas/more-time.ts'
 import type { ShareCreate } from '../../../schemas/share.ts'
 import { actedBy } from '../../audit/acted-by.ts'
-import { type CaseRow, openCaseDetails, openCaseKey } from '../../cases/case.ts'
+import {
+  type CaseRow,
+  knownCase,
+  openCaseDetails,
+  openCaseKey,
+  requireCaseKept
+} from '../../cases/case.ts'
 import { plainText } from '../../cases/check-request.ts'
 import type { Queries } from '../../database/database.ts'
 import { Refusal } from '../../errors.ts'
@@ -20,6 +26,7 @@ import {
   type ShareTerms
 } from '../share.ts'
 import { aboutNotice } from '../tell.ts'
+import { isAnswered } from '../turnaround.ts'
 import { requireUnnamed } from '../unnamed.ts'
 import { sentShare } from '../view-sent.ts'
 import { withdrawShare } from '../withdraw.ts'
@@ -131,6 +138,7 @@ export async function declineMoreTime(
   const answered = await database.write(async tx => {
     const held = await rereadHeld(tx, shareId)
     if (held.revokedAt !== null) throw refusalOfEnded(held)
+    requireCaseKept(await knownCase(tx, held.caseId))
     const answer = { answeredAt: clock(), answeredBy: caller.accountId }
     const row = await answerAsk(tx, id, { ...answer, reasonSealed, shareGiven: null })
     if (row === undefined) throw new Refusal('more-time-not-asked', undefined, { about })
@@ -154,6 +162,10 @@ export async function declineMoreTime(
 /** What waits to be answered. Throws the Refusal that says why nothing does. */
 async function waitingAsk(queries: Queries, share: ShareRow, found: CaseRow): Promise<AskRow> {
   if (share.revokedAt !== null) throw refusalOfEnded(share)
+  // It was answered while this waited: what comes after is an addendum.
+  if (await isAnswered(queries, share.id)) {
+    throw new Refusal('opinion-final', undefined, { about: aboutShare(share, found) })
+  }
   const rows = await asksOf(queries, share.id)
   const waiting = rows.find(({ answeredAt }) => answeredAt === null)
   if (waiting !== undefined) return waiting

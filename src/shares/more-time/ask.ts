@@ -1,14 +1,16 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { MoreTimeAsk, MoreTimeView } from '../../../schemas/more-time.ts'
 import { actedBy } from '../../audit/acted-by.ts'
-import { type CaseRow, openCaseKey } from '../../cases/case.ts'
+import { type CaseRow, knownCase, openCaseKey, requireCaseKept } from '../../cases/case.ts'
 import { plainText } from '../../cases/check-request.ts'
+import type { Queries } from '../../database/database.ts'
 import { Refusal } from '../../errors.ts'
 import type { Exchange } from '../../exchange.ts'
 import type { Caller } from '../../identity/principal.ts'
-import { ownShare, refusalOf, rereadHeld } from '../may-read.ts'
+import { ownShare, refusalOf, requireOpen, rereadHeld } from '../may-read.ts'
 import { aboutShare, type ShareRow } from '../share.ts'
 import { aboutNotice } from '../tell.ts'
+import { isAnswered } from '../turnaround.ts'
 import { sentShare } from '../view-sent.ts'
 import { type AskRow, sealText, viewAsk } from './asked.ts'
 import { asksOf, insertAsk } from './queries.ts'
@@ -22,7 +24,7 @@ export const ASKS_MAX = 3
 /**
  * A specialist asks for more time for a share of theirs, with one act, before it ends or soon after.
  * Nothing is disclosed by it and nothing changes until the sender answers. Refusals: `share-revoked`,
- * `share-replaced`, `more-time-pending`, `-too-late`, `-asked-too-often`, `text-invalid`.
+ * `share-replaced`, `opinion-final`, `more-time-pending`, `-too-late`, `-asked-too-often`, `text-invalid`.
  */
 export async function askMoreTime(
   exchange: Exchange,
@@ -50,8 +52,11 @@ export async function askMoreTime(
   }
   const share = await database.write(async tx => {
     const held = await rereadHeld(tx, shareId)
+    requireCaseKept(await knownCase(tx, held.caseId))
     requireRescuable(held, found, caller, now)
     const about = aboutShare(held, found)
+    // What comes after an opinion is an addendum, which needs no more time.
+    if (await isAnswered(tx, shareId)) throw new Refusal('opinion-final', undefined, { about })
     const before = await asksOf(tx, shareId)
     const isWaiting = before.some(({ answeredAt }) => answeredAt === null)
     if (!isWaiting && before.length >= ASKS_MAX) {
@@ -105,8 +110,25 @@ export async function listAsks(
   return { requests }
 }
 
-async function partysShare({ database }: Exchange, caller: Caller, shareId: string) {
-  if (caller.role === 'specialist') return await ownShare(database.read, caller, shareId)
+async function partysShare({ database, clock }: Exchange, caller: Caller, shareId: string) {
+  if (caller.role === 'specialist') {
+    const own = await ownShare(database.read, caller, shareId)
+    await requireTrusted(database.read, own, caller, clock())
+    return own
+  }
   const { row, found } = await sentShare(database.read, caller, shareId)
   return { share: row, found }
+}
+
+/** Time takes nobody's own words away, nor does a newer share; all that else shuts a share does. */
+async function requireTrusted(
+  queries: Queries,
+  { share, found }: { share: ShareRow; found: CaseRow },
+  caller: Caller,
+  now: number
+): Promise<void> {
+  if (share.replacedBy !== null) return
+  const forever = Number.MAX_SAFE_INTEGER
+  const endless = { ...share, openingsMax: null, openUntil: forever, expiresAt: forever }
+  await requireOpen(queries, endless, found, caller, now, false)
 }

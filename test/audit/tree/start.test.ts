@@ -44,7 +44,9 @@ async function signedLog(t: Test) {
 type SignedLog = Awaited<ReturnType<typeof signedLog>>
 
 const flip = (table: string, column: string, where: string) =>
-  `UPDATE ${table} SET ${column} = CAST(substr(${column}, 1, 10) || x'00' || substr(${column}, 12) AS BLOB) WHERE ${where}`
+  `UPDATE ${table} SET ${column} = CAST(substr(${column}, 1, 10) ||
+    CASE substr(${column}, 11, 1) WHEN x'00' THEN x'01' ELSE x'00' END ||
+    substr(${column}, 12) AS BLOB) WHERE ${where}`
 
 /** What was done to the log while it was closed, and how the next start tells it. */
 const refused: Record<string, [spoil: (log: SignedLog) => void, told: RegExp]> = {
