@@ -6,13 +6,13 @@ const DAY = 86_400_000
 
 t.test('an entry is made, verified, changed and runs out', async t => {
   const exchange = await startExchange(t)
-  exchange.clock.set('2026-11-23T09:00:00Z')
+  exchange.clock.set('2027-11-23T09:00:00Z')
   const administrator = exchange.client('administrator')
   const input = entryInput({
     email: 'Ines@Clinic.example',
     conditions: [{ text: 'Glioma', icd10: 'C71' }],
     specialistRegister: { specialty: 'Neurosurgery', since: '2009-04-01' },
-    availability: { from: '2026-12-01', until: '2027-05-31', capacity: 3 }
+    availability: { from: '2027-12-01', until: '2028-05-31', capacity: 3 }
   })
   const made = await administrator.send('POST', '/v1/specialists', input)
   t.equal(made.status, 201)
@@ -36,8 +36,8 @@ t.test('an entry is made, verified, changed and runs out', async t => {
   t.match(verified.json.verification, {
     by: exchange.people.administrator.accountId,
     evidence: 'Register of the board, file 7',
-    at: '2026-11-23T09:00:00.000Z',
-    until: '2027-11-23T09:00:00.000Z'
+    at: '2027-11-23T09:00:00.000Z',
+    until: '2028-11-22T09:00:00.000Z'
   })
   const moved = await change(exchange, id, {
     method: 'PUT',
@@ -51,8 +51,8 @@ t.test('an entry is made, verified, changed and runs out', async t => {
   t.match(renamed.json, { state: 'unverified', unverifiedReason: 'changed' })
   t.equal(renamed.json.verification, undefined)
 
-  t.match(await verify(exchange, id, '2026-11-25'), { status: 200, json: { state: 'verified' } })
-  exchange.clock.set('2026-11-25T23:59:59.999Z')
+  t.match(await verify(exchange, id, '2027-11-25'), { status: 200, json: { state: 'verified' } })
+  exchange.clock.set('2027-11-25T23:59:59.999Z')
   t.equal((await readEntry(exchange, id)).state, 'verified', 'its last millisecond')
   exchange.clock.advance(1)
   t.equal((await readEntry(exchange, id)).state, 'expired')
@@ -123,8 +123,8 @@ t.test('what an entry may not say', async t => {
     [{ registrationSystem: 'javascript:alert(1)' }, /URI/],
     [{ registrationNumber: '<1>' }, /letters, digits/],
     [{ registrationNumber: undefined }, /registrationNumber is missing/],
-    [{ availability: { from: '2026-12-02', until: '2026-12-01' } }, /ends before it begins/],
-    [{ availability: { from: '2026-02-30' } }, /date/],
+    [{ availability: { from: '2027-12-02', until: '2027-12-01' } }, /ends before it begins/],
+    [{ availability: { from: '2027-02-30' } }, /date/],
     [{ conditions: [{ text: 'x', icd10: 'C5' }] }, /pattern/],
     [{ conditions: [{ text: 'x', snomed: '012345' }] }, /pattern/],
     [{ organisationId: '0190a5b0-0000-7000-8000-000000000000' }, /no organisation/],

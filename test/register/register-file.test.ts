@@ -68,7 +68,7 @@ t.test('the file is read in the form in which it is published', async t => {
 
 t.test('who is suspended, erased or without a licence is unverified at once', async t => {
   const exchange = await startExchange(t)
-  exchange.clock.set('2026-11-23T09:00:00Z')
+  exchange.clock.set('2027-03-01T09:00:00Z')
   const rows: [number: string, reason: string | undefined, more?: object][] = [
     ['7100001', 'register-suspended'],
     ['7100002', 'register-erased'],
@@ -187,19 +187,19 @@ t.test('a file that cannot be right counts for nothing', async t => {
 
 t.test('housekeeping compares, and tells the log once who has run out', async t => {
   const exchange = await startExchange(t)
-  exchange.clock.set('2026-11-23T09:00:00Z')
+  exchange.clock.set('2027-03-01T09:00:00Z')
   const { accountId } = exchange.people.specialistGb
-  await verify(exchange, accountId, '2026-11-30')
+  await verify(exchange, accountId, '2027-03-08')
   const round = async () => {
     const { events } = await exchange.eventsOf(() => cleanUp(exchange.exchange).stop())
     return events.map(event => [event.action, event.details.specialist])
   }
   t.same(await round(), [])
-  exchange.clock.set('2026-12-01T00:00:00Z')
+  exchange.clock.set('2027-03-09T00:00:00Z')
   t.same(await round(), [['specialist.expire', accountId]])
   t.same(await round(), [])
-  await verify(exchange, accountId, '2026-12-02')
-  exchange.clock.set('2026-12-03T00:00:00Z')
+  await verify(exchange, accountId, '2027-03-10')
+  exchange.clock.set('2027-03-11T00:00:00Z')
   t.same(await round(), [['specialist.expire', accountId]], 'each time it runs out')
 })
 

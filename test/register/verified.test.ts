@@ -22,7 +22,7 @@ function askShare(exchange: TestExchange, caseId: string, record: string) {
 
 t.test('only who is verified is sent a share, and only they go on reading it', async t => {
   const exchange = await startExchange(t)
-  exchange.clock.set('2026-11-23T09:00:00Z')
+  exchange.clock.set('2027-11-23T09:00:00Z')
   const { accountId } = exchange.people.specialistGb
   const specialist = exchange.client('specialistGb')
   const { caseId, record, share, path } = await sharedRecord(exchange, [numberedText(1000)])
@@ -88,12 +88,12 @@ async function openShares(exchange: TestExchange, id: string): Promise<{ opening
 
 t.test('the day of re-verification passes during a live share', async t => {
   const exchange = await startExchange(t)
-  exchange.clock.set('2026-11-23T22:00:00Z')
+  exchange.clock.set('2027-11-23T22:00:00Z')
   const { accountId } = exchange.people.specialistGb
-  await verify(exchange, accountId, '2026-11-23')
+  await verify(exchange, accountId, '2027-11-23')
   const { share, path } = await sharedRecord(exchange, [numberedText(1000)])
   const specialist = exchange.client('specialistGb')
-  exchange.clock.set('2026-11-23T23:59:59.999Z')
+  exchange.clock.set('2027-11-23T23:59:59.999Z')
   t.equal((await specialist.send('GET', path)).status, 200, 'to the last millisecond')
   exchange.clock.advance(1)
   const expired = { status: 403, json: { code: 'specialist-verification-expired' } }

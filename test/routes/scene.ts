@@ -212,6 +212,8 @@ export function parametersOf(scene: Scene, state: ShareState = 'live'): Record<s
   } = scene
   return {
     case: caseId,
+    // Nothing has this id: who needs an opinion makes one.
+    opinion: '0190a5b0-0000-7000-8000-00000000000f',
     record: recordId,
     object: objectId,
     draft: draftId,

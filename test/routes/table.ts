@@ -519,7 +519,7 @@ export const shareTable: Record<string, Record<ShareState, string>> = {
     revoked: 'share-revoked',
     replaced: 'share-replaced'
   },
-  'GET /v1/shares/:share/more-time': { ...asked, revoked: 'yes', replaced: 'yes' },
+  'GET /v1/shares/:share/more-time': { ...asked, revoked: 'share-revoked', replaced: 'yes' },
   'POST /v1/links/open': ended,
   'GET /v1/shares/:share': ended,
   'GET /v1/shares/:share/records/:record/content': ended,

@@ -129,6 +129,7 @@ async function requireTrusted(
 ): Promise<void> {
   if (share.replacedBy !== null) return
   const forever = Number.MAX_SAFE_INTEGER
-  const endless = { ...share, openingsMax: null, openUntil: forever, expiresAt: forever }
+  const always = { notBefore: 0, openUntil: forever, expiresAt: forever }
+  const endless = { ...share, ...always, openingsMax: null }
   await requireOpen(queries, endless, found, caller, now, false)
 }
