@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { basename } from 'node:path'
 import type { RequestWrite } from '../../schemas/request.ts'
 import { slideOf } from '../../test/helpers/made-slide.ts'
 import { brainSeries, pathologyReport, referralLetter } from '../../test/samples/samples.ts'
@@ -10,13 +8,13 @@ import {
   ask,
   checkMails,
   day,
+  fileAt,
   makeCase,
   openFromMail,
   opine,
   receive,
   recordConsent,
   report,
-  type SentFile,
   upload
 } from './steps.ts'
 
@@ -25,8 +23,6 @@ const PATIENT = {
   name: 'TEST, Patient Two',
   birthDate: '1968-03-14'
 }
-
-const fileAt = (path: string): SentFile => ({ name: basename(path), bytes: readFileSync(path) })
 
 /**
  * A woman with breast cancer asks for another view before surgery. Her records go to Boston under the

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { basename } from 'node:path'
 import type { OpinionSummary } from '../../schemas/opinion.ts'
 import { brainSeries, referralLetter } from '../../test/samples/samples.ts'
 import { type ApiClient, addresses, type DemoService } from '../demo-service.ts'
@@ -9,12 +7,12 @@ import {
   ask,
   checkMails,
   day,
+  fileAt,
   makeCase,
   openFromMail,
   opine,
   receive,
   recordConsent,
-  type SentFile,
   upload
 } from './steps.ts'
 
@@ -23,8 +21,6 @@ const PATIENT = {
   name: 'TEST, Patient Three',
   birthDate: '1979-09-30'
 }
-
-const fileAt = (path: string): SentFile => ({ name: basename(path), bytes: readFileSync(path) })
 
 /** A knee, two specialists who differ on whether to operate, and a third who is asked because of it. */
 export async function kneeDiffers(service: DemoService, mails: PostBox): Promise<void> {

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { compactVerify, createLocalJWKSet } from 'jose'
 import type { Answer as ChecklistAnswer } from '../../schemas/checklist.ts'
 import type { OpinionView, OpinionWrite } from '../../schemas/opinion.ts'
@@ -36,6 +38,12 @@ export async function makeCase(
   const { id } = await clinician.json<{ id: string }>('POST', '/v1/cases', { patient, question })
   return id
 }
+
+/** A file of the samples as it is sent. */
+export const fileAt = (path: string): SentFile => ({
+  name: basename(path),
+  bytes: readFileSync(path)
+})
 
 /** Uploads one record and compares its digests with those of the files. */
 export async function upload(

@@ -1,4 +1,5 @@
-import { and, asc, desc, eq, getTableColumns, gt, isNull, lt, sql } from '../../schemas/drizzle.ts'
+import { and, asc, desc, eq, getTableColumns, gt, isNull, sql } from '../../schemas/drizzle.ts'
+import { type OfCases, ofCases } from '../cases/of-cases.ts'
 import { prepared, type Queries } from '../database/database.ts'
 
 const p = sql.placeholder
@@ -22,35 +23,14 @@ export const findConsent = prepared(q =>
     .prepare('find_consent')
 )
 
-/** Consents with one organisation's cases, newest first, from `before` (exclusive) on. */
-export function pageOfConsents(
-  queries: Queries,
-  filter: {
-    organisationId: string
-    id?: string
-    caseId?: string
-    patientRef?: Buffer
-    before?: string
-    limit: number
-  }
-): Promise<ConsentRow[]> {
+/** Consents with one organisation's cases, newest first. */
+export function pageOfConsents(queries: Queries, filter: OfCases): Promise<ConsentRow[]> {
   const { cases, consents } = queries.tables
-  const { id, caseId, patientRef, before } = filter
   return queries
     .select(getTableColumns(consents))
     .from(consents)
     .innerJoin(cases, eq(cases.id, consents.caseId))
-    .where(
-      and(
-        eq(consents.organisationId, filter.organisationId),
-        // Of an erased case nothing can be opened.
-        sql`length(${cases.wrappedKey}) > 0`,
-        id === undefined ? undefined : eq(consents.id, id),
-        caseId === undefined ? undefined : eq(consents.caseId, caseId),
-        patientRef === undefined ? undefined : eq(cases.patientRef, patientRef),
-        before === undefined ? undefined : lt(consents.id, before)
-      )
-    )
+    .where(ofCases(cases, consents, filter))
     .orderBy(desc(consents.id))
     .limit(filter.limit)
 }
@@ -99,14 +79,4 @@ export function groundsOfCase(queries: Queries, caseId: string) {
     .from(shares)
     .innerJoin(shareGrounds, eq(shareGrounds.shareId, shares.id))
     .where(eq(shares.caseId, caseId))
-}
-
-/** Shares of a case that have not ended, with those that have not begun. */
-export function liveSharesOf(queries: Queries, caseId: string, now: number) {
-  const { shares } = queries.tables
-  return queries
-    .select({ id: shares.id })
-    .from(shares)
-    .where(and(eq(shares.caseId, caseId), isNull(shares.revokedAt), gt(shares.expiresAt, now)))
-    .orderBy(asc(shares.id))
 }

@@ -1,6 +1,6 @@
 import type { ConsentWithdrawn } from '../../schemas/consent.ts'
 import { actedBy } from '../audit/acted-by.ts'
-import { aboutCase, type CaseRow, caseOf, openCaseKey } from '../cases/case.ts'
+import { aboutCase, type CaseRow, caseOf, liveShares, openCaseKey } from '../cases/case.ts'
 import { plainText } from '../cases/check-request.ts'
 import { holdCase } from '../cases/move.ts'
 import type { Queries } from '../database/database.ts'
@@ -9,7 +9,7 @@ import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
 import { withdrawShare } from '../shares/withdraw.ts'
 import { type ConsentRow, sealReason, viewConsent } from './consent.ts'
-import { consentsOf, liveSharesOf, sharesOn, withdrawRow } from './queries.ts'
+import { consentsOf, sharesOn, withdrawRow } from './queries.ts'
 
 /**
  * The patient takes a consent back. In one transaction the consent ends, with its reason, and so does
@@ -36,7 +36,9 @@ export async function withdrawConsent(
     if (asked.withdrawnAt !== null) throw new Refusal('consent-ended', undefined, aboutIt(found))
     const at = clock()
     const isToAll = asked.kind === 'second-opinion'
-    const shares = isToAll ? await liveSharesOf(tx, caseId, at) : await sharesOn(tx, consentId, at)
+    const shares = isToAll
+      ? await liveShares(tx, { caseId, now: at })
+      : await sharesOn(tx, consentId, at)
     const ending = rows.filter(row => row.id === consentId || (isToAll && isOfSame(row, asked)))
     for (const row of ending) {
       const reasonSealed = sealReason(key, row, reason)

@@ -12,6 +12,7 @@ import {
   lt,
   sql
 } from '../../schemas/drizzle.ts'
+import { type OfCases, ofCases } from '../cases/of-cases.ts'
 import { prepared, type Queries } from '../database/database.ts'
 
 const p = sql.placeholder
@@ -34,36 +35,14 @@ export const findSubmitted = prepared(q =>
     .prepare('find_submitted_opinion')
 )
 
-/** Submitted opinions on one organisation's cases, newest first, from `before` (exclusive) on. */
-export function pageOfOpinions(
-  queries: Queries,
-  filter: {
-    organisationId: string
-    id?: string
-    caseId?: string
-    patientRef?: Buffer
-    before?: string
-    limit: number
-  }
-): Promise<OpinionRow[]> {
+/** Submitted opinions on one organisation's cases, newest first. */
+export function pageOfOpinions(queries: Queries, filter: OfCases): Promise<OpinionRow[]> {
   const { cases, opinions } = queries.tables
-  const { id, caseId, patientRef, before } = filter
   return queries
     .select(getTableColumns(opinions))
     .from(opinions)
     .innerJoin(cases, eq(cases.id, opinions.caseId))
-    .where(
-      and(
-        eq(cases.organisationId, filter.organisationId),
-        // Of an erased case nothing can be opened.
-        sql`length(${cases.wrappedKey}) > 0`,
-        isNotNull(opinions.submittedAt),
-        id === undefined ? undefined : eq(opinions.id, id),
-        caseId === undefined ? undefined : eq(opinions.caseId, caseId),
-        patientRef === undefined ? undefined : eq(cases.patientRef, patientRef),
-        before === undefined ? undefined : lt(opinions.id, before)
-      )
-    )
+    .where(and(isNotNull(opinions.submittedAt), ofCases(cases, opinions, filter)))
     .orderBy(desc(opinions.id))
     .limit(filter.limit)
 }

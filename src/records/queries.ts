@@ -6,10 +6,10 @@ import {
   getTableColumns,
   inArray,
   isNull,
-  lt,
   ne,
   sql
 } from '../../schemas/drizzle.ts'
+import { type OfCases, ofCases } from '../cases/of-cases.ts'
 import { held, prepared, type Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import { isShredded } from '../sealing/keys.ts'
@@ -84,33 +84,18 @@ export function erasedOfCase(queries: Queries, caseId: string) {
     .orderBy(asc(records.id))
 }
 
-/** Records of one organisation's cases, newest first, without copies, from `before` (exclusive) on. */
-export function pageOfRecords(
-  queries: Queries,
-  filter: {
-    organisationId: string
-    id?: string
-    caseId?: string
-    patientRef?: Buffer
-    before?: string
-    limit: number
-  }
-): Promise<RecordRow[]> {
+/** Records of one organisation's cases, newest first, without copies and what was erased. */
+export function pageOfRecords(queries: Queries, filter: OfCases): Promise<RecordRow[]> {
   const { cases, records } = queries.tables
-  const { id, caseId, patientRef, before } = filter
   return queries
     .select(getTableColumns(records))
     .from(records)
     .innerJoin(cases, eq(cases.id, records.caseId))
     .where(
       and(
-        eq(cases.organisationId, filter.organisationId),
         isNull(records.copyOf),
         sql`length(${records.wrappedKey}) > 0`,
-        id === undefined ? undefined : eq(records.id, id),
-        caseId === undefined ? undefined : eq(records.caseId, caseId),
-        patientRef === undefined ? undefined : eq(cases.patientRef, patientRef),
-        before === undefined ? undefined : lt(records.id, before)
+        ofCases(cases, records, filter)
       )
     )
     .orderBy(desc(records.id))

@@ -169,8 +169,8 @@ function viewConfirmation(record: RecordRow, key: KeyObject, reader: Reader) {
 }
 
 /**
- * A record with its objects, under the operator's policy on malware. `known` are the objects among which its reader may be told of
- * duplicates: those of the whole case, or of what was shared.
+ * A record with its objects, under the operator's policy on malware. `known` are the objects among
+ * which its reader may be told of duplicates: those of the whole case, or of what was shared.
  */
 export function viewRecord(
   record: RecordRow,
