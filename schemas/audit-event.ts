@@ -101,7 +101,19 @@ export const actions = [
   'hold.lift',
   'case.erase',
   'erasure.files',
-  'erasure.read'
+  'erasure.read',
+  'session.begin',
+  'session.end',
+  'session.prove',
+  'session.list',
+  'passkey.add',
+  'passkey.list',
+  'passkey.rename',
+  'passkey.remove',
+  'recovery.make',
+  'recovery.use',
+  'enrolment.create',
+  'enrolment.use'
 ] as const
 
 /**

@@ -6,6 +6,7 @@ import { opinionTables } from './opinion-tables.ts'
 import { registerTables } from './register-tables.ts'
 import { requestTables } from './request-tables.ts'
 import { retentionTables } from './retention-tables.ts'
+import { signInTables } from './sign-in-tables.ts'
 import { timeTables } from './time-tables.ts'
 import { uploadTables } from './upload-tables.ts'
 
@@ -239,7 +240,8 @@ function define(c: Columns) {
     ...noticeTables(c),
     ...opinionTables(c),
     ...timeTables(c),
-    ...retentionTables(c)
+    ...retentionTables(c),
+    ...signInTables(c)
   }
 }
 

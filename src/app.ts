@@ -42,6 +42,8 @@ import { registerOldAccounts } from './register/enrolled-entry.ts'
 import { createSealPool } from './sealing/seal-pool.ts'
 import { openInvitationLinks, openLinkKeys } from './shares/link.ts'
 import { openSignatures } from './signatures.ts'
+import { ASSETS } from './web/assets.ts'
+import { openPages } from './web/pages.ts'
 
 /** How long a stop waits for streams that it has cut. What takes longer the next start finds. */
 const CUT_MILLISECONDS = 5000
@@ -75,18 +77,19 @@ export async function buildApp(
   const registered = await registerOldAccounts(exchange)
   if (registered > 0) log.info({ registered }, 'specialists entered the register')
   const fastify = createFastify(config, log, parts)
-  const routes = requireRules(fastify, DOCS)
+  const routes = requireRules(fastify, [DOCS, ASSETS])
   const state = { leaving: false, stopping: false }
 
   addSecurityHeaders(fastify, config.tls !== undefined || config.publicUrl.startsWith('https:'))
   requireProxy(fastify, config)
   readCountries(fastify, config)
   refuseWhenStopping(fastify, state)
-  answerProblems(fastify, exchange)
+  const pages = openPages(fastify, exchange)
+  answerProblems(fastify, exchange, pages)
   refuseIllFormedText(fastify)
   await describeApi(fastify, config.limits)
   operationRoutes(fastify, exchange, config, state)
-  await mountAreas(fastify, exchange, config)
+  await mountAreas(fastify, exchange, config, pages)
   await fastify.ready()
 
   const witnesses = showToWitnesses({

@@ -23,18 +23,27 @@ import { recordRoutes } from './records/routes.ts'
 import { invitationRoutes } from './register/invitation-routes.ts'
 import { registerRoutes } from './register/routes.ts'
 import { retentionRoutes } from './retention/routes.ts'
+import { recogniseSession } from './sessions/recognise.ts'
 import { moreTimeRoutes } from './shares/more-time/routes.ts'
 import { reviewRoutes, shareRoutes } from './shares/routes.ts'
 import { transferRoutes } from './transfers/routes.ts'
 import { draftRoutes, uploadRoutes } from './uploads/routes.ts'
+import type { Pages } from './web/pages.ts'
+import { webRoutes } from './web/routes.ts'
 
 /** Puts every area of the API under the one way to tell who calls. A new area is added here. */
-export async function mountAreas(fastify: FastifyInstance, exchange: Exchange, config: Config) {
+export async function mountAreas(
+  fastify: FastifyInstance,
+  exchange: Exchange,
+  config: Config,
+  pages: Pages
+) {
   const { issuer: signingKeys } = await readSigningKeys(config)
   const issuer = embeddedIssuer(exchange, signingKeys)
   const trusted = [issuer.trusted]
   const authenticate = createAuthenticator(exchange, trusted)
-  const guarded = guardedBy(authenticate, exchange.logGuard)
+  const gate = { ...exchange, authenticate, recognise: recogniseSession(exchange) }
+  const guarded = guardedBy(gate)
   const app = fastify.withTypeProvider<TypeBoxTypeProvider>()
 
   issuer.routes(fastify)
@@ -69,4 +78,5 @@ export async function mountAreas(fastify: FastifyInstance, exchange: Exchange, c
   await app.register(logRoutes(exchange))
   await app.register(auditFhirRoutes(exchange, guarded))
   await app.register(fhirRoutes(exchange, guarded))
+  await app.register(webRoutes(exchange, gate, pages))
 }

@@ -25,6 +25,12 @@ export interface Limits {
   bodyBytesMax: number
   /** Records named by one share. */
   recordsPerShareMax: number
+  /** * How long somebody stays signed in at the pages who does nothing … */
+  sessionIdleMinutesMax: number
+  /** * … and whatever they do. */
+  sessionHoursMax: number
+  /** * How old a proof of who they are may be for what needs a fresh one. */
+  proofMinutesMax: number
   /** * Life of a share when the request names none. */
   shareHoursDefault: number
   /** * Longest life of a share. */
@@ -93,6 +99,9 @@ export function readLimits(
     fieldBytesMax: 2 * KIB,
     bodyBytesMax: 256 * KIB,
     recordsPerShareMax: 200,
+    sessionIdleMinutesMax: number('CONSILIUM_SESSION_IDLE_MINUTES_MAX', 30, 1, 1440),
+    sessionHoursMax: number('CONSILIUM_SESSION_HOURS_MAX', 12, 1, 168),
+    proofMinutesMax: number('CONSILIUM_PROOF_MINUTES_MAX', 10, 1, 1440),
     shareHoursDefault: number('CONSILIUM_SHARE_HOURS_DEFAULT', 72, 1, 720),
     shareHoursMax: number('CONSILIUM_SHARE_HOURS_MAX', 720, 1, 720),
     openingHoursMax: number('CONSILIUM_OPENING_HOURS_MAX', 12, 1, 720),

@@ -5,6 +5,7 @@ import { opinionRefusals } from './opinions/refusals.ts'
 import { fileRefusals } from './records/refusals.ts'
 import { registerRefusals } from './register/refusals.ts'
 import { retentionRefusals } from './retention/refusals.ts'
+import { sessionRefusals } from './sessions/refusals.ts'
 import { timeRefusals } from './shares/more-time/refusals.ts'
 import { transferRefusals } from './transfers/refusals.ts'
 import { uploadRefusals } from './uploads/refusals.ts'
@@ -27,6 +28,8 @@ const table = {
   'role-refused': [403, 'Your role may not do this', 'Ask somebody whose role allows it.'],
   'too-many-attempts': [429, 'Too many refused attempts', 'Wait a minute, then try again.'],
   'too-many-requests': [429, 'Too many requests', 'Wait as long as Retry-After says.'],
+
+  ...sessionRefusals,
 
   // What is asked for. Objects of other organisations answer as if they did not exist.
   'route-not-found': [404, 'No such page', 'Read the API description at /openapi.json.'],

@@ -4,8 +4,16 @@ import { beginSnapshot } from './postgres.ts'
 import { inOurWords, StatementError } from './postgres-errors.ts'
 import { SERVICE_GRANTS } from './postgres-service-role.ts'
 
-/** What is still arriving, and what counts the moment. */
-export const NOT_COPIED = ['migrations', 'refusal_counts', 'drafts', 'uploads', 'upload_segments']
+/** What is still arriving, what counts the moment, and who is signed in just now. */
+export const NOT_COPIED = [
+  'migrations',
+  'refusal_counts',
+  'drafts',
+  'uploads',
+  'upload_segments',
+  'sessions',
+  'ceremonies'
+]
 
 /** Every other table, in an order in which what a row refers to comes before it. */
 export const COPIED_TABLES = Object.keys(SERVICE_GRANTS).filter(

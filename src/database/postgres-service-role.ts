@@ -69,7 +69,12 @@ export const SERVICE_GRANTS: Record<string, string> = {
   erasures: 'SELECT, INSERT, UPDATE (files_at, files_kept, files_due)',
   erased_records: 'SELECT, INSERT',
   erased_cases: 'SELECT, INSERT',
-  case_retention: 'SELECT, INSERT, UPDATE (look_at, audit_erased_at)'
+  case_retention: 'SELECT, INSERT, UPDATE (look_at, audit_erased_at)',
+  passkeys: 'SELECT, INSERT, UPDATE (counter, name_sealed, used_at), DELETE',
+  sessions: 'SELECT, INSERT, UPDATE (seen_at, proven_at), DELETE',
+  ceremonies: 'SELECT, INSERT, DELETE',
+  enrolments: 'SELECT, INSERT, UPDATE (account_id, code_ref, tries, used_at)',
+  recovery_codes: 'SELECT, INSERT, UPDATE (used_at), DELETE'
 }
 
 /**

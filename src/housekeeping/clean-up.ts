@@ -4,6 +4,7 @@ import { namedBlobs } from '../records/record.ts'
 import { recheckRegister, removeOldRows } from '../register/recheck.ts'
 import { endCases } from '../retention/end-cases.ts'
 import { removeDueFiles } from '../retention/remove-files.ts'
+import { removeEnded } from '../sessions/session.ts'
 import { sweepUploads } from '../uploads/sweep.ts'
 import { removeCopies } from './remove-copies.ts'
 
@@ -16,9 +17,9 @@ const BATCH = 500
 /**
  * Removes what nothing needs any more, now and every ten minutes: blobs that no row names because
  * their upload never ended, drafts whose time is over, the copies of shares that ended, cases that the
- * retention policy lets go, and what the issuer remembered for a short while; compares the register of specialists with the files of their
- * professional bodies; and completes the disclosures of processes that ended. Safe to stop and to
- * repeat at any point.
+ * retention policy lets go, sessions that are over, and what the issuer remembered for a short while;
+ * compares the register of specialists with the files of their professional bodies; and completes the
+ * disclosures of processes that ended. Safe to stop and to repeat at any point.
  *
  * Where other processes use the same store, or its clock is not ours, `sharedHours` says how old a
  * blob must be before it cannot be part of an upload that is still under way somewhere.
@@ -32,6 +33,7 @@ export function cleanUp(exchange: Exchange, sharedHours?: number): { stop(): Pro
   async function round(): Promise<void> {
     try {
       while (goOn() && (await removeExpired(exchange.database, exchange.clock(), BATCH)) === BATCH);
+      while (goOn() && (await removeEnded(exchange, BATCH)) >= BATCH);
       const { verified, unverified } = await recheckRegister(exchange)
       if (verified + unverified > 0) exchange.log.info({ verified, unverified }, 'register checked')
       await removeOldRows(exchange)

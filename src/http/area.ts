@@ -4,7 +4,9 @@ import type { LogGuard } from '../audit/tree/log-guard.ts'
 import { Refusal } from '../errors.ts'
 import type { Authenticate } from '../identity/authenticate.ts'
 import type { Caller, Role } from '../identity/principal.ts'
+import type { SignedIn } from '../sessions/session.ts'
 import { countryOf } from './country.ts'
+import { requireSameOrigin } from './same-origin.ts'
 
 /** Who may call a route and what the access log calls it. Every route has one. */
 export interface Rule {
@@ -17,8 +19,14 @@ export interface Rule {
 export interface RuledRoute extends Rule {
   method: string
   url: string
+  /** It answers with a page for people. */
+  page: boolean
 }
 
+/** Knows whoever calls with the cookie of a session; undefined without one. */
+export type Recognise = (headers: FastifyRequest['headers']) => Promise<SignedIn | undefined>
+
+const sessions = new WeakMap<FastifyRequest, SignedIn>()
 const callers = new WeakMap<FastifyRequest, Caller>()
 
 /** The authenticated caller of a guarded route, or undefined before authentication. */
@@ -31,6 +39,16 @@ export function callerOf(request: FastifyRequest): Caller {
   const caller = callers.get(request)
   if (caller === undefined) throw new Error('This route is not guarded.')
   return caller
+}
+
+/** The session of a caller who came with one; machines come with a token. */
+export function sessionOf(request: FastifyRequest): SignedIn | undefined {
+  return sessions.get(request)
+}
+
+/** Whether a route answers with a page for people. */
+export function isPage(request: FastifyRequest): boolean {
+  return (request.routeOptions?.config as { page?: boolean } | undefined)?.page === true
 }
 
 /** The rule of the route a request met, if it met one. */
@@ -51,26 +69,68 @@ export interface Guard {
 /** Makes the part of a route's options that says who may call it. */
 export type Guarded = (action: Rule['action'], ...roles: Role[]) => Guard
 
+/** How callers are known: by an access token, or by the cookie of a session at the pages. */
+export interface Gate {
+  authenticate: Authenticate
+  recognise: Recognise
+  logGuard: LogGuard
+  publicUrl: string
+}
+
 /**
  * Signed-in routes: authentication comes before the body is read, and the role is checked with it.
- * While the access log is out of order nobody gets that far.
- * Whose object it is, is for the flow to check.
+ * While the access log is out of order nobody gets that far. A token wins over a cookie, because no
+ * other site can make a browser send one. Whose object it is, is for the flow to check.
  */
-export function guardedBy(authenticate: Authenticate, logGuard: LogGuard): Guarded {
+export function guardedBy(gate: Gate, isPage = false): Guarded {
   return (action, ...roles) => ({
-    config: configOf({ action, roles }),
+    config: configOf({ action, roles }, isPage),
     async onRequest(request) {
-      logGuard.requireLog()
-      const principal = await authenticate(request.headers)
-      callers.set(request, { ...principal, trace: traceOf(request) })
-      if (!roles.includes(principal.role)) throw new Refusal('role-refused', principal.role)
+      gate.logGuard.requireLog()
+      const caller = await knowCaller(gate, request, isPage)
+      if (!roles.includes(caller.role)) throw new Refusal('role-refused', caller.role)
     }
   })
 }
 
+/** Pages that anybody may see, and that greet by name whoever is signed in. */
+export function greetedBy(gate: Gate): Guard {
+  return {
+    config: configOf({ action: 'none', roles: 'public' }, true),
+    async onRequest(request) {
+      const signedIn = await gate.recognise(request.headers).catch(ifRefused)
+      if (signedIn !== undefined) remember(request, signedIn)
+    }
+  }
+}
+
+async function knowCaller(gate: Gate, request: FastifyRequest, isPage: boolean): Promise<Caller> {
+  const { authorization } = request.headers
+  const signedIn = authorization === undefined ? await gate.recognise(request.headers) : undefined
+  if (signedIn !== undefined) {
+    requireSameOrigin(request, gate.publicUrl, isPage)
+    return remember(request, signedIn)
+  }
+  const principal = await gate.authenticate(request.headers)
+  const caller = { ...principal, trace: traceOf(request) }
+  callers.set(request, caller)
+  return caller
+}
+
+function remember(request: FastifyRequest, signedIn: SignedIn): Caller {
+  const caller = { ...signedIn.principal, trace: traceOf(request) }
+  sessions.set(request, signedIn)
+  callers.set(request, caller)
+  return caller
+}
+
+function ifRefused(err: unknown): undefined {
+  if (!(err instanceof Refusal)) throw err
+}
+
 /** Routes that know their callers by other means, or not at all. */
-export function publicly(action: Rule['action']): Guard {
-  return { config: configOf({ action, roles: 'public' }) }
+export function publicly(action: Rule['action'], isPage = false): Guard {
+  return { config: configOf({ action, roles: 'public' }, isPage) }
 }
 
 /** Routes anybody may read, because they tell nothing about anybody. */
@@ -82,8 +142,8 @@ export const openQuietly: Guard = {
 const openRule: Rule = { action: 'none', roles: 'public' }
 
 /** Fastify's type for this is closed, but it keeps what it is given. */
-function configOf(rule: Rule): FastifyContextConfig {
-  return { rule } as FastifyContextConfig
+function configOf(rule: Rule, page = false): FastifyContextConfig {
+  return { rule, ...(page && { page }) } as FastifyContextConfig
 }
 
 /** What the access log keeps of the request itself. Never a token, a query string or a body. */
@@ -104,21 +164,25 @@ export function traceOf(request: FastifyRequest): Caller['trace'] {
 }
 
 /**
- * Refuses to start with a route that has no rule, and collects them all. Routes below `openPrefix`
- * come from a library that serves files of its own.
+ * Refuses to start with a route that has no rule, and collects them all. Routes below one of
+ * `openPrefixes` serve files that are the same for everybody.
  */
-export function requireRules(app: FastifyInstance, openPrefix: string): RuledRoute[] {
+export function requireRules(app: FastifyInstance, openPrefixes: string[]): RuledRoute[] {
   const routes: RuledRoute[] = []
   app.addHook('onRoute', route => {
-    const isOpen = route.url === openPrefix || route.url.startsWith(`${openPrefix}/`)
-    const rule =
-      (route.config as { rule?: Rule } | undefined)?.rule ?? (isOpen ? openRule : undefined)
+    const isOpen = openPrefixes.some(
+      prefix => route.url === prefix || route.url.startsWith(`${prefix}/`)
+    )
+    const config = route.config as { rule?: Rule; page?: boolean } | undefined
+    const rule = config?.rule ?? (isOpen ? openRule : undefined)
     if (rule === undefined) {
       throw new Error(
         `Route ${String(route.method)} ${route.url} says neither who may call it nor how it is audited.`
       )
     }
-    for (const method of [route.method].flat()) routes.push({ method, url: route.url, ...rule })
+    const { url } = route
+    const page = config?.page === true
+    for (const method of [route.method].flat()) routes.push({ method, url, page, ...rule })
   })
   return routes
 }

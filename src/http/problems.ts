@@ -7,6 +7,7 @@ import { publicFace, Refusal, type RefusalCode } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { FHIR_JSON, isFhir, operationOutcome } from '../fhir/operation-outcome.ts'
 import { SealError } from '../sealing/seal-error.ts'
+import { type Pages, wantsPage } from '../web/pages.ts'
 import { knownCaller, type Rule, ruleOf, traceOf } from './area.ts'
 import { isId } from './page.ts'
 
@@ -20,7 +21,7 @@ const withoutLog = new Set<RefusalCode>(['audit-unavailable', 'storage-low'])
  * every refusal in the access log before the answer leaves. If the log cannot be written the answer
  * is 503.
  */
-export function answerProblems(app: FastifyInstance, exchange: Exchange): void {
+export function answerProblems(app: FastifyInstance, exchange: Exchange, pages: Pages): void {
   async function answer(request: FastifyRequest, reply: FastifyReply, rule: Rule, err: unknown) {
     let refusal = asRefusal(err)
     if (refusal.code === 'internal-error' || refusal.status >= 500) {
@@ -41,15 +42,20 @@ export function answerProblems(app: FastifyInstance, exchange: Exchange): void {
         refusal = new Refusal('audit-unavailable')
       }
     }
-    return sendProblem(request, reply, refusal)
+    return wantsPage(request)
+      ? pages.showRefusal(request, reply, refusal)
+      : sendProblem(request, reply, refusal)
   }
 
   app.setErrorHandler((err, request, reply) =>
     answer(request, reply, ruleOf(request) ?? { action: 'none', roles: 'public' }, err)
   )
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(request, reply, new Refusal('route-not-found'))
-  )
+  app.setNotFoundHandler((request, reply) => {
+    const refusal = new Refusal('route-not-found')
+    return wantsPage(request)
+      ? pages.showRefusal(request, reply, refusal)
+      : sendProblem(request, reply, refusal)
+  })
 }
 
 /** Answers what fails before there is a route or a hook, such as an address that is no address. */

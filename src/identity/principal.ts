@@ -21,8 +21,11 @@ export interface Principal {
   clientId: string
   /** Space-separated, as in the access token. */
   scope: string
-  /** How they proved it: `machine` is a client that signed with its own key. People come later. */
-  assurance: 'machine'
+  /**
+   * How they proved it: `machine` is a client that signed with its own key, `passkey` a person at the
+   * pages, `external` a person whom another issuer knows.
+   */
+  assurance: 'machine' | 'passkey' | 'external'
 }
 
 /** What the access log keeps of a request: nothing from its body, its query or its token. */

@@ -538,6 +538,7 @@ export const shareTable: Record<string, Record<ShareState, string>> = {
 export const unaudited = [
   'GET /.well-known/jwks.json',
   'GET /.well-known/oauth-authorization-server/oidc',
+  'GET /assets/:version/:name',
   'GET /docs',
   'GET /docs/json',
   'GET /docs/static/*',

@@ -61,6 +61,7 @@ export const subtypes = {
   start: dcm('110120', 'Application Start'),
   stop: dcm('110121', 'Application Stop'),
   login: dcm('110122', 'Login'),
+  logout: dcm('110123', 'Logout'),
   userChanged: dcm('110137', 'User Security Attributes Changed'),
   configured: dcm('110129', 'Security Configuration'),
   create: interaction('create', 'create'),

@@ -91,12 +91,17 @@ const login: Pattern = {
   action: 'E'
 }
 
+const logout: Pattern = { ...login, subtype: [subtypes.logout] }
+
 const enrolment: Pattern = {
   ...machine,
   type: types.alert,
   subtype: [subtypes.userChanged],
   action: 'C'
 }
+
+/** DICOM PS3.15 has one code for whatever changes how somebody is known. */
+const credential: Pattern = { ...enrolment, action: 'U' }
 
 const running = (subtype: Coding): Pattern => ({
   ...machine,
@@ -207,7 +212,19 @@ const table: Record<Action, Pattern> = {
   'hold.lift': update,
   'case.erase': { ...running(subtypes.destroy), action: 'D' },
   'erasure.files': { ...running(subtypes.destroy), action: 'D' },
-  'erasure.read': read
+  'erasure.read': read,
+  'session.begin': login,
+  'session.end': logout,
+  'session.prove': login,
+  'session.list': read,
+  'passkey.add': credential,
+  'passkey.list': read,
+  'passkey.rename': credential,
+  'passkey.remove': credential,
+  'recovery.make': credential,
+  'recovery.use': credential,
+  'enrolment.create': enrolment,
+  'enrolment.use': enrolment
 }
 
 /**

@@ -1,0 +1,26 @@
+import { parseCookie, stringifySetCookie } from 'cookie'
+
+/**
+ * RFC 6265bis, section 4.1.3.2: a browser takes this name only over TLS or from this machine itself,
+ * for the whole host, and from nobody but the host.
+ */
+export const SESSION_COOKIE = '__Host-consilium'
+/** 32 random bytes in base64url. */
+const FORM = /^[A-Za-z0-9_-]{43}$/
+
+/** `Lax`, so that a link in a mail finds its reader signed in; what changes anything is checked apart. */
+const attributes = { path: '/', httpOnly: true, secure: true, sameSite: 'lax' } as const
+
+/** The session a request names, or undefined. */
+export function readSessionCookie(header: string | undefined): string | undefined {
+  if (header === undefined || !header.includes(SESSION_COOKIE)) return undefined
+  const value = parseCookie(header)[SESSION_COOKIE]
+  return value !== undefined && FORM.test(value) ? value : undefined
+}
+
+/** Ends with the browser: how long a session lives is judged here, not there. */
+export const sessionCookie = (value: string): string =>
+  stringifySetCookie({ name: SESSION_COOKIE, value, ...attributes })
+
+export const noSessionCookie = (): string =>
+  stringifySetCookie({ name: SESSION_COOKIE, value: '', ...attributes, maxAge: 0 })

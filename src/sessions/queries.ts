@@ -1,0 +1,89 @@
+import { and, eq, gt, lte, sql } from '../../schemas/drizzle.ts'
+import { prepared, type Queries } from '../database/database.ts'
+
+export type SessionRow = Queries['tables']['sessions']['$inferSelect']
+
+const p = sql.placeholder
+
+/** A session with its account. */
+export const findSession = prepared((q: Queries) => {
+  const { sessions, accounts } = q.tables
+  return q
+    .select({
+      session: sessions,
+      organisationId: accounts.organisationId,
+      role: accounts.role,
+      country: accounts.country,
+      disabledAt: accounts.disabledAt
+    })
+    .from(sessions)
+    .innerJoin(accounts, eq(accounts.id, sessions.accountId))
+    .where(eq(sessions.id, p('id')))
+    .prepare('find_session')
+})
+
+export async function insertSession(tx: Queries, row: SessionRow): Promise<void> {
+  await tx.insert(tx.tables.sessions).values(row)
+}
+
+export async function touchSession(tx: Queries, id: string, seenAt: number): Promise<void> {
+  const { sessions } = tx.tables
+  await tx.update(sessions).set({ seenAt }).where(eq(sessions.id, id))
+}
+
+export async function markProven(tx: Queries, id: string, provenAt: number): Promise<void> {
+  const { sessions } = tx.tables
+  await tx.update(sessions).set({ provenAt, seenAt: provenAt }).where(eq(sessions.id, id))
+}
+
+/** Ends sessions of an account: one of them, or all. Resolves to those that were there. */
+export async function deleteSessions(
+  tx: Queries,
+  { accountId, id }: { accountId: string; id?: string }
+): Promise<SessionRow[]> {
+  const { sessions } = tx.tables
+  return tx
+    .delete(sessions)
+    .where(
+      and(eq(sessions.accountId, accountId), id === undefined ? undefined : eq(sessions.id, id))
+    )
+    .returning()
+}
+
+/** Those of an account that still count at `now`, latest first. */
+export async function sessionsOf(
+  queries: Queries,
+  { accountId, now, seenAfter }: { accountId: string; now: number; seenAfter: number }
+): Promise<SessionRow[]> {
+  const { sessions } = queries.tables
+  return queries
+    .select()
+    .from(sessions)
+    .where(
+      and(
+        eq(sessions.accountId, accountId),
+        gt(sessions.expiresAt, now),
+        gt(sessions.seenAt, seenAfter)
+      )
+    )
+    .orderBy(sql`${sessions.createdAt} DESC`)
+}
+
+/** Deletes at most `batchMax` rows that have been over since `now`, and resolves to how many. */
+export async function deleteExpired(
+  tx: Queries,
+  { now, batchMax }: { now: number; batchMax: number }
+): Promise<number> {
+  const { sessions, ceremonies } = tx.tables
+  let removed = 0
+  for (const table of [sessions, ceremonies]) {
+    const expired = tx
+      .select({ id: table.id })
+      .from(table)
+      .where(lte(table.expiresAt, now))
+      .limit(batchMax)
+    const rows = await tx.delete(table).where(sql`${table.id} IN ${expired}`).returning()
+    removed += rows.length
+  }
+  return removed
+}

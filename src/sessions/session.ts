@@ -1,0 +1,169 @@
+import { hash, randomBytes } from 'node:crypto'
+import type { Queries } from '../database/database.ts'
+import { Refusal } from '../errors.ts'
+import type { Exchange } from '../exchange.ts'
+import { toRole } from '../identity/accounts.ts'
+import { EXCHANGE_SCOPE } from '../identity/authenticate.ts'
+import type { Caller, Principal, Trace } from '../identity/principal.ts'
+import {
+  deleteExpired,
+  deleteSessions,
+  findSession,
+  insertSession,
+  markProven,
+  touchSession
+} from './queries.ts'
+
+export { type SessionRow, sessionsOf } from './queries.ts'
+
+type Parts = Pick<Exchange, 'database' | 'audit' | 'clock' | 'limits'>
+
+/** What calls of the pages are by, where machines have the id of their client. */
+export const PAGES_CLIENT = 'pages'
+
+const MINUTE_MILLISECONDS = 60_000
+/** How often a session that is used is written down as used: no page costs a write of its own. */
+const TOUCH_MILLISECONDS = MINUTE_MILLISECONDS
+const COOKIE_BYTES = 32
+
+/** Somebody who has just proved who they are. */
+export interface Proven {
+  accountId: string
+  organisationId: string
+  /** `EMBEDDED`, or the URL of an external issuer; with `subject` it is the identity. */
+  issuer: string
+  subject: string
+  assurance: 'passkey' | 'external'
+}
+
+/** Whoever calls with a session, and what the session itself says. */
+export interface SignedIn {
+  principal: Principal
+  sessionId: string
+  /** When they last proved who they are, in milliseconds UTC. */
+  provenAt: number
+}
+
+/**
+ * Signs somebody in, inside the caller's transaction, and resolves to the value of their cookie, which
+ * is stored nowhere. It is always a new one, so nobody can have known it before (session fixation).
+ */
+export async function beginSession(
+  tx: Queries,
+  { audit, clock, limits }: Parts,
+  trace: Trace,
+  { organisationId, ...proven }: Proven
+): Promise<string> {
+  const cookie = randomBytes(COOKIE_BYTES).toString('base64url')
+  const now = clock()
+  await insertSession(tx, {
+    id: storedId(cookie),
+    ...proven,
+    createdAt: now,
+    seenAt: now,
+    provenAt: now,
+    expiresAt: now + limits.sessionHoursMax * 60 * MINUTE_MILLISECONDS
+  })
+  const { address, ...request } = trace
+  await audit.append(tx, {
+    action: 'session.begin',
+    outcome: 'success',
+    organisationId,
+    actorId: proven.accountId,
+    actorOrganisationId: organisationId,
+    details: { address, ...request, assurance: proven.assurance }
+  })
+  return cookie
+}
+
+/**
+ * Who calls with this cookie. Throws Refusal `session-ended` when nobody does any more: it is unknown,
+ * too old, or was not used for too long; or `account-disabled`. Whether the account has changed is read
+ * each time, so disabling it applies at once.
+ */
+export async function callerOfSession(exchange: Parts, cookie: string): Promise<SignedIn> {
+  const { database, clock, limits } = exchange
+  const now = clock()
+  const [row] = await findSession(database.read, { id: storedId(cookie) })
+  const idleSince = now - limits.sessionIdleMinutesMax * MINUTE_MILLISECONDS
+  if (row === undefined || row.session.expiresAt <= now || row.session.seenAt <= idleSince) {
+    throw new Refusal('session-ended')
+  }
+  const { session, organisationId, role, country, disabledAt } = row
+  const { id, accountId, issuer, subject, seenAt, provenAt } = session
+  if (disabledAt !== null) {
+    const about = { actorId: accountId, actorOrganisationId: organisationId, organisationId }
+    throw new Refusal('account-disabled', undefined, { about })
+  }
+  if (now - seenAt > TOUCH_MILLISECONDS) await database.write(tx => touchSession(tx, id, now))
+  const assurance = session.assurance === 'external' ? 'external' : 'passkey'
+  const principal: Principal = {
+    accountId,
+    organisationId,
+    role: toRole(role),
+    country,
+    issuer,
+    subject,
+    clientId: PAGES_CLIENT,
+    scope: EXCHANGE_SCOPE,
+    assurance
+  }
+  return { principal, sessionId: id, provenAt }
+}
+
+/** Ends the session of a caller, or all of theirs on every machine, and resolves to how many. */
+export async function endSessions(
+  { database, audit }: Parts,
+  caller: Caller,
+  which: { id?: string } = {}
+): Promise<number> {
+  return database.write(async tx => {
+    const ended = await deleteSessions(tx, { accountId: caller.accountId, ...which })
+    const { address, ...request } = caller.trace
+    await audit.append(tx, {
+      action: 'session.end',
+      outcome: 'success',
+      organisationId: caller.organisationId,
+      actorId: caller.accountId,
+      actorOrganisationId: caller.organisationId,
+      details: { address, ...request, sessions: ended.length }
+    })
+    return ended.length
+  })
+}
+
+/** Ends every session of an account inside the caller's transaction, which says why. */
+export async function endSessionsOf(tx: Queries, accountId: string): Promise<void> {
+  await deleteSessions(tx, { accountId })
+}
+
+/** Notes inside the caller's transaction that the holder of a session proved again who they are. */
+export async function proveAgain(
+  tx: Queries,
+  { clock }: Pick<Exchange, 'clock'>,
+  sessionId: string
+): Promise<void> {
+  await markProven(tx, sessionId, clock())
+}
+
+/**
+ * Lets those pass who proved who they are a short while ago. Throws Refusal `proof-needed`. A machine
+ * proves it with each token.
+ */
+export function requireRecentProof(
+  { clock, limits }: Pick<Exchange, 'clock' | 'limits'>,
+  signedIn: Pick<SignedIn, 'provenAt'>
+): void {
+  const age = clock() - signedIn.provenAt
+  if (age > limits.proofMinutesMax * MINUTE_MILLISECONDS) throw new Refusal('proof-needed')
+}
+
+/** Removes what is over, in one batch, and resolves to how many rows went. Safe to stop and to repeat. */
+export async function removeEnded(
+  { database, clock }: Pick<Exchange, 'database' | 'clock'>,
+  batchMax: number
+): Promise<number> {
+  return database.write(tx => deleteExpired(tx, { now: clock(), batchMax }))
+}
+
+const storedId = (cookie: string): string => hash('sha256', cookie, 'base64url')

@@ -1,0 +1,49 @@
+import formbody from '@fastify/formbody'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { Exchange } from '../exchange.ts'
+import { callerOf, type Gate, greetedBy, guardedBy, knownCaller, sessionOf } from '../http/area.ts'
+import { noSessionCookie } from '../sessions/cookie.ts'
+import { endSessions } from '../sessions/session.ts'
+import { homeOfRole, type Pages } from './pages.ts'
+
+/** What the pages of every area are made with. */
+export interface Web {
+  exchange: Exchange
+  pages: Pages
+  /** For pages of signed-in people: as `guarded` of the API. */
+  guarded: ReturnType<typeof guardedBy>
+  /** For pages that anybody may see. */
+  greeted: ReturnType<typeof greetedBy>
+}
+
+/** Everything people see in a browser. Forms come as browsers send them; no page is in the API's description. */
+export function webRoutes(exchange: Exchange, gate: Gate, pages: Pages): FastifyPluginAsync {
+  const web: Web = { exchange, pages, guarded: guardedBy(gate, true), greeted: greetedBy(gate) }
+  return async app => {
+    app.addHook('onRoute', route => {
+      route.schema = { ...route.schema, hide: true }
+    })
+    await app.register(formbody, { bodyLimit: exchange.limits.bodyBytesMax })
+    await app.register(startRoutes(web))
+  }
+}
+
+/** Where everybody begins, and where they leave. */
+function startRoutes({ exchange, pages, guarded, greeted }: Web): FastifyPluginAsync {
+  return async app => {
+    app.get('/', greeted, async (request: FastifyRequest, reply: FastifyReply) => {
+      const caller = knownCaller(request)
+      if (caller === undefined) return pages.show(request, reply, 'home')
+      return reply.redirect(homeOfRole(caller.role), 303)
+    })
+    app.post(
+      '/sign-out',
+      guarded('session.end', 'clinician', 'specialist', 'auditor', 'administrator'),
+      async (request, reply) => {
+        const id = sessionOf(request)?.sessionId
+        await endSessions(exchange, callerOf(request), id === undefined ? {} : { id })
+        return reply.header('set-cookie', noSessionCookie()).redirect('/', 303)
+      }
+    )
+  }
+}
