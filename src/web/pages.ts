@@ -42,6 +42,9 @@ export const homeOfRole = (role: Role): string => NAVIGATION[role][0]?.href ?? '
 /** What a template is given beside what everybody's pages have. */
 export type Model = Record<string, unknown>
 
+/** Shows a form again; the status of its answer is set. */
+export type ShowAgain = (problems: { text: string }[], refusal: Refusal) => Promise<FastifyReply>
+
 /** Shows pages: one way to greet, to keep browsers strict, and to say what went wrong. */
 export interface Pages {
   texts: Texts
@@ -52,6 +55,12 @@ export interface Pages {
     template: string,
     model?: Model
   ): Promise<FastifyReply>
+  /**
+   * Shows a form again, with what was typed, should the rest of this request be refused: `again` is
+   * given what is wrong, for the summary at the head of the page. The refusal is on the access log by
+   * then, as any other.
+   */
+  onRefusal(request: FastifyRequest, again: ShowAgain): void
   /** Answers a refusal: with the way to sign in where that is missing, else with what to do next. */
   showRefusal(request: FastifyRequest, reply: FastifyReply, refusal: Refusal): Promise<FastifyReply>
 }
@@ -102,11 +111,22 @@ export function openPages(
     return reply.headers(headersOfPages(nonce)).type('text/html; charset=utf-8').send(html)
   }
 
+  const forms = new WeakMap<FastifyRequest, ShowAgain>()
   return {
     texts,
     show,
+    onRefusal: (request, again) => void forms.set(request, again),
     async showRefusal(request, reply, refusal) {
       const { status, title, next } = publicFace(refusal.code)
+      const again = status < 500 && status !== 401 ? forms.get(request) : undefined
+      if (again !== undefined) {
+        const { problems: told = [`${title}. ${next}`] } = refusal.extra
+        reply.code(status)
+        return again(
+          told.map(text => ({ text })),
+          refusal
+        )
+      }
       if (status === 401 && request.method === 'GET') {
         return reply.redirect(`/sign-in?next=${encodeURIComponent(request.url)}`, 303)
       }
