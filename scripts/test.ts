@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, globSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { findPostgres, startPostgresServer } from '../test/helpers/postgres-server.ts'
 import { onlyCredentials, startS3Server } from '../test/helpers/s3-server.ts'
@@ -32,6 +32,15 @@ const SLOW = /^test\/(backup|faults|moving|processes|uploads)\//
 
 const ABSENT = 'PostgreSQL 15 is not installed'
 
+/** What needs a process of its own: it is slow, measures itself, or holds something for all its tests. */
+const ALONE =
+  /^test\/(backup|faults|moving|peers|processes|scripts|sender|uploads|web)\/|memory|start/
+const HOLDS_SOMETHING = /^(?:const|let|await|t\.(?!test\()).*\(t[,)]/m
+
+/** Files that share a process: loading the service and compiling it costs more than most tests. */
+const FILES_PER_PROCESS = 8
+const GROUPS = '.tap/groups'
+
 const args = process.argv.slice(2)
 const isWhole = args.length === 0
 const coverage = isWhole ? ['--coverage-report=json-summary'] : ['--disable-coverage']
@@ -41,7 +50,7 @@ const s3 = isWhole || process.env.TEST_STORE === 's3' ? await startS3Server() : 
 const counts = { passed: 0, failed: 0, skipped: 0 }
 const skipped: string[] = []
 const all = slowFirst(globSync('test/**/*.test.ts'))
-let code = await runTap([...coverage, ...(isWhole ? all : args)], {})
+let code = await runTap([...coverage, ...(isWhole ? inGroups(all, 'first') : args)], {})
 const covered = isWhole ? linesCovered() : undefined
 if (isWhole) {
   if (postgres === undefined) tellAbsent(`on PostgreSQL: ${ABSENT}`)
@@ -50,7 +59,7 @@ if (isWhole) {
 if (isWhole && postgres !== undefined) {
   const store = s3 === undefined || 'absent' in s3 ? {} : { TEST_STORE: 's3' }
   console.log(`# the same on PostgreSQL${'TEST_STORE' in store ? ' and S3' : ''}`)
-  const files = all.filter(opensExchange)
+  const files = inGroups(all.filter(opensExchange), 'second')
   const again = await runTap(['--disable-coverage', ...files], {
     TEST_DATABASE: 'postgres',
     ...store
@@ -98,6 +107,24 @@ function slowFirst(files: string[]): string[] {
   return [...(slow ?? []).sort(), ...(others ?? []).sort()]
 }
 
+/** The same files, those that can together in one: each is imported after the one before has begun. */
+function inGroups(files: string[], run: string): string[] {
+  const isAlone = (file: string) =>
+    ALONE.test(file) || HOLDS_SOMETHING.test(readFileSync(file, 'utf8'))
+  const together = files.filter(file => !isAlone(file))
+  mkdirSync(GROUPS, { recursive: true })
+  const groups: string[] = []
+  for (let at = 0; at < together.length; at += FILES_PER_PROCESS) {
+    const group = `${GROUPS}/${run}-${groups.length + 1}.test.ts`
+    const lines = together
+      .slice(at, at + FILES_PER_PROCESS)
+      .map(file => `t.comment('${file}')\nawait import('../../${file}')`)
+    writeFileSync(group, ["import t from 'tap'", ...lines, ''].join('\n'))
+    groups.push(group)
+  }
+  return [...files.filter(isAlone), ...groups]
+}
+
 /**
  * Those of test/database and test/processes run on both in any case; one that opens the SQLite file by
  * itself could only skip.
@@ -110,6 +137,8 @@ function opensExchange(file: string): boolean {
 
 /** Shows files as they end and whatever fails; counts single assertions, which have no children. */
 function report(line: string): void {
+  const [, file] = /^\s*# (test\/\S+\.test\.ts)$/.exec(line) ?? []
+  if (file !== undefined) console.log(`# ${file}`)
   const point = /^(\s*)(not )?ok \d+(?: - (.*))?$/.exec(line)
   if (point === null) return
   const [, indent = '', not, text = ''] = point
