@@ -10,6 +10,7 @@ export const requireDrizzle = createRequire(import.meta.url)
 export const {
   and,
   asc,
+  Column,
   count,
   DrizzleQueryError,
   desc,
@@ -29,6 +30,9 @@ export const {
   ne,
   notLike,
   or,
+  Param,
+  Placeholder,
+  SQL,
   sql
 }: typeof import('drizzle-orm') = requireDrizzle('drizzle-orm')
 

@@ -26,12 +26,9 @@ function formatOf(zone: string): Intl.DateTimeFormat {
 
 /** The day, as YYYY-MM-DD, that a moment (milliseconds UTC) is in. */
 export function dayIn(zone: string, at: number): string {
-  const parts = new Map(
-    formatOf(zone)
-      .formatToParts(at)
-      .map(part => [part.type, part.value])
-  )
-  return `${parts.get('year')?.padStart(4, '0')}-${parts.get('month')}-${parts.get('day')}`
+  // Whole, as dd/mm/yyyy: taking a date apart by name takes longer than telling it.
+  const [day, month, year] = formatOf(zone).format(at).split('/')
+  return `${year?.padStart(4, '0')}-${month}-${day}`
 }
 
 /**

@@ -148,8 +148,12 @@ function addCases(
   { from, to }: { from: number; to: number }
 ): Case[] {
   const insertCase = connection.prepare('INSERT INTO cases VALUES (?, ?, ?, ?, ?, ?, ?)')
+  const insertRequest = connection.prepare(
+    "INSERT INTO case_requests (case_id, state, version, answers_version, questions_shared) VALUES (?, 'draft', 0, 0, 0)"
+  )
   const insertRecord = connection.prepare(
-    "INSERT INTO records VALUES (?, ?, 'scan', ?, ?, 1, 524288, ?, ?)"
+    `INSERT INTO records (id, case_id, kind, wrapped_key, details_sealed, object_count, bytes,
+      created_by, created_at) VALUES (?, ?, 'scan', ?, ?, 1, 524288, ?, ?)`
   )
   return Array.from({ length: sizes.cases }, (_, number) => {
     const createdAt = Math.floor(from + ((to - from) * number) / sizes.cases)
@@ -163,6 +167,7 @@ function addCases(
     const ref = patientRef(keys.lookup, patientNumbered(patient))
     const wrapped = randomBytes(90)
     insertCase.run(id, organisationId, createdBy, wrapped, randomBytes(280), ref, createdAt)
+    insertRequest.run(id)
     insertRecord.run(recordId, id, wrapped, randomBytes(110), createdBy, createdAt)
     return { id, recordId, objectId, organisationId, holder, patient, patientRef: ref, createdAt }
   })
@@ -178,7 +183,9 @@ function addShares(
   random: () => number
 ): Share[] {
   const insert = connection.prepare(
-    "INSERT INTO shares VALUES (?, ?, ?, ?, ?, ?, 'adequacy', NULL, ?, ?, ?, NULL, 1, ?, NULL, NULL, ?)"
+    `INSERT INTO shares (id, case_id, organisation_id, created_by, specialist_id,
+      recipient_country, transfer_basis, terms_sealed, not_before, expires_at, openings,
+      open_until, created_at) VALUES (?, ?, ?, ?, ?, ?, 'adequacy', ?, ?, ?, 1, ?, ?)`
   )
   return Array.from({ length: sizes.shares }, (_, number) => {
     const createdAt = Math.floor(from + ((to - from) * (number + 0.5)) / sizes.shares)

@@ -1,5 +1,5 @@
-import { eq, inArray, sql } from '../../schemas/drizzle.ts'
-import { prepared, type Queries } from '../database/database.ts'
+import { inArray, sql } from '../../schemas/drizzle.ts'
+import type { Queries } from '../database/database.ts'
 
 /**
  * What was done, and what a specialist saw; not what was refused, nor looking, which is no news of a
@@ -10,8 +10,11 @@ const isNews = sql.raw(`event.case_id IS NOT NULL AND event.outcome <> 'refused'
   AND (event.share_id IS NOT NULL OR (event.action NOT LIKE '%.read'
     AND event.action NOT LIKE '%.list' AND event.action NOT LIKE 'audit.%'))`)
 
-/** The newest event of a case: ids grow with time, so it is the last of its stretch of the index. */
-function newest(queries: Queries) {
+/**
+ * For a query of cases: the id of the newest event of each, or null. Ids grow with time, so it is the
+ * last of its stretch of the index.
+ */
+export function newestEvent(queries: Queries) {
   const newestIn = (table: 'audit_events' | 'audit_pending') =>
     sql<string | null>`(select event.id from ${sql.raw(table)} as event
       where event.case_id = cases.id and ${isNews} order by event.id desc limit 1)`
@@ -28,27 +31,14 @@ export async function lastEventTimes(
 ): Promise<Map<string, number>> {
   const { cases } = queries.tables
   const rows = await queries
-    .select({ caseId: cases.id, last: newest(queries) })
+    .select({ caseId: cases.id, last: newestEvent(queries) })
     .from(cases)
     .where(inArray(cases.id, caseIds))
   return new Map(
-    rows.flatMap(({ caseId, last }) => (last === null ? [] : [[caseId, timeOf(last)]]))
+    rows.flatMap(({ caseId, last }) => (last === null ? [] : [[caseId, eventTime(last)]]))
   )
 }
 
-const findLastEvent = prepared((q: Queries) =>
-  q
-    .select({ last: newest(q) })
-    .from(q.tables.cases)
-    .where(eq(q.tables.cases.id, sql.placeholder('caseId')))
-    .prepare('find_last_event')
-)
-
-/** The same for one case; undefined when nothing has. */
-export async function lastEventTime(queries: Queries, caseId: string): Promise<number | undefined> {
-  const [row] = await findLastEvent(queries, { caseId })
-  return row?.last ? timeOf(row.last) : undefined
-}
-
-/** RFC 9562, section 5.7: the first 48 bits of a UUIDv7 are milliseconds since 1970 UTC. */
-const timeOf = (id: string): number => Number.parseInt(id.replace('-', '').slice(0, 12), 16)
+/** When an event was, by its id. RFC 9562, section 5.7: a UUIDv7 begins with 48 bits of milliseconds. */
+export const eventTime = (id: string): number =>
+  Number.parseInt(id.replace('-', '').slice(0, 12), 16)

@@ -1,4 +1,17 @@
-import { and, asc, desc, eq, gt, inArray, isNull, lt, ne, sql } from '../../schemas/drizzle.ts'
+import {
+  and,
+  asc,
+  desc,
+  eq,
+  getTableColumns,
+  gt,
+  inArray,
+  isNull,
+  lt,
+  ne,
+  sql
+} from '../../schemas/drizzle.ts'
+import { newestEvent } from '../audit/last-event.ts'
 import { held, prepared, type Queries } from '../database/database.ts'
 
 const p = sql.placeholder
@@ -59,7 +72,24 @@ export const findRequest = prepared(q =>
 )
 export type RequestRow = Awaited<ReturnType<typeof findRequest>>[number]
 
-/** The same, which nobody else can change, or hold, until the transaction ends. */
+/** The same with what a case is looked at with: where its organisation is, and its last event. */
+export const findSurroundings = prepared(q => {
+  const { caseRequests, cases, organisations } = q.tables
+  return q
+    .select({
+      ...getTableColumns(caseRequests),
+      homeCountry: organisations.country,
+      timeZone: organisations.timeZone,
+      lastEvent: newestEvent(q)
+    })
+    .from(caseRequests)
+    .innerJoin(cases, eq(cases.id, caseRequests.caseId))
+    .innerJoin(organisations, eq(organisations.id, cases.organisationId))
+    .where(eq(caseRequests.caseId, p('caseId')))
+    .prepare('find_surroundings')
+})
+
+/** The row that says where it stands, which nobody else can change, or hold, until the transaction ends. */
 export const findRequestHeld = prepared(q =>
   held(
     q,

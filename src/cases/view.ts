@@ -1,15 +1,22 @@
 import type { KeyObject } from 'node:crypto'
 import type { CaseSummary, CaseView } from '../../schemas/case.ts'
 import { timestamp } from '../../schemas/common.ts'
-import { lastEventTime, lastEventTimes } from '../audit/last-event.ts'
+import { eventTime, lastEventTimes } from '../audit/last-event.ts'
 import { dayIn } from '../calendar.ts'
 import type { Exchange } from '../exchange.ts'
 import { homeOf } from '../identity/accounts.ts'
 import { type CaseRow, openCaseDetails, openCaseKey } from './case.ts'
 import { viewMove } from './move.ts'
 import { caseState } from './moves.ts'
-import { liveShares, liveSharesOf, movesOf, type RequestRow, requestsOf } from './queries.ts'
-import { openRequest, requestRow } from './request.ts'
+import {
+  findSurroundings,
+  liveShares,
+  liveSharesOf,
+  movesOf,
+  type RequestRow,
+  requestsOf
+} from './queries.ts'
+import { openRequest } from './request.ts'
 import { type Circumstances, warningsOf } from './warnings.ts'
 
 /** What a case is looked at with, beside its own row. */
@@ -18,7 +25,8 @@ interface Surroundings {
   /** Countries of its live shares. */
   sharedWith: string[]
   lastEventAt: number | undefined
-  today: string
+  now: number
+  timeZone: string
   homeCountry: string
 }
 
@@ -38,17 +46,17 @@ export async function viewCases(
 export async function viewCase(exchange: Exchange, row: CaseRow): Promise<CaseView> {
   const { read } = exchange.database
   const now = exchange.clock()
-  const [key, home, request, shares, lastEventAt, moves] = await Promise.all([
+  const [key, [found], shares, moves] = await Promise.all([
     openCaseKey(exchange.keyring, row),
-    homeOf(read, row.organisationId),
-    requestRow(read, row.id),
+    findSurroundings(read, { caseId: row.id }),
     liveShares(read, { caseId: row.id, now }),
-    lastEventTime(read, row.id),
     movesOf(read, { caseId: row.id })
   ])
+  if (found === undefined) throw new Error('A case has no row that says where it stands.')
+  const { homeCountry, timeZone, lastEvent, ...request } = found
   const sharedWith = shares.map(({ country }) => country)
-  const today = dayIn(home.timeZone, now)
-  const around = { request, sharedWith, lastEventAt, today, homeCountry: home.country }
+  const lastEventAt = lastEvent === null ? undefined : eventTime(lastEvent)
+  const around = { request, sharedWith, lastEventAt, now, timeZone, homeCountry }
   return { ...summary(row, key, around), moves: moves.map(move => viewMove(key, move)) }
 }
 
@@ -62,7 +70,6 @@ async function surroundingsOf(
   const now = clock()
   const ids = rows.map(row => row.id)
   const home = await homeOf(read, organisationId)
-  const today = dayIn(home.timeZone, now)
   const shares = Map.groupBy(await liveSharesOf(read, ids, now), ({ caseId }) => caseId)
   const requests = new Map((await requestsOf(read, ids)).map(row => [row.caseId, row]))
   const lastEvents = await lastEventTimes(read, ids)
@@ -70,15 +77,23 @@ async function surroundingsOf(
     request: requests.get(id),
     sharedWith: (shares.get(id) ?? []).map(({ country }) => country),
     lastEventAt: lastEvents.get(id),
-    today,
+    now,
+    timeZone: home.timeZone,
     homeCountry: home.country
   })
 }
 
 function summary(row: CaseRow, key: KeyObject, around: Surroundings): CaseSummary {
-  const { request, sharedWith, lastEventAt } = around
+  const { request, sharedWith, lastEventAt, now, timeZone, homeCountry } = around
   if (request === undefined) throw new Error('A case has no row that says where it stands.')
   const details = openRequest(key, request)
+  const warnings =
+    details === undefined
+      ? []
+      : warningsOf(
+          details,
+          circumstances(request, sharedWith, { today: dayIn(timeZone, now), homeCountry })
+        )
   return {
     id: row.id,
     organisation: row.organisationId,
@@ -90,7 +105,7 @@ function summary(row: CaseRow, key: KeyObject, around: Surroundings): CaseSummar
     ...(details?.dueDate !== undefined && { dueDate: details.dueDate }),
     ...(request.dueAt !== null && { dueAt: timestamp(request.dueAt) }),
     sharesLive: sharedWith.length,
-    warnings: warningsOf(details, circumstances(request, sharedWith, around)),
+    warnings,
     ...(lastEventAt !== undefined && { lastEventAt: timestamp(lastEventAt) })
   }
 }

@@ -1,4 +1,6 @@
+import type { Column, SQL } from 'drizzle-orm'
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
+import { sql } from '../../schemas/drizzle.ts'
 import type { Tables } from '../../schemas/tables.ts'
 import type { TakePlace } from './places.ts'
 
@@ -70,6 +72,21 @@ export function prepared<Values extends Record<string, unknown>, Result>(
     return query.execute(values)
   }
 }
+
+/**
+ * The condition of a prepared query that a column is one of a list, which is one input however long:
+ * give it as `listed`.
+ */
+export function isAmong(queries: Queries, column: Column, name: string): SQL {
+  const list = sql.placeholder(name)
+  return queries.kind === 'sqlite'
+    ? sql`${column} in (select value from json_each(${list}))`
+    : sql`${column} = any(${list})`
+}
+
+/** A list as each database takes it for one input. */
+export const listed = (queries: Queries, texts: string[]): string | string[] =>
+  queries.kind === 'sqlite' ? JSON.stringify(texts) : texts
 
 /**
  * Makes the rows that `query` finds stay as they are until the transaction `tx` ends: with `share`

@@ -1,18 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import Sqlite from 'better-sqlite3'
-import { requireDrizzle } from '../../schemas/drizzle.ts'
-import { tables } from '../../schemas/tables.ts'
 import { Refusal } from '../errors.ts'
 import type { Database, Queries, Snapshot } from './database.ts'
 import { ownPlaces } from './places.ts'
 import { migrateSqlite, requireSchema, schemaOfMigrations } from './sqlite-migrations.ts'
+import { queriesOn } from './sqlite-queries.ts'
 import { readSchema, schemaFaults } from './sqlite-schema.ts'
 import { checkpointsOf, type WalCheckpoints } from './wal-checkpoints.ts'
-
-const { drizzle }: typeof import('drizzle-orm/better-sqlite3') = requireDrizzle(
-  'drizzle-orm/better-sqlite3'
-)
 
 /** How many waiting writes share one commit at most. */
 export const COMMIT_GROUP_MAX = 128
@@ -170,24 +165,6 @@ export function lockForService(file: string): { release(): void } | undefined {
     throw err
   }
   return { release: () => lock.close() }
-}
-
-function queriesOn(connection: Sqlite.Database): Queries {
-  const queries = drizzle(plannedOnce(connection))
-  return Object.assign(queries, { tables: tables.sqlite, kind: 'sqlite' }) as unknown as Queries
-}
-
-/**
- * The driver's SQLite is built with STAT4, which plans a prepared statement anew each time the value
- * of a compared parameter changes: more work than most of our queries. A unary plus hides a
- * parameter from the planner and changes neither its value nor the use of an index
- * (sqlite.org/optoverview, section 3).
- */
-function plannedOnce(connection: Sqlite.Database): Sqlite.Database {
-  const prepare = connection.prepare.bind(connection)
-  return Object.assign(Object.create(connection), {
-    prepare: (text: string) => prepare(text.replace(/ (=|<|>|<=|>=|<>) \?/g, ' $1 +?'))
-  })
 }
 
 interface Waiting {

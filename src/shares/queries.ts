@@ -14,7 +14,7 @@ import {
   or,
   sql
 } from '../../schemas/drizzle.ts'
-import { held, prepared, type Queries } from '../database/database.ts'
+import { held, isAmong, listed, prepared, type Queries } from '../database/database.ts'
 
 const p = sql.placeholder
 
@@ -205,19 +205,22 @@ export function sharesEndingAfter(
     .limit(limit)
 }
 
-/** When each of these cases was complete, and is due. */
-export function clockTimes(queries: Queries, caseIds: string[]) {
-  const { caseId, completedAt, dueAt } = queries.tables.caseRequests
-  return queries
+const clockTimesOfCases = prepared(q => {
+  const { caseId, completedAt, dueAt } = q.tables.caseRequests
+  return q
     .select({ caseId, completedAt, dueAt })
-    .from(queries.tables.caseRequests)
-    .where(inArray(caseId, caseIds))
-}
+    .from(q.tables.caseRequests)
+    .where(isAmong(q, caseId, 'caseIds'))
+    .prepare('clock_times')
+})
 
-/** When the first opinion came back through each of these shares; nothing where none did. */
-export function firstOpinions(queries: Queries, shareIds: string[]) {
-  const { caseMoves, shares } = queries.tables
-  return queries
+/** When each of these cases was complete, and is due. */
+export const clockTimes = (queries: Queries, caseIds: string[]) =>
+  clockTimesOfCases(queries, { caseIds: listed(queries, caseIds) })
+
+const firstOpinionsOfShares = prepared(q => {
+  const { caseMoves, shares } = q.tables
+  return q
     .select({ shareId: shares.id, at: min(caseMoves.at) })
     .from(shares)
     .innerJoin(
@@ -228,9 +231,14 @@ export function firstOpinions(queries: Queries, shareIds: string[]) {
         eq(caseMoves.move, 'opinion')
       )
     )
-    .where(inArray(shares.id, shareIds))
+    .where(isAmong(q, shares.id, 'shareIds'))
     .groupBy(shares.id)
-}
+    .prepare('first_opinions')
+})
+
+/** When the first opinion came back through each of these shares; nothing where none did. */
+export const firstOpinions = (queries: Queries, shareIds: string[]) =>
+  firstOpinionsOfShares(queries, { shareIds: listed(queries, shareIds) })
 
 /** Of these shares those whose specialist waits to hear about more time. */
 export async function waitingForTime(queries: Queries, shareIds: string[]) {

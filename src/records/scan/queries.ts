@@ -1,5 +1,5 @@
 import { and, asc, desc, eq, inArray, isNull, lte, ne, sql } from '../../../schemas/drizzle.ts'
-import { prepared, type Queries } from '../../database/database.ts'
+import { isAmong, listed, prepared, type Queries } from '../../database/database.ts'
 import type { ObjectRow } from '../record.ts'
 import type { ScanColumns } from './verdict.ts'
 
@@ -23,13 +23,9 @@ export const findInfected = prepared(q =>
     .prepare('find_infected')
 )
 
-/**
- * What kinds of objects these records have that are not clean, each kind once; only the infected ones
- * when that is all that matters.
- */
-export function kindsNotClean(queries: Queries, recordIds: string[], onlyInfected: boolean) {
-  const { objects } = queries.tables
-  return queries
+const kindsOf = (q: Queries, onlyInfected: boolean) => {
+  const { objects } = q.tables
+  return q
     .select({
       recordId: objects.recordId,
       scan: objects.scan,
@@ -40,12 +36,23 @@ export function kindsNotClean(queries: Queries, recordIds: string[], onlyInfecte
     .from(objects)
     .where(
       and(
-        inArray(objects.recordId, recordIds),
+        isAmong(q, objects.recordId, 'recordIds'),
         isNotClean,
         onlyInfected ? eq(objects.scan, 'infected') : undefined
       )
     )
     .groupBy(objects.recordId, objects.scan, objects.scanReason, objects.type, objects.endToEnd)
+}
+const notClean = prepared(q => kindsOf(q, false).prepare('kinds_not_clean'))
+const infected = prepared(q => kindsOf(q, true).prepare('kinds_infected'))
+
+/**
+ * What kinds of objects these records have that are not clean, each kind once; only the infected ones
+ * when that is all that matters.
+ */
+export function kindsNotClean(queries: Queries, recordIds: string[], onlyInfected: boolean) {
+  const find = onlyInfected ? infected : notClean
+  return find(queries, { recordIds: listed(queries, recordIds) })
 }
 
 /** Objects that the background scan is to see to, never tried and newest first. */
