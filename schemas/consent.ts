@@ -132,7 +132,10 @@ export const ConsentWithdraw = Type.Object(
 export type ConsentWithdraw = Static<typeof ConsentWithdraw>
 
 export const ConsentWithdrawn = Type.Object(
-  { consent: ConsentView, withdrawnShares: Type.Array(Id) },
+  {
+    consent: ConsentView,
+    withdrawnShares: Type.Array(Id, { description: 'What rested on it, expired ones too.' })
+  },
   { $id: 'ConsentWithdrawn' }
 )
 export type ConsentWithdrawn = Static<typeof ConsentWithdrawn>

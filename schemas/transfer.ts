@@ -148,7 +148,9 @@ export const SafeguardWithdraw = Type.Object(
 export type SafeguardWithdraw = Static<typeof SafeguardWithdraw>
 
 export const SafeguardWithdrawn = Type.Object(
-  { withdrawnShares: Type.Array(Id, { description: 'Live shares that rested on it.' }) },
+  {
+    withdrawnShares: Type.Array(Id, { description: 'Shares that rested on it, expired ones too.' })
+  },
   { $id: 'SafeguardWithdrawn' }
 )
 export type SafeguardWithdrawn = Static<typeof SafeguardWithdrawn>

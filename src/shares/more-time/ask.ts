@@ -7,7 +7,7 @@ import type { Queries } from '../../database/database.ts'
 import { Refusal } from '../../errors.ts'
 import type { Exchange } from '../../exchange.ts'
 import type { Caller } from '../../identity/principal.ts'
-import { ownShare, refusalOf, requireOpen, rereadHeld } from '../may-read.ts'
+import { ownShare, refusalOf, requireOpen, reread, rereadHeld } from '../may-read.ts'
 import { aboutShare, type ShareRow } from '../share.ts'
 import { aboutNotice } from '../tell.ts'
 import { isAnswered } from '../turnaround.ts'
@@ -120,14 +120,20 @@ async function partysShare({ database, clock }: Exchange, caller: Caller, shareI
   return { share: row, found }
 }
 
-/** Time takes nobody's own words away, nor does a newer share; all that else shuts a share does. */
+/**
+ * Time takes nobody's own words away, nor does a newer share, which is judged in its place; all that else
+ * shuts a share does.
+ */
 async function requireTrusted(
   queries: Queries,
   { share, found }: { share: ShareRow; found: CaseRow },
   caller: Caller,
   now: number
 ): Promise<void> {
-  if (share.replacedBy !== null) return
+  if (share.replacedBy !== null) {
+    const newer = await reread(queries, share.replacedBy)
+    return requireTrusted(queries, { share: newer, found }, caller, now)
+  }
   const forever = Number.MAX_SAFE_INTEGER
   const always = { notBefore: 0, openUntil: forever, expiresAt: forever }
   const endless = { ...share, ...always, openingsMax: null }
