@@ -279,15 +279,16 @@ for (const [timeZone, expires, over] of zones) {
         purpose: PURPOSE
       })
     const { json: share } = await sendShare()
+    t.match(share, { expiresAt: over, endsWith: 'consent' })
     const specialist = exchange.client('specialistGb')
     exchange.clock.set(end - 1)
     await openShare(specialist, String(share.link))
     const path = sharedPath(String(share.id), record.id)
     t.equal((await specialist.send('GET', path)).status, 200, 'to its last millisecond')
     exchange.clock.set(end)
-    const over403 = { status: 403, json: { code: 'transfer-not-allowed' } }
-    t.match(await specialist.send('GET', path), over403)
-    t.match(await sendLink(specialist, String(share.link)), over403)
+    const expired = { status: 410, json: { code: 'share-expired' } }
+    t.match(await specialist.send('GET', path), expired)
+    t.match(await sendLink(specialist, String(share.link)), expired)
     t.match(await sendShare(), { status: 422, json: { code: 'consent-expired' } })
   })
 }

@@ -33,8 +33,6 @@ import { withdrawShare } from '../withdraw.ts'
 import { sealText, viewAsk } from './asked.ts'
 import { type AskRow, answerAsk, asksOf } from './queries.ts'
 
-const HOUR_MILLISECONDS = 3_600_000
-
 /**
  * Gives more time that was asked for: a new share of the same records with the same specialist takes
  * the place of the old one, which ends in the same transaction. Everything about it is judged as if
@@ -95,9 +93,6 @@ function sameAgain(
   now: number
 ): Omit<ShareCreate, 'records'> {
   const begins = Math.max(share.notBefore, now)
-  if (begins + lifeHours * HOUR_MILLISECONDS <= share.expiresAt) {
-    throw new Refusal('more-time-shorter')
-  }
   const reason = overrideReason ?? terms.override?.reason
   const { pseudonymised } = terms
   return {
