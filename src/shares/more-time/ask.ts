@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { MoreTimeAsk, MoreTimeView } from '../../../schemas/more-time.ts'
 import { actedBy } from '../../audit/acted-by.ts'
-import { type CaseRow, knownCase, openCaseKey, requireCaseKept } from '../../cases/case.ts'
+import { type CaseRow, openCaseKey } from '../../cases/case.ts'
 import { plainText } from '../../cases/check-request.ts'
 import type { Queries } from '../../database/database.ts'
 import { Refusal } from '../../errors.ts'
@@ -52,7 +52,8 @@ export async function askMoreTime(
   }
   const share = await database.write(async tx => {
     const held = await rereadHeld(tx, shareId)
-    requireCaseKept(await knownCase(tx, held.caseId))
+    // Its case may have been erased meanwhile.
+    await ownShare(tx, caller, shareId)
     requireRescuable(held, found, caller, now)
     const about = aboutShare(held, found)
     // What comes after an opinion is an addendum, which needs no more time.
