@@ -2,13 +2,7 @@ import { timestamp } from '../../../schemas/common.ts'
 import type { MoreTimeDecline, MoreTimeGive, MoreTimeView } from '../../../schemas/more-time.ts'
 import type { ShareCreate } from '../../../schemas/share.ts'
 import { actedBy } from '../../audit/acted-by.ts'
-import {
-  type CaseRow,
-  knownCase,
-  openCaseDetails,
-  openCaseKey,
-  requireCaseKept
-} from '../../cases/case.ts'
+import { type CaseRow, knownCase, openCaseKey, requireCaseKept } from '../../cases/case.ts'
 import { plainText } from '../../cases/check-request.ts'
 import type { Queries } from '../../database/database.ts'
 import { Refusal } from '../../errors.ts'
@@ -27,7 +21,7 @@ import {
 } from '../share.ts'
 import { aboutNotice } from '../tell.ts'
 import { isAnswered } from '../turnaround.ts'
-import { requireUnnamed } from '../unnamed.ts'
+import { tellsName } from '../unnamed.ts'
 import { sentShare } from '../view-sent.ts'
 import { withdrawShare } from '../withdraw.ts'
 import { sealText, viewAsk } from './asked.ts'
@@ -127,7 +121,7 @@ export async function declineMoreTime(
   const { id } = await waitingAsk(database.read, share, found)
   const key = await openCaseKey(exchange.keyring, found)
   const reason = plainText('reason', wanted.reason)
-  if (share.pseudonymised) requireUnnamed([reason], openCaseDetails(key, found).patient)
+  if (tellsName(reason, key, share, found)) throw new Refusal('pseudonymise-names-patient')
   const reasonSealed = sealText(key, id, 'reason', reason)
   const about = aboutShare(share, found)
   const answered = await database.write(async tx => {
