@@ -1,10 +1,23 @@
 import { Type } from 'typebox'
 
-export const Id = Type.String({ format: 'uuid' })
-/** RFC 3339 without leap seconds, which JavaScript cannot tell. */
+/** A UUID in its one spelling: small letters, nothing around it. Another would name nothing here. */
+export const idOf = (description?: string) =>
+  Type.String({
+    format: 'uuid',
+    pattern: '^[0-9a-f-]{36}$',
+    ...(description !== undefined && { description })
+  })
+export const Id = idOf()
+
+/** From 1900 to 2999: what is outside is mistyped. */
+const YEAR = '^(19|2\\d)\\d\\d-'
+/** A day as people write it down. */
+export const dayOf = (description: string) =>
+  Type.String({ format: 'date', pattern: YEAR, description })
+/** RFC 3339 with T and Z in capitals, and without leap seconds, which JavaScript cannot tell. */
 export const Timestamp = Type.String({
   format: 'date-time',
-  pattern: ':[0-5]\\d(\\.\\d+)?(Z|[+-]\\d\\d:\\d\\d)$',
+  pattern: `${YEAR}\\d\\d-\\d\\dT\\d\\d:\\d\\d:[0-5]\\d(\\.\\d+)?(Z|[+-]\\d\\d:\\d\\d)$`,
   description: 'RFC 3339; answers are in UTC'
 })
 

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { Id, Timestamp } from './common.ts'
+import { dayOf, Id, idOf, Timestamp } from './common.ts'
 import { recordKinds } from './record.ts'
 
 /** To what a patient agrees: to the second opinion, or to a transfer abroad (Article 49(1)(a)). */
@@ -32,9 +32,7 @@ const strict = { additionalProperties: false }
 export const Disclosures = Type.Object(
   {
     recipient: text(500, 'Who receives the records, or what kind of recipient.'),
-    specialist: Type.Optional(
-      Type.String({ format: 'uuid', description: 'Then it is for shares with this account alone.' })
-    ),
+    specialist: Type.Optional(idOf('Then it is for shares with this account alone.')),
     country: Type.String({ minLength: 2, maxLength: 2, description: 'ISO 3166-1 alpha-2' }),
     why: text(2000, 'Why the records go there.'),
     dataTypes: Type.Array(Type.Enum(recordKinds), {
@@ -71,10 +69,7 @@ const given = {
   givenAt: Timestamp,
   evidence: Type.Optional(text(500, 'Where a signed form, a recording or a note is on file.')),
   expires: Type.Optional(
-    Type.String({
-      format: 'date',
-      description: 'The last day it holds, where the organisation is. Without it: until withdrawn.'
-    })
+    dayOf('The last day it holds, where the organisation is. Without it: until withdrawn.')
   ),
   transfer: Type.Optional(Disclosures)
 }
@@ -132,7 +127,10 @@ export const ConsentWithdraw = Type.Object(
 export type ConsentWithdraw = Static<typeof ConsentWithdraw>
 
 export const ConsentWithdrawn = Type.Object(
-  { consent: ConsentView, withdrawnShares: Type.Array(Id) },
+  {
+    consent: ConsentView,
+    withdrawnShares: Type.Array(Id, { description: 'What rested on it, expired ones too.' })
+  },
   { $id: 'ConsentWithdrawn' }
 )
 export type ConsentWithdrawn = Static<typeof ConsentWithdrawn>

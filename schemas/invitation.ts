@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { Id, Next, Timestamp } from './common.ts'
+import { Id, idOf, Next, Timestamp } from './common.ts'
 
 /**
  * How a clinician passes the enrolment code on. The link goes by e-mail, so e-mail is not among them:
@@ -17,10 +17,7 @@ const CodeAddress = Type.String({
 export const InvitationCreate = Type.Object(
   {
     specialist: Type.Optional(
-      Type.String({
-        format: 'uuid',
-        description: 'An entry of the register that has an e-mail address and no account yet; or …'
-      })
+      idOf('An entry of the register that has an e-mail address and no account yet; or …')
     ),
     name: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
     email: Type.Optional(Type.String({ minLength: 1, maxLength: 254 })),

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { Id, Timestamp } from './common.ts'
+import { Id, idOf, Timestamp } from './common.ts'
 
 // The request for a second opinion: what is asked, of what, by when, and who pays.
 
@@ -79,9 +79,7 @@ const fields = {
       closed
     )
   ),
-  referralLetter: Type.Optional(
-    Type.String({ format: 'uuid', description: 'The record of this case that is the GP letter.' })
-  ),
+  referralLetter: Type.Optional(idOf('The record of this case that is the GP letter.')),
   funding: Type.Optional(
     Type.Enum(['insurer', 'nhs', 'self'], {
       description: 'Who pays. Without it an insurer is assumed, and missed.'

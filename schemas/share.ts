@@ -150,6 +150,11 @@ export const ShareCreated = Type.Object({
   link: Type.String({ description: 'Give it to the specialist. It opens nothing for others.' }),
   notBefore: Timestamp,
   expiresAt: Timestamp,
+  endsWith: Type.Optional(
+    Type.Enum(['consent', 'safeguard'], {
+      description: 'It was to last longer, but ends with this. Renew it, then give more time.'
+    })
+  ),
   transfer: TransferBasis,
   pseudonymised: Type.Optional(Pseudonymised)
 })

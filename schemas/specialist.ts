@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { Id, Next, PageQuery, Timestamp } from './common.ts'
+import { Id, idOf, Next, PageQuery, Timestamp } from './common.ts'
 
 const Country = Type.String({ pattern: '^[A-Z]{2}$', description: 'ISO 3166-1 alpha-2.' })
 const Day = Type.String({ format: 'date' })
@@ -67,9 +67,7 @@ export const SpecialistInput = Type.Object(
     email: Type.Optional(text(254)),
     country: Country,
     organisation: text(200, 'Where they work.'),
-    organisationId: Type.Optional(
-      Type.String({ format: 'uuid', description: 'Of the organisation here, if it is enrolled.' })
-    ),
+    organisationId: Type.Optional(idOf('Of the organisation here, if it is enrolled.')),
     specialty: text(100),
     subSpecialties: Type.Optional(Type.Array(text(100), { maxItems: 20 })),
     conditions: Type.Optional(

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { Id } from './common.ts'
+import { dayOf, Id, idOf } from './common.ts'
 
 export const conditionNames = ['pipeda', 'appi', 'pipa', 'dpf-uk-extension'] as const
 export type ConditionName = (typeof conditionNames)[number]
@@ -22,7 +22,6 @@ export const riskOutcomes = [
 
 const text = (maxLength: number, description: string) =>
   Type.String({ minLength: 1, maxLength, description })
-const day = (description: string) => Type.String({ format: 'date', description })
 
 /**
  * What makes a transfer lawful where the country alone does not. Which members belong to which type
@@ -37,8 +36,8 @@ export const Safeguard = Type.Object(
     reference: Type.Optional(
       text(200, 'Of an agreement: where it is on file. Of a condition: the entry in the list.')
     ),
-    date: Type.Optional(day('When it was signed, checked or approved.')),
-    expires: Type.Optional(day('The last day it holds.')),
+    date: Type.Optional(dayOf('When it was signed, checked or approved.')),
+    expires: Type.Optional(dayOf('The last day it holds.')),
     condition: Type.Optional(
       Type.Enum(conditionNames, { description: 'Of adequacy-condition: what the recipient meets.' })
     ),
@@ -51,17 +50,14 @@ export const Safeguard = Type.Object(
       Type.Object(
         {
           id: text(200, 'Where it is on file.'),
-          date: day('When it was finished.'),
+          date: dayOf('When it was finished.'),
           outcome: Type.Enum(riskOutcomes)
         },
         { additionalProperties: false, description: 'Of idta and addendum.' }
       )
     ),
     consent: Type.Optional(
-      Type.String({
-        format: 'uuid',
-        description: 'Of explicit-consent: a consent of the kind transfer, of the same case.'
-      })
+      idOf('Of explicit-consent: a consent of the kind transfer, of the same case.')
     ),
     publicAuthority: Type.Optional(
       Type.Object(
@@ -148,7 +144,9 @@ export const SafeguardWithdraw = Type.Object(
 export type SafeguardWithdraw = Static<typeof SafeguardWithdraw>
 
 export const SafeguardWithdrawn = Type.Object(
-  { withdrawnShares: Type.Array(Id, { description: 'Live shares that rested on it.' }) },
+  {
+    withdrawnShares: Type.Array(Id, { description: 'Shares that rested on it, expired ones too.' })
+  },
   { $id: 'SafeguardWithdrawn' }
 )
 export type SafeguardWithdrawn = Static<typeof SafeguardWithdrawn>

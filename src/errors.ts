@@ -172,6 +172,11 @@ const table = {
     'Share life is not allowed',
     'At most 30 days, ending after it starts.'
   ],
+  'share-begins-too-late': [
+    422,
+    'The share would begin after what it rests on has ended',
+    'Let it begin earlier, or renew the consent or the safeguard first.'
+  ],
 
   // Transfers abroad, and patients' consents.
   ...transferRefusals,

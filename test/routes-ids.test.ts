@@ -117,15 +117,30 @@ t.test('what is no id at all is refused before anything is looked up', async t =
   }
 })
 
-t.test('an id spelt in capitals is another id', async t => {
+t.test('an id has one spelling: in capitals, or as a URN, it is none', async t => {
+  const code = 'request-invalid'
   for (const route of withParameters) {
     for (const [, parameter = ''] of route.matchAll(/:(\w+)/g)) {
       const value = String(parametersOf(scene)[parameter]).toUpperCase()
-      const code = notFoundCode(route, parameter)
       const label = `${route} with ${parameter} in capitals`
       await tryId(t, exchange, scene, { route, parameter, value, code, label })
     }
   }
+  const clinician = exchange.client('clinician')
+  const { caseId, recordId } = scene
+  const specialist = exchange.people.specialistGb.accountId
+  const share = { specialist, records: [recordId], purpose: 'An opinion' }
+  for (const [path, body] of [
+    [`/v1/cases/${caseId}/shares`, { ...share, specialist: specialist.toUpperCase() }],
+    [`/v1/cases/${caseId}/shares`, { ...share, records: [recordId, recordId.toUpperCase()] }],
+    [`/v1/cases/${caseId}/shares`, { ...share, records: [`urn:uuid:${recordId}`] }],
+    ['/v1/shares/revoke', { case: caseId.toUpperCase() }]
+  ] as const) {
+    t.match((await clinician.send('POST', path, body)).json, { code }, JSON.stringify(body))
+  }
+  t.match((await clinician.send('GET', `/v1/cases/urn:uuid:${caseId}`)).json, { code })
+  const listed = await clinician.send('GET', `/v1/shares?case=${caseId.toUpperCase()}`)
+  t.match(listed.json, { code })
 })
 
 t.test('a right object of a wrong record, a right record of a wrong share', async t => {

@@ -8,7 +8,7 @@ import { canonicalContext, isShredded, openBox, sealBox, unwrapKey } from '../se
 import { type CaseRow, findCase } from './queries.ts'
 
 export type { CaseRow } from './queries.ts'
-export { liveShares, pageOfCases } from './queries.ts'
+export { findCase, liveShares, pageOfCases } from './queries.ts'
 
 /** What a case keeps sealed under its own key. */
 export interface CaseDetails {

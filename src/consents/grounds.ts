@@ -19,8 +19,8 @@ export { sharesOn } from './queries.ts'
 /** What a share rests on, as it was found when the share was asked for. */
 export interface Grounds {
   transfer: TransferBasis
-  /** The first moment, in milliseconds UTC, at which any of it no longer holds. */
-  endsAt: number | null
+  /** What ends first of it, and the first moment, in milliseconds UTC, at which it no longer holds. */
+  end?: { what: 'consent' | 'safeguard'; at: number }
   /** The consent to the second opinion. */
   consentId?: string
   /** The consent to the transfer. */
@@ -52,25 +52,25 @@ export async function groundsOf(
   const { basis, safeguard } = decideTransfer(wanted.specialist.country, wanted.safeguard, now)
   const rows = await consentsOf(read, { caseId: found.id })
   const agreed = requireAgreement(exchange.consent, rows, found, now)
-  const ends = [agreed?.expiresAt, safeguard && safeguardEnds(safeguard)]
-  const grounds: Grounds = {
-    transfer: basis,
-    endsAt: null,
-    ...(agreed && { consentId: agreed.id })
-  }
+  const grounds: Grounds = { transfer: basis, ...(agreed && { consentId: agreed.id }) }
+  const consentEnds = [agreed?.expiresAt]
   if (safeguard?.type === 'explicit-consent') {
     const { publicAuthority } = await homeOf(read, found.organisationId)
     if (publicAuthority) requireAcknowledged(safeguard, found)
     const consent = requireStanding(rows, safeguard.consent, found, now)
     requireCovered(caseKey, consent, wanted)
     grounds.transferConsentId = consent.id
-    ends.push(consent.expiresAt)
+    consentEnds.push(consent.expiresAt)
   } else if (safeguard !== undefined) {
     const named = onFile(exchange.serviceKeys, found.organisationId, safeguard)
     if (named !== undefined) grounds.safeguard = named
   }
-  const moments = ends.filter(end => end !== null && end !== undefined)
-  return { ...grounds, endsAt: moments.length === 0 ? null : Math.min(...moments) }
+  const ends = [
+    ...consentEnds.map(at => ({ what: 'consent' as const, at })),
+    { what: 'safeguard' as const, at: safeguard && safeguardEnds(safeguard) }
+  ].flatMap(({ what, at }) => (at === null || at === undefined ? [] : [{ what, at }]))
+  const [end] = ends.sort((a, b) => a.at - b.at)
+  return { ...grounds, ...(end && { end }) }
 }
 
 /**

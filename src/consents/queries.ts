@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, getTableColumns, gt, isNull, sql } from '../../schemas/drizzle.ts'
+import { and, asc, desc, eq, getTableColumns, isNull, sql } from '../../schemas/drizzle.ts'
 import { type OfCases, ofCases } from '../cases/of-cases.ts'
 import { prepared, type Queries } from '../database/database.ts'
 
@@ -58,17 +58,25 @@ export async function insertGrounds(tx: Queries, shareId: string, grounds: strin
   await tx.insert(tx.tables.shareGrounds).values(grounds.map(ground => ({ shareId, ground })))
 }
 
-/** Shares that rest on a consent or a safeguard and have not ended, by their cases. */
-export function sharesOn(queries: Queries, ground: string, now: number) {
+/** Shares that rest on a consent or a safeguard and were not withdrawn, by their cases. */
+export function sharesOn(queries: Queries, ground: string) {
   const { shareGrounds, shares } = queries.tables
   return queries
     .select({ id: shares.id, caseId: shares.caseId })
     .from(shareGrounds)
     .innerJoin(shares, eq(shares.id, shareGrounds.shareId))
-    .where(
-      and(eq(shareGrounds.ground, ground), isNull(shares.revokedAt), gt(shares.expiresAt, now))
-    )
+    .where(and(eq(shareGrounds.ground, ground), isNull(shares.revokedAt)))
     .orderBy(asc(shares.caseId), asc(shares.id))
+}
+
+/** Shares of a case that were not withdrawn. */
+export function sharesOfCase(queries: Queries, caseId: string) {
+  const { shares } = queries.tables
+  return queries
+    .select({ id: shares.id })
+    .from(shares)
+    .where(and(eq(shares.caseId, caseId), isNull(shares.revokedAt)))
+    .orderBy(asc(shares.id))
 }
 
 /** What the shares of a case rest on. */

@@ -1,4 +1,5 @@
 import { v7 as uuidv7 } from 'uuid'
+import { timestamp } from '../../schemas/common.ts'
 import type { ConsentRecord, ConsentView } from '../../schemas/consent.ts'
 import { countries } from '../../schemas/countries.ts'
 import { actedBy } from '../audit/acted-by.ts'
@@ -90,12 +91,13 @@ function requireWhole({ kind, givenBy, transfer }: ConsentRecord): void {
   if (problems.length > 0) throw new Refusal('consent-incomplete', kind, { problems })
 }
 
-/** Every text in its one spelling. */
+/** Everything in its one spelling. */
 function plainDetails(said: ConsentDetails): ConsentDetails {
   const { givenBy, takenBy, evidence, transfer } = said
   const { name, capacity } = givenBy
   return {
     ...said,
+    givenAt: timestamp(Date.parse(said.givenAt)),
     givenBy: {
       who: givenBy.who,
       ...(name !== undefined && { name: plainText('givenBy.name', name) }),

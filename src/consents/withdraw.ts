@@ -1,6 +1,6 @@
 import type { ConsentWithdrawn } from '../../schemas/consent.ts'
 import { actedBy } from '../audit/acted-by.ts'
-import { aboutCase, type CaseRow, caseOf, liveShares, openCaseKey } from '../cases/case.ts'
+import { aboutCase, type CaseRow, caseOf, openCaseKey } from '../cases/case.ts'
 import { plainText } from '../cases/check-request.ts'
 import { holdCase } from '../cases/move.ts'
 import type { Queries } from '../database/database.ts'
@@ -9,13 +9,13 @@ import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
 import { withdrawShare } from '../shares/withdraw.ts'
 import { type ConsentRow, sealReason, viewConsent } from './consent.ts'
-import { consentsOf, sharesOn, withdrawRow } from './queries.ts'
+import { consentsOf, sharesOfCase, sharesOn, withdrawRow } from './queries.ts'
 
 /**
  * The patient takes a consent back. In one transaction the consent ends, with its reason, and so does
- * every share that it bears: of a consent to the second opinion all live shares of the case, and any
- * other consent to it; of a consent to a transfer those that rest on it. Running downloads are cut
- * within a second. Refusals: `consent-not-found`, `consent-ended`, `text-invalid`.
+ * every share that it bears: of a consent to the second opinion all shares of the case, and any other
+ * consent to it; of a consent to a transfer those that rest on it. Those that have expired are shut too,
+ * because they still show their specialist what they wrote. Running downloads are cut within a second. Refusals: `consent-not-found`, `consent-ended`, `text-invalid`.
  */
 export async function withdrawConsent(
   exchange: Exchange,
@@ -36,9 +36,7 @@ export async function withdrawConsent(
     if (asked.withdrawnAt !== null) throw new Refusal('consent-ended', undefined, aboutIt(found))
     const at = clock()
     const isToAll = asked.kind === 'second-opinion'
-    const shares = isToAll
-      ? await liveShares(tx, { caseId, now: at })
-      : await sharesOn(tx, consentId, at)
+    const shares = await (isToAll ? sharesOfCase(tx, caseId) : sharesOn(tx, consentId))
     const ending = rows.filter(row => row.id === consentId || (isToAll && isOfSame(row, asked)))
     for (const row of ending) {
       const reasonSealed = sealReason(key, row, reason)

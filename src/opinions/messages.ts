@@ -3,7 +3,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { timestamp } from '../../schemas/common.ts'
 import type { MessageList, MessageView } from '../../schemas/opinion.ts'
 import { actedBy } from '../audit/acted-by.ts'
-import { type CaseRow, openCaseDetails, openCaseKey } from '../cases/case.ts'
+import { openCaseKey } from '../cases/case.ts'
 import { plainText } from '../cases/check-request.ts'
 import { holdCase } from '../cases/move.ts'
 import { Refusal } from '../errors.ts'
@@ -15,7 +15,7 @@ import { canonicalContext, openBox, sealBox } from '../sealing/keys.ts'
 import { rereadHeld } from '../shares/may-read.ts'
 import { aboutShare, type ShareRow, stateOf } from '../shares/share.ts'
 import { aboutNotice } from '../shares/tell.ts'
-import { namesPatient } from '../shares/unnamed.ts'
+import { tellsName } from '../shares/unnamed.ts'
 import { type Party, partyTo, requireWriter } from './grounds.ts'
 import { countMessages, insertMessage, type MessageRow, pageOfMessages } from './queries.ts'
 
@@ -40,7 +40,9 @@ export async function writeMessage(
   const about = aboutShare(share, found)
   const text = plainText('text', wanted)
   const key = await openCaseKey(keyring, found)
-  if (side === 'sender') requireUnnamed(key, share, found, text)
+  if (side === 'sender' && tellsName(text, key, share, found)) {
+    throw new Refusal('message-names-patient', undefined, { about })
+  }
   const id = uuidv7({ msecs: clock() })
   const textSealed = sealBox(key, messageContext(shareId, id), Buffer.from(text))
   const row = await database.write(async tx => {
@@ -106,12 +108,6 @@ export async function listMessages(
     })
   })
   return { messages, ...(next !== undefined && { next }) }
-}
-
-function requireUnnamed(key: KeyObject, share: ShareRow, found: CaseRow, text: string): void {
-  if (!share.pseudonymised) return
-  if (!namesPatient(text, openCaseDetails(key, found).patient)) return
-  throw new Refusal('message-names-patient', undefined, { about: aboutShare(share, found) })
 }
 
 const messageContext = (shareId: string, id: string): Buffer =>

@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { ErasureOrder, ErasureView, Stayed } from '../../schemas/retention.ts'
 import { actedBy } from '../audit/acted-by.ts'
-import { type CaseRow, caseOf } from '../cases/case.ts'
+import { type CaseRow, caseOf, isErased, knownCase, requireCaseKept } from '../cases/case.ts'
 import { plainText } from '../cases/check-request.ts'
 import { holdCase, moveCase } from '../cases/move.ts'
 import type { RequestRow } from '../cases/request.ts'
@@ -232,6 +232,9 @@ async function mayErase(
   row: RequestRow,
   { order }: Plan
 ): Promise<boolean> {
+  const current = await knownCase(tx, found.id)
+  if (order === undefined && isErased(current)) return false
+  requireCaseKept(current)
   const held = await isHeld(tx, found.id)
   const now = await evidenceOf(tx, row)
   const isAsJudged =

@@ -1,5 +1,11 @@
 import type { KeyObject } from 'node:crypto'
-import { type CaseRow, openCaseDetails, openCaseKey } from '../cases/case.ts'
+import {
+  type CaseRow,
+  knownCase,
+  openCaseDetails,
+  openCaseKey,
+  requireCaseKept
+} from '../cases/case.ts'
 import { openRequest, type RequestRow, requestRow } from '../cases/request.ts'
 import { consentsOf } from '../consents/consent.ts'
 import type { Queries } from '../database/database.ts'
@@ -15,11 +21,20 @@ export interface JudgedCase {
   facts: CaseFacts
 }
 
+type Parts = Pick<Exchange, 'database' | 'keyring'>
+
 /** Reads what decides how long a case stays. Refusal `case-erased` once that can be read no more. */
-export async function judge(
-  { database, keyring }: Pick<Exchange, 'database' | 'keyring'>,
-  found: CaseRow
-): Promise<JudgedCase> {
+export async function judge(parts: Parts, found: CaseRow): Promise<JudgedCase> {
+  try {
+    return await readFacts(parts, found)
+  } catch (err) {
+    // What was being read may have been erased meanwhile, and then it opens no more.
+    requireCaseKept(await knownCase(parts.database.read, found.id))
+    throw err
+  }
+}
+
+async function readFacts({ database, keyring }: Parts, found: CaseRow): Promise<JudgedCase> {
   const key = await openCaseKey(keyring, found)
   const row = await requestRow(database.read, found.id)
   const { patient } = openCaseDetails(key, found)

@@ -10,6 +10,11 @@ export const retentionRefusals = {
     'Case was erased',
     'Nothing of it can be read any more. Its erasure receipt says when and why.'
   ],
+  'share-case-gone': [
+    410,
+    'The case is no longer there',
+    'Nothing is expected of you any more. Ask the sender if you need something.'
+  ],
   'case-held': [
     409,
     'Case is under a legal hold',

@@ -55,11 +55,11 @@ export async function createShare(
   if (specialist === undefined) throw new Refusal('specialist-not-found')
   const records = await requireFitRecords(exchange, found, wanted.records)
   requireFittingOptions(wanted)
-  const { notBefore, expiresAt } = lifeOf(exchange, wanted, now)
 
   const caseKey = await openCaseKey(keyring, found)
   const sought = { specialist, records, safeguard: wanted.safeguard }
   const grounds = await groundsOf(exchange, found, caseKey, sought, now)
+  const { notBefore, expiresAt, endsWith } = lifeOf(exchange, wanted, now, grounds, predecessor)
   const shareable = await requireShareable(exchange, found, caseKey, wanted.overrideReason)
 
   const id = uuidv7({ msecs: now })
@@ -81,7 +81,7 @@ export async function createShare(
     specialistId: specialist.id,
     recipientCountry: specialist.country,
     transferBasis: grounds.transfer.basis,
-    transferExpiresAt: grounds.endsAt,
+    transferExpiresAt: grounds.end?.at ?? null,
     termsSealed: sealTerms(caseKey, id, {
       purpose: wanted.purpose,
       transfer: grounds.transfer,
@@ -115,6 +115,7 @@ export async function createShare(
     link,
     notBefore: timestamp(notBefore),
     expiresAt: timestamp(expiresAt),
+    ...(endsWith && { endsWith }),
     transfer: grounds.transfer,
     ...(made && { pseudonymised: tellPseudonyms(made.terms) })
   }
@@ -189,13 +190,31 @@ async function requireFitRecords(
   return records
 }
 
-/** When the share begins and ends. Its life counts from its beginning. */
-function lifeOf(exchange: Exchange, wanted: ShareCreate, now: number) {
-  const { shareHoursDefault, shareHoursMax } = exchange.limits
-  const hours = wanted.lifeHours ?? shareHoursDefault
-  const notBefore = wanted.notBefore === undefined ? now : Date.parse(wanted.notBefore)
-  const lifeMax = shareHoursMax * HOUR_MILLISECONDS
-  if (hours > shareHoursMax || notBefore > now + lifeMax) throw new Refusal('share-life-invalid')
-  const starts = Math.max(notBefore, now)
-  return { notBefore: starts, expiresAt: starts + hours * HOUR_MILLISECONDS }
+/**
+ * When the share begins and ends. Its life counts from its beginning, and no share promises a time that
+ * its consents and its safeguard do not cover: then it ends with the first of them.
+ */
+function lifeOf(
+  { limits }: Exchange,
+  wanted: ShareCreate,
+  now: number,
+  { end }: Grounds,
+  predecessor: Predecessor | undefined
+) {
+  const hours = wanted.lifeHours ?? limits.shareHoursDefault
+  const begins = wanted.notBefore === undefined ? now : Date.parse(wanted.notBefore)
+  const lifeMax = limits.shareHoursMax * HOUR_MILLISECONDS
+  if (hours > limits.shareHoursMax || begins > now + lifeMax) {
+    throw new Refusal('share-life-invalid')
+  }
+  const notBefore = Math.max(begins, now)
+  const wished = notBefore + hours * HOUR_MILLISECONDS
+  const isCut = end !== undefined && end.at < wished
+  const problems = isCut ? [`its ${end.what} ends at ${timestamp(end.at)}`] : []
+  const expiresAt = isCut ? end.at : wished
+  if (expiresAt <= notBefore) throw new Refusal('share-begins-too-late', undefined, { problems })
+  if (predecessor && expiresAt <= predecessor.share.expiresAt) {
+    throw new Refusal('more-time-shorter', undefined, { problems })
+  }
+  return { notBefore, expiresAt, ...(isCut && { endsWith: end.what }) }
 }

@@ -1,5 +1,5 @@
 import type { Ending } from '../audit/disclosures.ts'
-import { type CaseRow, knownCase } from '../cases/case.ts'
+import { type CaseRow, isErased, knownCase } from '../cases/case.ts'
 import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Caller } from '../identity/principal.ts'
@@ -8,7 +8,10 @@ import { transferHolds } from '../transfers/transfer.ts'
 import { findShare, findShareHeld } from './queries.ts'
 import { aboutHiddenShare, aboutShare, type ShareRow, stateOf } from './share.ts'
 
-/** The share, if the caller is its specialist. To everybody else it does not exist. */
+/**
+ * The share, if the caller is its specialist. To everybody else it does not exist. Refusal
+ * `share-case-gone` once its case was erased: why, when and by whom is for its organisation to say.
+ */
 export async function ownShare(
   queries: Queries,
   caller: Caller,
@@ -21,6 +24,9 @@ export async function ownShare(
     throw new Refusal('share-not-found', 'of another specialist', {
       about: aboutHiddenShare(share, found, caller)
     })
+  }
+  if (isErased(found)) {
+    throw new Refusal('share-case-gone', undefined, { about: aboutShare(share, found) })
   }
   return { share, found }
 }

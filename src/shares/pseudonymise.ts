@@ -13,7 +13,7 @@ import { pseudonymsOf } from '../records/deidentify/pseudonyms.ts'
 import type { RecordRow } from '../records/record.ts'
 import { newKey } from '../sealing/keys.ts'
 import type { PseudonymTerms } from './share.ts'
-import { namesOf, requireUnnamed, requireUnnamedByFiles } from './unnamed.ts'
+import { namesInFiles, namesOf, requireUnnamed, requireUnnamedByFiles } from './unnamed.ts'
 
 /** Files told of in one refusal; the rest is counted. */
 const PROBLEMS_MAX = 50
@@ -60,10 +60,10 @@ export async function pseudonymise(
   try {
     return await recorded(exchange, caller, found, records, async receipt => {
       const examined = await examineRecords(exchange, found, records, { receipt, goOn })
-      requireUnnamedByFiles(
-        texts,
+      const inFiles = namesInFiles(
         examined.flatMap(({ files }) => files.flatMap(file => file.examined?.names ?? []))
       )
+      requireUnnamedByFiles(texts, inFiles)
       requireDecisions(examined, share)
       const key = before === undefined ? newKey() : Buffer.from(before.key, 'base64')
       const pseudonyms = pseudonymsOf(createSecretKey(key))
@@ -80,6 +80,7 @@ export async function pseudonymise(
         patient: pseudonyms.patient,
         key: key.toString('base64'),
         question: share.question ?? question,
+        names: inFiles,
         files: countsOf(examined),
         decisions: decisionsOf(share)
       }

@@ -4,12 +4,13 @@ import {
   type ShareRevokeMany
 } from '../../schemas/share.ts'
 import { actedBy } from '../audit/acted-by.ts'
-import { type CaseRow, caseOf } from '../cases/case.ts'
+import { type CaseRow, caseOf, knownCase } from '../cases/case.ts'
+import { holdCase } from '../cases/move.ts'
 import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
-import { pageOfLive } from './live-queries.ts'
+import { type LiveFilter, pageOfLive } from './live-queries.ts'
 import { refusalOfEnded } from './manage.ts'
 import { reread } from './may-read.ts'
 import { aboutShare } from './share.ts'
@@ -34,9 +35,25 @@ interface Named {
 export async function revokeShares(
   exchange: Exchange,
   caller: Caller,
-  wanted: ShareRevokeMany
+  { shares, case: caseId, specialist: specialistId }: ShareRevokeMany
 ): Promise<ShareRevokedMany> {
-  const { named, more } = await namedShares(exchange, caller, wanted)
+  const isFilter = caseId !== undefined || specialistId !== undefined
+  if (isFilter === (shares !== undefined)) {
+    throw new Refusal('request-invalid', undefined, {
+      problems: ['give either shares, or case, specialist or both']
+    })
+  }
+  if (shares !== undefined) return await revokeNamed(exchange, caller, shares)
+  if (caseId !== undefined) await caseOf(exchange.database.read, caller, caseId)
+  return await revokeLive(exchange, caller, { caseId, specialistId })
+}
+
+async function revokeNamed(
+  exchange: Exchange,
+  caller: Caller,
+  ids: string[]
+): Promise<ShareRevokedMany> {
+  const named = await byIds(exchange, caller, ids)
   const order = new Map(named.map(({ id }, n) => [id, n]))
   // Whoever holds several cases takes them in one order, so that no two wait for each other.
   const inOrder = named.toSorted((a, b) => (caseIdOf(a) < caseIdOf(b) ? -1 : 1))
@@ -46,31 +63,38 @@ export async function revokeShares(
     return results
   })
   const place = ({ share }: Result) => order.get(share) ?? 0
-  return { results: results.sort((a, b) => place(a) - place(b)), more }
+  return { results: results.sort((a, b) => place(a) - place(b)), more: false }
 }
 
 const caseIdOf = ({ found }: Named): string => found?.id ?? ''
 
-async function namedShares(exchange: Exchange, caller: Caller, wanted: ShareRevokeMany) {
-  const { read } = exchange.database
-  const { shares, case: caseId, specialist: specialistId } = wanted
-  const isFilter = caseId !== undefined || specialistId !== undefined
-  if (isFilter === (shares !== undefined)) {
-    throw new Refusal('request-invalid', undefined, {
-      problems: ['give either shares, or case, specialist or both']
-    })
-  }
-  if (shares !== undefined) return { named: await byIds(exchange, caller, shares), more: false }
-  if (caseId !== undefined) await caseOf(read, caller, caseId)
+/**
+ * What is live is looked for once its case is held: a share that is made, or takes the place of
+ * another, at this moment came before, and is found, or comes after and finds what it replaces ended.
+ */
+function revokeLive(
+  exchange: Exchange,
+  caller: Caller,
+  asked: Pick<LiveFilter, 'caseId' | 'specialistId'>
+): Promise<ShareRevokedMany> {
   const { organisationId } = caller
-  const filter = { organisationId, caseId, specialistId, now: exchange.clock() }
-  const rows = await pageOfLive(read, { ...filter, limit: REVOKE_SHARES_MAX + 1 })
-  if (rows.length === 0) throw new Refusal('no-live-share')
-  const named: Named[] = []
-  for (const { id, caseId } of rows.slice(0, REVOKE_SHARES_MAX)) {
-    named.push({ id, found: await caseOf(read, caller, caseId) })
-  }
-  return { named, more: rows.length > REVOKE_SHARES_MAX }
+  return exchange.database.write(async tx => {
+    const filter = { ...asked, organisationId, now: exchange.clock() }
+    const rows = await pageOfLive(tx, { ...filter, limit: REVOKE_SHARES_MAX })
+    const cases = new Set(asked.caseId === undefined ? rows.map(row => row.caseId) : [asked.caseId])
+    const results: Result[] = []
+    for (const caseId of [...cases].sort()) {
+      await holdCase(tx, caseId)
+      const found = await knownCase(tx, caseId)
+      const limit = REVOKE_SHARES_MAX - results.length
+      for (const { id } of await pageOfLive(tx, { ...filter, caseId, limit })) {
+        results.push(await revokeOne(exchange, tx, caller, { id, found }))
+      }
+    }
+    if (results.length === 0) throw new Refusal('no-live-share')
+    const left = await pageOfLive(tx, { ...filter, limit: 1 })
+    return { results, more: left.length > 0 }
+  })
 }
 
 /** Those of others and those that do not exist are told of alike, and counted as guesses. */

@@ -33,6 +33,8 @@ export interface PseudonymTerms {
   key: string
   /** What the specialist is asked, with nobody named. */
   question: string
+  /** What the originals call the patient: nobody writes it to the specialist. Not in older shares. */
+  names?: string[]
   files: { pseudonymised: number; released: number; asIs: number }
   /** What somebody decided about files by hand, so that more time needs no second look. */
   decisions?: Pick<ShareCreate, 'allowAsIs' | 'allowHeld'>

@@ -10,8 +10,8 @@ import { endSafeguard } from './queries.ts'
 import { holdToEnd, onFile } from './withdrawn.ts'
 
 /**
- * An agreement or an attestation no longer holds: in one transaction every live share of the caller's
- * organisation that rests on it is withdrawn, and none can name it any more. Asked again it finds
+ * An agreement or an attestation no longer holds: in one transaction every share of the caller's
+ * organisation that rests on it is withdrawn, one that has expired too, and none can name it any more. Asked again it finds
  * nothing left to do. Refusal `text-invalid`.
  */
 export async function withdrawSafeguard(
@@ -26,7 +26,7 @@ export async function withdrawSafeguard(
   return await exchange.database.write(async tx => {
     const { isOver } = await holdToEnd(tx, named)
     const at = exchange.clock()
-    const shares = await sharesOn(tx, named.ref, at)
+    const shares = await sharesOn(tx, named.ref)
     for (const { id, caseId } of shares) {
       await withdrawShare(exchange, tx, caller, await knownCase(tx, caseId), id)
     }

@@ -17,7 +17,12 @@ export interface Scene {
   /** A path in the directory of the test, beside the data. */
   path(name: string): string
   backup(...args: string[]): ReturnType<typeof runScript>
-  restore(from: string, identity: string, to: string): ReturnType<typeof runScript>
+  restore(
+    from: string,
+    identity: string,
+    to: string,
+    ...args: string[]
+  ): ReturnType<typeof runScript>
 }
 
 export async function backupScene(t: Test, env: Record<string, string> = {}): Promise<Scene> {
@@ -37,7 +42,7 @@ export async function backupScene(t: Test, env: Record<string, string> = {}): Pr
     recordIds: [first.id, second.id],
     path,
     backup: (...args) => runScript('backup', service.settings, ...args),
-    restore: (from, identity, to) =>
+    restore: (from, identity, to, ...args) =>
       runScript(
         'restore',
         settingsAt(service, to),
@@ -46,7 +51,8 @@ export async function backupScene(t: Test, env: Record<string, string> = {}): Pr
         '--identity',
         identity,
         '--to-data',
-        to
+        to,
+        ...args
       )
   }
 }

@@ -92,6 +92,14 @@ t.test('a consent is kept as it was given, by the digest of what was shown', asy
   })
 })
 
+t.test('the moment of a consent is kept in one spelling', async t => {
+  const caseId = await newCase()
+  const givenAt = '2026-11-01T11:30:00.250999+01:00'
+  const consent = await recordConsent(clinician, caseId, agreed(exchange.clock.now(), { givenAt }))
+  t.equal(consent.givenAt, '2026-11-01T10:30:00.250Z')
+  t.same((await consentsIn(caseId)).consents, [consent])
+})
+
 t.test('what is not a consent is refused, and says what it lacks', async t => {
   const caseId = await newCase()
   const now = exchange.clock.now()
@@ -123,6 +131,19 @@ t.test('what is not a consent is refused, and says what it lacks', async t => {
   const dates = [422, 'consent-date-invalid']
   t.same(await told({ ...whole, givenAt: later }), dates)
   t.same(await told({ ...whole, expires: '2001-01-01' }), dates)
+  const unread = [400, 'request-invalid']
+  for (const givenAt of [
+    '0000-01-01T00:00:00Z',
+    '0202-11-01T10:00:00Z',
+    '2026-11-01t10:00:00Z',
+    '2026-11-01 10:00:00Z',
+    '2026-11-01T10:00:00'
+  ]) {
+    t.same(await told({ ...whole, givenAt }), unread, givenAt)
+  }
+  t.same(await told({ ...whole, expires: '0000-01-01' }), unread)
+  const specialist = exchange.people.specialistIn.accountId.toUpperCase()
+  t.same(await told(agreedToTransfer(now, 'IN', { specialist })), unread, 'it would fit nobody')
   for (const name of Object.keys(abroad.transfer ?? {})) {
     const transfer = { ...abroad.transfer, [name]: undefined }
     t.same(await told({ ...abroad, transfer }), [400, 'request-invalid'], `without ${name}`)

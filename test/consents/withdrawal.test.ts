@@ -22,7 +22,9 @@ import {
   startExchange,
   uploadRecord
 } from '../helpers/exchange.ts'
+import { completeCase, dayFrom } from '../helpers/request.ts'
 import { outbox } from '../notices/stage.ts'
+import { giveOpinion, opinionPath, putDraft, underReview, wholeOpinion } from '../opinions/scene.ts'
 
 /** More than the sockets of both sides hold, so that a reader who stops holds the download up. */
 const LARGE = numberedText(24 * 1024 * 1024)
@@ -144,6 +146,69 @@ t.test('an agreement that is ended ends its shares, and cannot be named again', 
   t.equal((await openShare(exchange.client('specialistUs'), other.link)).openings, 1)
 })
 
+t.test('what has expired is shut too: it still shows its specialist what they wrote', async t => {
+  const now = exchange.clock.now()
+  const held = safeguard(now, { reference: 'IDTA 2026 / 81', expires: dayFrom(now, 90) })
+  const toAll = await underReview(exchange, 'specialistGb', { lifeHours: 1 })
+  const all = await recordConsent(clinician, toAll.caseId, agreed(now))
+  const abroad = { lifeHours: 1, safeguard: held }
+  const onAgreement = await underReview(exchange, 'specialistIn', abroad)
+  const given = await underReview(exchange, 'specialistIn', abroad)
+  const caseOne = await completeCase(clinician, now)
+  const one = await recordConsent(
+    clinician,
+    caseOne.caseId,
+    agreedToTransfer(now, 'IN', { dataTypes: ['letter'] })
+  )
+  const ofOne = await shareRecords(exchange, caseOne.caseId, [caseOne.letterId], {
+    with: 'specialistIn',
+    lifeHours: 1,
+    safeguard: byConsent(one.id)
+  })
+  const gb = exchange.client('specialistGb')
+  const delhi = exchange.client('specialistIn')
+  await openShare(delhi, ofOne.link)
+  await putDraft(gb, toAll.share.id, wholeOpinion())
+  await putDraft(delhi, onAgreement.share.id, wholeOpinion())
+  await putDraft(delhi, ofOne.id, wholeOpinion())
+  await giveOpinion(delhi, given.share.id)
+  await gb.json('POST', `/v1/shares/${toAll.share.id}/more-time`, { words: 'A curlew more' })
+  exchange.clock.advance(2 * 3_600_000)
+  const read = (who: typeof gb, share: string) => who.send('GET', opinionPath(share))
+  t.equal((await read(gb, toAll.share.id)).status, 200, 'time alone takes nothing away')
+  t.equal((await read(delhi, given.share.id)).status, 200)
+
+  const ended = await sendWithdrawal(clinician, toAll.caseId, all.id)
+  t.same(ended.json.withdrawnShares, [toAll.share.id])
+  const endedOne = await sendWithdrawal(clinician, caseOne.caseId, one.id)
+  t.same(endedOne.json.withdrawnShares, [ofOne.id])
+  const { withdrawnShares } = await clinician.json<{ withdrawnShares: string[] }>(
+    'POST',
+    '/v1/safeguards/withdraw',
+    { type: 'idta', reference: 'IDTA 2026/81', reason: 'It was ended' }
+  )
+  t.same(withdrawnShares.toSorted(), [onAgreement.share.id, given.share.id].toSorted())
+  const shut = { status: 410, json: { code: 'share-revoked' } }
+  t.match(await read(gb, toAll.share.id), shut)
+  t.match(await read(delhi, ofOne.id), shut)
+  t.match(await read(delhi, onAgreement.share.id), shut, 'a draft')
+  t.match(await read(delhi, given.share.id), shut, 'what was submitted')
+  t.match(await gb.send('GET', `/v1/shares/${toAll.share.id}/more-time`), shut)
+})
+
+t.test('a share that was replaced is shut with the one that takes its place', async t => {
+  const now = exchange.clock.now()
+  const { caseId, share } = await underReview(exchange)
+  const consent = await recordConsent(clinician, caseId, agreed(now))
+  const specialist = exchange.client('specialistGb')
+  const path = `/v1/shares/${share.id}/more-time`
+  await specialist.json('POST', path, { words: 'A curlew more' })
+  await clinician.json('POST', `${path}/approve`, { lifeHours: 200 })
+  t.equal((await specialist.send('GET', path)).status, 200)
+  await sendWithdrawal(clinician, caseId, consent.id)
+  t.match(await specialist.send('GET', path), { status: 410, json: { code: 'share-revoked' } })
+})
+
 t.test('a share made while consent is withdrawn ends with the others, or is not made', async t => {
   for (let round = 0; round < 5; round++) {
     const { caseId, recordId } = await newCase()
@@ -214,15 +279,16 @@ for (const [timeZone, expires, over] of zones) {
         purpose: PURPOSE
       })
     const { json: share } = await sendShare()
+    t.match(share, { expiresAt: over, endsWith: 'consent' })
     const specialist = exchange.client('specialistGb')
     exchange.clock.set(end - 1)
     await openShare(specialist, String(share.link))
     const path = sharedPath(String(share.id), record.id)
     t.equal((await specialist.send('GET', path)).status, 200, 'to its last millisecond')
     exchange.clock.set(end)
-    const over403 = { status: 403, json: { code: 'transfer-not-allowed' } }
-    t.match(await specialist.send('GET', path), over403)
-    t.match(await sendLink(specialist, String(share.link)), over403)
+    const expired = { status: 410, json: { code: 'share-expired' } }
+    t.match(await specialist.send('GET', path), expired)
+    t.match(await sendLink(specialist, String(share.link)), expired)
     t.match(await sendShare(), { status: 422, json: { code: 'consent-expired' } })
   })
 }

@@ -37,7 +37,9 @@ interface Stage {
 /** What the database shows, as a test may look at it. */
 export interface Stored {
   records: { id: string }[]
-  shares: { id: string; openings: number; revokedAt: number | null }[]
+  shares: { id: string; openings: number; revokedAt: number | null; replacedBy: string | null }[]
+  moreTime: { id: string; shareGiven: string | null }[]
+  erasures: { caseId: string }[]
   /** Those that were submitted. */
   opinions: { shareId: string; recordId: string | null }[]
   events: AuditRow[]
@@ -67,7 +69,11 @@ export async function faultActs(stage: Stage, at: Pick<Stage, 'client' | 'raw'>)
     opinions: [] as string[],
     revoked: [] as string[],
     downloads: [] as { id: string; bytes: number }[],
-    queries: 0
+    queries: 0,
+    asks: [] as string[],
+    /** Shares that give more time, and cases that were erased. */
+    given: [] as string[],
+    erased: [] as string[]
   }
   /** A token is asked for before the fault, which is another act. */
   const by = async (who: PersonName) => {
@@ -137,10 +143,43 @@ export async function faultActs(stage: Stage, at: Pick<Stage, 'client' | 'raw'>)
         if (answer?.status === 200) seen.queries += 1
         return told(answer)
       }
+    },
+    async 'ask for more time'() {
+      const client = await by('specialistGb')
+      const { id } = await shareRecords(stage, caseId, [record.id])
+      return async () => {
+        const answer = await answered(client.send('POST', `/v1/shares/${id}/more-time`))
+        if (answer?.status === 201) seen.asks.push(String(answer.json['id']))
+        return told(answer)
+      }
+    },
+    async 'give more time'() {
+      const client = await by('clinician')
+      const { id } = await shareRecords(stage, caseId, [record.id])
+      const path = `/v1/shares/${id}/more-time`
+      await stage.client('specialistGb').json('POST', path)
+      return async () => {
+        const given = client.send('POST', `${path}/approve`, { lifeHours: 200 })
+        const answer = await answered(given)
+        if (answer?.status === 201) seen.given.push(String(answer.json['id']))
+        return told(answer)
+      }
+    },
+    async erase() {
+      const client = await by('administrator')
+      const { id } = await createCase(clinician)
+      await uploadRecord(clinician, id, { files: [numberedText(100)] })
+      return async () => {
+        const order = { reason: 'The patient asked for it' }
+        const answer = await answered(client.send('POST', `/v1/cases/${id}/erasure`, order))
+        if (answer?.status === 201) seen.erased.push(id)
+        return told(answer)
+      }
     }
   }
 
-  function assertNothingLost(t: Test, { records, shares, opinions, events }: Stored): void {
+  function assertNothingLost(t: Test, stored: Stored): void {
+    const { records, shares, opinions, moreTime, erasures, events } = stored
     const ids = (rows: { id: string }[]) => new Set(rows.map(row => row.id))
     const lost = (wanted: string[], rows: { id: string }[]) =>
       wanted.filter(id => !ids(rows).has(id))
@@ -165,6 +204,22 @@ export async function faultActs(stage: Stage, at: Pick<Stage, 'client' | 'raw'>)
       'each has its event'
     )
     t.ok(count(event => event.action === 'audit.query') >= seen.queries, 'no question is lost')
+    t.strictSame(lost(seen.asks, moreTime), [], 'no request for more time is lost')
+    const replacing = shares.flatMap(({ replacedBy }) => replacedBy ?? [])
+    t.strictSame(
+      replacing.filter(id => !ids(shares).has(id)),
+      [],
+      'no share is replaced by nothing'
+    )
+    const answers = moreTime.flatMap(({ shareGiven }) => shareGiven ?? [])
+    t.strictSame(answers.sort(), replacing.sort(), 'whoever is given more time had asked')
+    const missed = seen.given.filter(id => !replacing.includes(id))
+    t.strictSame(missed, [], 'no time that was given is lost')
+    const gone = erasures.map(({ caseId }) => caseId)
+    const left = seen.erased.filter(id => !gone.includes(id))
+    t.strictSame(left, [], 'no erasure is lost')
+    const told = count(({ action, outcome }) => action === 'case.erase' && outcome === 'success')
+    t.equal(told, gone.length, 'and each has its event')
     for (const { id, bytes } of seen.downloads) {
       const own = events.filter(event => event.details['requestId'] === id)
       t.equal(own.length, 2, 'a download has its two events')

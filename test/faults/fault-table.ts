@@ -8,20 +8,30 @@ export const acts = [
   'download',
   'opinion',
   'revoke',
-  'audit query'
+  'audit query',
+  'ask for more time',
+  'give more time',
+  'erase'
 ] as const
 export type ActName = (typeof acts)[number]
 
 type Answers = Record<ActName, string>
 
+/** These go the way of the other acts, so they are struck where their own steps may make a difference. */
+export const NOT_TRIED = '–'
+const few: ActName[] = ['ask for more time', 'give more time', 'erase']
+
 const all = (answer: string, but: Partial<Answers> = {}): Answers => {
-  const each = Object.fromEntries(acts.map(act => [act, answer])) as Answers
+  const answers = acts.map(act => [act, few.includes(act) ? NOT_TRIED : answer])
+  const each = Object.fromEntries(answers) as Answers
   return { ...each, ...but }
 }
 
 const NO_LOG = '503 audit-unavailable'
 const NO_STORE = '503 storage-unavailable'
 const NO_KEY = '503 keys-unavailable'
+
+const KILLED = 'done or no answer'
 
 /** While the server is gone for a moment, each question may meet it before, meanwhile or after. */
 const RESTARTED = `done or ${NO_LOG} or ${NO_STORE}`
@@ -33,13 +43,31 @@ const RESTARTED = `done or ${NO_LOG} or ${NO_STORE}`
 export const table: Record<string, Answers> = {
   'database down': all(NO_LOG),
   'database slow': all('done'),
-  'database restarted at once': all(RESTARTED, { download: `${RESTARTED} or cut` }),
-  'store down': all('done', { upload: NO_STORE, download: NO_STORE, opinion: NO_STORE }),
+  'database restarted at once': all(RESTARTED, {
+    download: `${RESTARTED} or cut`,
+    'give more time': RESTARTED
+  }),
+  'store down': all('done', {
+    upload: NO_STORE,
+    download: NO_STORE,
+    opinion: NO_STORE,
+    // The keys are gone, which is what counts; housekeeping removes the files.
+    erase: 'done'
+  }),
   'store slow': all('done'),
   'store answers 500': all('done', { upload: NO_STORE, download: NO_STORE, opinion: NO_STORE }),
   'connection to the store cut in a part': all('done'),
-  'key service down': all(NO_KEY, { revoke: 'done', 'audit query': 'done' }),
-  'process killed': all('done or no answer', { download: 'done or no answer or cut' })
+  'key service down': all(NO_KEY, {
+    revoke: 'done',
+    'audit query': 'done',
+    'ask for more time': NO_KEY
+  }),
+  'process killed': all(KILLED, {
+    download: `${KILLED} or cut`,
+    'ask for more time': KILLED,
+    'give more time': KILLED,
+    erase: KILLED
+  })
 }
 
 /** The table as it stands in the documentation. */

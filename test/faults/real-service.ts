@@ -156,7 +156,7 @@ export interface Beside
 /** Starts another service beside one that runs: same database, same data directory, other port. */
 export async function startBeside(
   t: Test,
-  service: RealService,
+  service: Pick<RealService, 'settings' | 'people'>,
   env: Record<string, string> = {}
 ): Promise<Beside> {
   const port = await quietPort()

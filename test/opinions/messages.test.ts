@@ -72,7 +72,9 @@ t.test(
     const { id: caseId } = await createCase(clinician)
     const bytes = ctSlice([
       ['0010,0010', 'PN', PATIENT_NAME],
-      ['0010,0020', 'LO', NHS_NUMBER]
+      ['0010,0020', 'LO', NHS_NUMBER],
+      ['0010,1000', 'LO', 'ZZ-48211'],
+      ['0010,1001', 'PN', 'PEREGRINE^Ottoline']
     ])
     const scan = await uploadRecord(clinician, caseId, { files: [{ name: 'a.dcm', bytes }] })
     const share = await shareRecords(x, caseId, [scan.id], { pseudonymise: true })
@@ -83,6 +85,11 @@ t.test(
         json: { code: 'message-names-patient' }
       })
     }
+    for (const text of ['Mrs Peregrine was ill', 'See ZZ-48211']) {
+      const answer = await clinician.send('POST', pathOf(share.id), { text })
+      t.match(answer.json, { code: 'message-names-patient' }, 'nor what only her files call her')
+    }
+    await specialist.json('POST', pathOf(share.id), { text: 'Is she Mrs Peregrine?' })
     await clinician.json('POST', pathOf(share.id), { text: 'She was ill' })
     const [copy] = opened.records
     await specialist.send('GET', `/v1/shares/${share.id}/records/${copy?.id}/content`)

@@ -7,6 +7,7 @@ import {
   createCase,
   numberedText,
   PATIENT_NAME,
+  sendLink,
   sendRecord,
   sha256,
   sharedRecord,
@@ -45,7 +46,25 @@ t.test('a case that is erased on request', async t => {
     t.equal(head.status, 410)
     t.match(await clinician.send('GET', `/v1/cases/${caseId}`), gone('case-erased'))
     t.match(await clinician.send('GET', `/v1/cases/${caseId}/request`), gone('case-erased'))
-    t.match(await x.client('specialistGb').send('GET', path), gone('share-revoked'))
+    const specialist = x.client('specialistGb')
+    const shares = `/v1/shares/${share.id}`
+    for (const answer of [
+      await specialist.send('GET', path),
+      await specialist.send('GET', shares),
+      await specialist.send('GET', `${shares}/opinion`),
+      await specialist.send('GET', `${shares}/messages`),
+      await specialist.send('GET', `${shares}/more-time`),
+      await specialist.send('POST', `${shares}/more-time`, { words: 'A day more' }),
+      await sendLink(specialist, share.link)
+    ]) {
+      t.match(answer, gone('share-case-gone'))
+      t.match(answer.json.detail, /^Nothing is expected of you/)
+      t.notMatch(answer.text, /eras|receipt/i, 'and nothing more')
+    }
+    t.match(await x.client('specialistUs').send('GET', shares), {
+      status: 404,
+      json: { code: 'share-not-found' }
+    })
     const other = x.client('otherClinician')
     t.match(await other.send('GET', `/v1/records/${record.id}`), {
       status: 404,
@@ -53,8 +72,8 @@ t.test('a case that is erased on request', async t => {
     })
     const { cases } = await clinician.json<{ cases: unknown[] }>('GET', '/v1/cases')
     t.same(cases, [], 'it is on no list of cases')
-    const { shares } = await clinician.json<{ shares: { id: string }[] }>('GET', '/v1/shares')
-    t.match(shares, [{ id: share.id, state: 'revoked' }])
+    const sent = await clinician.json<{ shares: { id: string }[] }>('GET', '/v1/shares')
+    t.match(sent.shares, [{ id: share.id, state: 'revoked' }])
     const { records, erased } = await clinician.json<{ records: unknown[]; erased: unknown[] }>(
       'GET',
       `/v1/cases/${caseId}/records`

@@ -1,8 +1,11 @@
 import t from 'tap'
 import type { HoldView, RetentionView } from '../../schemas/retention.ts'
+import { knownCase } from '../../src/cases/case.ts'
 import { checkExchange } from '../../src/housekeeping/check-exchange.ts'
 import { endCases } from '../../src/retention/end-cases.ts'
+import { judge } from '../../src/retention/facts.ts'
 import { createCase, numberedText, startExchange, uploadRecord } from '../helpers/exchange.ts'
+import { completeCase } from '../helpers/request.ts'
 import { goOn, newCase, ORDER } from './stage.ts'
 
 const DAY = 86_400_000
@@ -70,5 +73,27 @@ t.test('a hold and an erasure at the same moment: one of them comes first', asyn
       t.match([erasure?.status, read.status], [201, 410])
     }
   }
+  t.same(await checkExchange(x.exchange), [])
+})
+
+t.test('any number of holds at once: a case has twenty, and is erased once', async t => {
+  const x = await startExchange(t)
+  const administrator = x.client('administrator')
+  const tally = async (times: number, path: string, body: object) => {
+    const asked = Array.from({ length: times }, () => administrator.send('POST', path, body))
+    return (await Promise.all(asked)).map(({ status, json }) => json['code'] ?? status).sort()
+  }
+  const { id } = await newCase(x)
+  t.same(await tally(23, `/v1/cases/${id}/holds`, { reason: 'A claim' }), [
+    ...Array(20).fill(201),
+    ...Array(3).fill('too-many-holds')
+  ])
+  const { caseId: gone } = await completeCase(x.client('clinician'), x.clock.now())
+  const before = await knownCase(x.exchange.database.read, gone)
+  const codes = await tally(4, `/v1/cases/${gone}/erasure`, ORDER)
+  t.same(codes, [201, ...Array(3).fill('case-erased')])
+  const late = judge(x.exchange, before)
+  await t.rejects(late, { code: 'case-erased' }, 'also to who had begun to read it')
+  t.equal((await x.auditEvents({ action: 'case.erase', outcome: 'success' })).length, 1)
   t.same(await checkExchange(x.exchange), [])
 })

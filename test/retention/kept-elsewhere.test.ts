@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import t from 'tap'
 import type { ErasureReceipt, ErasureView } from '../../schemas/retention.ts'
 import { keysOutside, rewrapKeys } from '../../src/housekeeping/rotate-keys.ts'
@@ -24,6 +25,43 @@ t.test('a backup has nothing of what was erased but its tombstones', async t => 
   t.strictSame(await checkAtRest({ ...service.config, dataDirectory: to }), [])
   const { receipt } = await administrator.json<ErasureReceipt>('GET', `/v1/erasures/${erasure.id}`)
   t.match(receipt, /^[\w-]+\.[\w-]+\.[\w-]+$/)
+})
+
+t.test('a restore tells which cases must be erased again, by their receipts', async t => {
+  const { service, path, backup, restore, caseId } = await backupScene(t)
+  const clinician = service.client('clinician')
+  const administrator = service.client('administrator')
+  const { id: before } = await createCase(clinician)
+  await uploadRecord(clinician, before, { files: [numberedText(10)] })
+  const receiptOf = async (id: string) => {
+    const order = `/v1/cases/${id}/erasure`
+    const erasure = await administrator.json<ErasureView>('POST', order, ORDER)
+    return await administrator.json<ErasureReceipt>('GET', `/v1/erasures/${erasure.id}`)
+  }
+  const known = await receiptOf(before)
+  const saved = await backup('--to', path('one.age'), '--new-identity', path('id.txt'))
+  t.match(saved, { exit: 0 }, saved.err)
+  const lost = await receiptOf(caseId)
+  const { id: unknown } = await createCase(clinician)
+  await uploadRecord(clinician, unknown, { files: [numberedText(10)] })
+  const all = [known, lost, await receiptOf(unknown)]
+  writeFileSync(path('receipts'), all.map(receipt => `${JSON.stringify(receipt)}\n`).join(''))
+
+  const from = [path('one.age'), path('id.txt')] as const
+  const told = await restore(...from, path('there'), '--receipts', path('receipts'))
+  t.match(told, { exit: 0, out: /All is well/ }, told.err)
+  const named = [...told.out.matchAll(/ERASE AGAIN, before clients.*: case (\S+)/g)]
+  t.same(
+    named.map(([, id]) => id),
+    [caseId],
+    'neither what the backup knows as erased, nor what it never had'
+  )
+  t.match(told.out, `/v1/cases/${caseId}/erasure, as by erasure ${lost.erasure.id} of`)
+  t.notMatch(told.out, /No key of the backup/)
+  writeFileSync(path('receipts'), 'Dear Sirs\n')
+  const wrong = await restore(...from, path('nowhere'), '--receipts', path('receipts'))
+  t.match(wrong, { exit: 1, err: /Line 1 of the receipts is no answer/ })
+  t.match(await restore(...from, path('silent')), { exit: 0, out: /--receipts tells them/ })
 })
 
 t.test('a move takes the tombstones along', async t => {

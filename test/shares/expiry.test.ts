@@ -142,13 +142,13 @@ t.test('a safeguard ends with its last day, UTC, whatever the zone', async t => 
         t.equal((await openShare(specialist, shared.share.link)).openings, 2)
         t.equal((await specialist.send('GET', shared.path)).status, 200)
         exchange.clock.set('2027-03-29T00:00:00.000Z')
-        const over = { status: 403, json: { code: 'transfer-not-allowed' } }
+        const over = { status: 410, json: { code: 'share-expired' } }
         t.match(await specialist.send('GET', shared.path), over)
         t.match(await sendLink(specialist, shared.share.link), over)
         const sent: { shares: object[] } = await exchange
           .client('clinician')
           .json('GET', '/v1/shares')
-        t.match(sent.shares, [{ openings: 2 }], 'no opening was spent')
+        t.match(sent.shares, [{ openings: 2, state: 'expired' }], 'no opening was spent')
       })
     })
   }

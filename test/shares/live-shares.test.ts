@@ -1,10 +1,13 @@
 import t from 'tap'
 import type { ShareList, ShareRevokedMany } from '../../schemas/share.ts'
 import { checkExchange } from '../../src/housekeeping/check-exchange.ts'
+import type { Caller } from '../../src/identity/principal.ts'
+import { revokeShares } from '../../src/shares/revoke-many.ts'
 import {
   createCase,
   numberedText,
   openShare,
+  type Person,
   type PersonName,
   PURPOSE,
   shareRecords,
@@ -177,6 +180,58 @@ t.test('two who withdraw the same at once withdraw each share once', async t => 
   t.equal(all.filter(result => result === 'revoked').length, ids.length)
   t.equal(all.filter(result => result === 'share-ended').length, all.length - ids.length)
   t.equal((await x.auditEvents({ action: 'share.revoke', outcome: 'success' })).length, ids.length)
+  t.same(await checkExchange(x.exchange), [])
+})
+
+/** The caller that the service makes of a request of this clinician. */
+function callerOf({ accountId, organisationId, key: { client_id: clientId } }: Person): Caller {
+  return {
+    accountId,
+    organisationId,
+    role: 'clinician',
+    country: 'GB',
+    issuer: 'embedded',
+    subject: clientId,
+    clientId,
+    scope: 'system/exchange',
+    assurance: 'machine',
+    trace: { requestId: 'r', method: 'POST', route: '/v1/shares/revoke', address: '127.0.0.1' }
+  }
+}
+
+t.test('what takes the place of a share meanwhile is withdrawn with it', async t => {
+  const x = await startExchange(t)
+  const approve = (id: string) =>
+    x.client('clinician').send('POST', `/v1/shares/${id}/more-time/approve`, { lifeHours: 99 })
+  const asked = async () => {
+    const { share, caseId } = await someCase(x)
+    const { id } = await share(10)
+    await x.client('specialistGb').json('POST', `/v1/shares/${id}/more-time`)
+    return { id, caseId }
+  }
+  const specialist = x.people.specialistGb.accountId
+  for (const filter of ['case', 'specialist']) {
+    const { id, caseId } = await asked()
+    const wanted = filter === 'case' ? { case: caseId } : { specialist }
+    const { database } = x.exchange
+    // The approval comes when everything was looked at that is looked at before the transaction.
+    const late: typeof database.write = async work => {
+      t.equal((await approve(id)).status, 201)
+      return database.write(work)
+    }
+    const exchange = { ...x.exchange, database: { ...database, read: database.read, write: late } }
+    const done = await revokeShares(exchange, callerOf(x.people.clinician), wanted)
+    t.match(done, { results: [{ result: 'revoked' }], more: false })
+    t.equal((await live(x)).counts?.live, 0)
+  }
+  for (let turn = 0; turn < 8; turn += 1) {
+    const { id, caseId } = await asked()
+    const wanted = turn % 2 === 0 ? { case: caseId } : { specialist }
+    const [given, revoked] = await Promise.all([approve(id), revoke(x, wanted)])
+    t.same(results(revoked), ['revoked'])
+    if (given.status !== 201) t.equal(given.json.code, 'share-ended')
+    t.equal((await live(x)).counts?.live, 0, 'whoever came first')
+  }
   t.same(await checkExchange(x.exchange), [])
 })
 

@@ -21,7 +21,8 @@ const scan = (n: number, modality: string) => ({
   bytes: ctSlice([
     ['0008,0018', 'UI', `1.2.826.0.1.3680043.8.498.77.${n}`],
     ['0008,0060', 'CS', modality],
-    ['0010,0010', 'PN', PATIENT_NAME]
+    ['0010,0010', 'PN', PATIENT_NAME],
+    ['0010,1001', 'PN', 'PEREGRINE^Ottoline']
   ])
 })
 
@@ -68,6 +69,8 @@ t.test(
       reason: 'Ottoline Quillfeather is well'
     })
     t.match(naming, { status: 422, json: { code: 'pseudonymise-names-patient' } })
+    const byFile = await clinician.send('POST', `${path}/decline`, { reason: 'Ask Mrs Peregrine' })
+    t.match(byFile, { status: 422, json: { code: 'pseudonymise-names-patient' } })
     const { result: made, events } = await x.eventsOf(() =>
       clinician.json<ShareMade>('POST', `${path}/approve`, { lifeHours: 24 })
     )

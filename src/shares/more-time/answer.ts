@@ -2,13 +2,7 @@ import { timestamp } from '../../../schemas/common.ts'
 import type { MoreTimeDecline, MoreTimeGive, MoreTimeView } from '../../../schemas/more-time.ts'
 import type { ShareCreate } from '../../../schemas/share.ts'
 import { actedBy } from '../../audit/acted-by.ts'
-import {
-  type CaseRow,
-  knownCase,
-  openCaseDetails,
-  openCaseKey,
-  requireCaseKept
-} from '../../cases/case.ts'
+import { type CaseRow, knownCase, openCaseKey, requireCaseKept } from '../../cases/case.ts'
 import { plainText } from '../../cases/check-request.ts'
 import type { Queries } from '../../database/database.ts'
 import { Refusal } from '../../errors.ts'
@@ -27,13 +21,11 @@ import {
 } from '../share.ts'
 import { aboutNotice } from '../tell.ts'
 import { isAnswered } from '../turnaround.ts'
-import { requireUnnamed } from '../unnamed.ts'
+import { tellsName } from '../unnamed.ts'
 import { sentShare } from '../view-sent.ts'
 import { withdrawShare } from '../withdraw.ts'
 import { sealText, viewAsk } from './asked.ts'
 import { type AskRow, answerAsk, asksOf } from './queries.ts'
-
-const HOUR_MILLISECONDS = 3_600_000
 
 /**
  * Gives more time that was asked for: a new share of the same records with the same specialist takes
@@ -95,9 +87,6 @@ function sameAgain(
   now: number
 ): Omit<ShareCreate, 'records'> {
   const begins = Math.max(share.notBefore, now)
-  if (begins + lifeHours * HOUR_MILLISECONDS <= share.expiresAt) {
-    throw new Refusal('more-time-shorter')
-  }
   const reason = overrideReason ?? terms.override?.reason
   const { pseudonymised } = terms
   return {
@@ -132,7 +121,7 @@ export async function declineMoreTime(
   const { id } = await waitingAsk(database.read, share, found)
   const key = await openCaseKey(exchange.keyring, found)
   const reason = plainText('reason', wanted.reason)
-  if (share.pseudonymised) requireUnnamed([reason], openCaseDetails(key, found).patient)
+  if (tellsName(reason, key, share, found)) throw new Refusal('pseudonymise-names-patient')
   const reasonSealed = sealText(key, id, 'reason', reason)
   const about = aboutShare(share, found)
   const answered = await database.write(async tx => {

@@ -1,13 +1,13 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { MoreTimeAsk, MoreTimeView } from '../../../schemas/more-time.ts'
 import { actedBy } from '../../audit/acted-by.ts'
-import { type CaseRow, knownCase, openCaseKey, requireCaseKept } from '../../cases/case.ts'
+import { type CaseRow, openCaseKey } from '../../cases/case.ts'
 import { plainText } from '../../cases/check-request.ts'
 import type { Queries } from '../../database/database.ts'
 import { Refusal } from '../../errors.ts'
 import type { Exchange } from '../../exchange.ts'
 import type { Caller } from '../../identity/principal.ts'
-import { ownShare, refusalOf, requireOpen, rereadHeld } from '../may-read.ts'
+import { ownShare, refusalOf, requireOpen, reread, rereadHeld } from '../may-read.ts'
 import { aboutShare, type ShareRow } from '../share.ts'
 import { aboutNotice } from '../tell.ts'
 import { isAnswered } from '../turnaround.ts'
@@ -52,7 +52,8 @@ export async function askMoreTime(
   }
   const share = await database.write(async tx => {
     const held = await rereadHeld(tx, shareId)
-    requireCaseKept(await knownCase(tx, held.caseId))
+    // Its case may have been erased meanwhile.
+    await ownShare(tx, caller, shareId)
     requireRescuable(held, found, caller, now)
     const about = aboutShare(held, found)
     // What comes after an opinion is an addendum, which needs no more time.
@@ -120,14 +121,20 @@ async function partysShare({ database, clock }: Exchange, caller: Caller, shareI
   return { share: row, found }
 }
 
-/** Time takes nobody's own words away, nor does a newer share; all that else shuts a share does. */
+/**
+ * Time takes nobody's own words away, nor does a newer share, which is judged in its place; all that else
+ * shuts a share does.
+ */
 async function requireTrusted(
   queries: Queries,
   { share, found }: { share: ShareRow; found: CaseRow },
   caller: Caller,
   now: number
 ): Promise<void> {
-  if (share.replacedBy !== null) return
+  if (share.replacedBy !== null) {
+    const newer = await reread(queries, share.replacedBy)
+    return requireTrusted(queries, { share: newer, found }, caller, now)
+  }
   const forever = Number.MAX_SAFE_INTEGER
   const always = { notBefore: 0, openUntil: forever, expiresAt: forever }
   const endless = { ...share, ...always, openingsMax: null }

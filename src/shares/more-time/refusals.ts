@@ -25,6 +25,6 @@ export const timeRefusals = {
   'more-time-shorter': [
     422,
     'It would end no later than it does now',
-    'Give more hours; they count from now.'
+    'Give more hours, which count from now; renew what problems names, if anything.'
   ]
 } as const satisfies Record<string, readonly [status: number, title: string, next: string]>
