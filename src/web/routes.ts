@@ -12,7 +12,9 @@ import {
 } from '../http/area.ts'
 import { noSessionCookie } from '../sessions/cookie.ts'
 import { endSessions } from '../sessions/session.ts'
+import { ownAccountRoutes } from './account/routes.ts'
 import { homeOfRole, type Pages } from './pages.ts'
+import { peopleRoutes } from './people/routes.ts'
 import { signingRoutes } from './signing/routes.ts'
 
 /** What the pages of every area are made with. */
@@ -43,6 +45,8 @@ export function webRoutes(exchange: Exchange, gate: Gate, pages: Pages): Fastify
     await app.register(formbody, { bodyLimit: exchange.limits.bodyBytesMax })
     await app.register(startRoutes(web))
     await app.register(signingRoutes(web))
+    await app.register(ownAccountRoutes(web))
+    await app.register(peopleRoutes(web))
   }
 }
 
