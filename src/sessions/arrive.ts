@@ -23,8 +23,18 @@ export async function arrive(
   passkey: NewPasskey,
   trace: Trace
 ): Promise<Arrived> {
-  const { id: accountId, organisationId } = account
   await bindPasskey(tx, exchange, account, passkey, { name: browserName(trace.userAgent), trace })
+  return settle(tx, exchange, account, passkey, trace)
+}
+
+/** The same for an account that has its passkey by now. */
+export async function settle(
+  tx: Queries,
+  exchange: Exchange,
+  { id: accountId, organisationId }: { id: string; organisationId: string },
+  { id: passkeyId }: Pick<NewPasskey, 'id'>,
+  trace: Trace
+): Promise<Arrived> {
   const recoveryCodes = await makeRecoveryCodes(tx, exchange, accountId)
   const cookie = await beginSession(tx, exchange, trace, {
     accountId,
@@ -32,7 +42,7 @@ export async function arrive(
     issuer: EMBEDDED,
     subject: accountId,
     assurance: 'passkey',
-    passkeyId: passkey.id
+    passkeyId
   })
   return { accountId, cookie, recoveryCodes }
 }

@@ -3,8 +3,8 @@ import { addAccount } from '../../src/identity/enrol.ts'
 import { addStaff, disableStaff, listStaff, newStaffCode } from '../../src/identity/staff.ts'
 import { firstAdministratorCode } from '../../src/sessions/first-administrator.ts'
 import { Authenticator } from '../helpers/authenticator.ts'
-import { type PersonName, startExchange, type TestExchange } from '../helpers/exchange.ts'
-import { cookieOf, optionsFrom, optionsIn, stranger } from './scene.ts'
+import { startExchange } from '../helpers/exchange.ts'
+import { callerAs, cookieOf, optionsFrom, optionsIn, stranger } from './scene.ts'
 
 const PERSON = {
   role: 'clinician',
@@ -14,24 +14,6 @@ const PERSON = {
 }
 const REFUSED = /This code is wrong, or not good any more/
 const CODE = /^[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}$/
-
-const trace = { requestId: 'test', method: 'POST', route: '/people', address: '127.0.0.1' }
-
-/** Somebody of the roster, as a flow is called by them. */
-export function callerAs({ people }: TestExchange, who: PersonName) {
-  const { accountId, organisationId } = people[who]
-  const role = who === 'administrator' ? 'administrator' : 'clinician'
-  const known = { issuer: 'embedded', subject: accountId, clientId: 'pages', scope: '' } as const
-  return {
-    accountId,
-    organisationId,
-    role,
-    country: 'GB',
-    ...known,
-    assurance: 'passkey',
-    trace
-  } as const
-}
 
 t.test('somebody is added, and makes their first passkey', async t => {
   const exchange = await startExchange(t)

@@ -1,4 +1,4 @@
-import type { TestExchange } from '../helpers/exchange.ts'
+import type { PersonName, TestExchange } from '../helpers/exchange.ts'
 
 /** Asks and sends as a browser does in which nobody is signed in, without following where it leads. */
 export function stranger(exchange: TestExchange, headers: Record<string, string> = {}) {
@@ -38,4 +38,22 @@ export function optionsIn(text: string) {
 /** The cookie that an answer sets, as a browser sends it. */
 export function cookieOf({ headers }: { headers: Headers }): string {
   return String(headers.get('set-cookie')).split(';')[0] ?? ''
+}
+
+const trace = { requestId: 'test', method: 'POST', route: '/people', address: '127.0.0.1' }
+
+/** Somebody of the roster, as a flow is called by them. */
+export function callerAs({ people }: TestExchange, who: PersonName) {
+  const { accountId, organisationId } = people[who]
+  const role = who === 'administrator' ? 'administrator' : 'clinician'
+  const known = { issuer: 'embedded', subject: accountId, clientId: 'pages', scope: '' } as const
+  return {
+    accountId,
+    organisationId,
+    role,
+    country: 'GB',
+    ...known,
+    assurance: 'passkey',
+    trace
+  } as const
 }

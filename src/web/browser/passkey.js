@@ -13,6 +13,7 @@
  *
  * @typedef {object} Page
  * @property {{ querySelectorAll(selector: string): Iterable<PasskeyForm> }} document
+ * @property {{ pathname: string, assign(url: string): void }} location
  * @property {WebAuthn} [SimpleWebAuthnBrowser]
  */
 
@@ -57,9 +58,13 @@ async function ask(webAuthn, form) {
 
 /** @param {string} url */
 async function fetchOptions(url) {
-  const options = await fetch(url, { method: 'POST' })
-  if (!options.ok) throw new Error('There is no challenge.')
-  return options.json()
+  const answer = await fetch(url, { method: 'POST' })
+  const given = JSON.parse(await answer.text())
+  if (given.code === 'proof-needed') {
+    page.location.assign(`/prove?next=${encodeURIComponent(page.location.pathname)}`)
+  }
+  if (given.challenge === undefined) throw new Error('There is no challenge.')
+  return given
 }
 
 /**
