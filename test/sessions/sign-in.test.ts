@@ -119,7 +119,7 @@ t.test('signing in with a passkey', async t => {
     const { result, events } = await exchange.eventsOf(() => send(answer))
     t.match(result, { status: 403, text: /Account is disabled/ })
     t.match(events, [{ code: 'account-disabled', actorId: accountId }])
-    t.match(await stranger(exchange, { cookie }).get('/v1/account'), { status: 403 })
+    t.match(await stranger(exchange, { cookie }).get('/v1/account'), { status: 401 })
   })
 })
 
