@@ -4,6 +4,7 @@ import { firstAdministratorCode } from '../../src/sessions/first-administrator.t
 import { looksRight, noBrowser, startBrowser } from '../helpers/browser.ts'
 import { startExchange } from '../helpers/exchange.ts'
 import { signedIn } from '../helpers/signed-in.ts'
+import { invite, mailOf } from '../register/scene.ts'
 
 const PROBE = '"><img src=x onerror=alert(1)>'
 
@@ -133,6 +134,33 @@ t.test(
     await heading(wren, 'Sign in')
   }
 )
+
+t.test('an invited specialist, from the link in the mail', { skip: noBrowser() }, async t => {
+  const exchange = await startExchange(t)
+  const { invitation, code } = await invite(exchange)
+  const { link } = await mailOf(exchange, invitation.id)
+  const { page } = await startBrowser(t, exchange)
+  const window = await page()
+  await deviceOf(window)
+  const asked: string[] = []
+  window.on('request', request => void asked.push(request.url()))
+  await window.goto('/i')
+  await window.getByText(/The link is not complete/).waitFor()
+  await window.goto('about:blank')
+  await window.goto(link)
+  await looksRight(t, window, 'invitation')
+  await window.getByLabel('Your code').fill(code)
+  await press(window, 'Continue')
+  await press(window, 'Make a passkey')
+  await heading(window, 'Keep your recovery codes')
+  await looksRight(t, window, 'invitation-accepted')
+  t.notOk(
+    asked.some(url => url.includes(String(link.split('.')[1]))),
+    'no address holds the token'
+  )
+  await window.goto('/account')
+  t.match(await window.locator('main').innerText(), /Specialist/)
+})
 
 t.test('without JavaScript the way in says why it needs it', { skip: noBrowser() }, async t => {
   const exchange = await startExchange(t)
