@@ -113,7 +113,8 @@ export const actions = [
   'recovery.make',
   'recovery.use',
   'enrolment.create',
-  'enrolment.use'
+  'enrolment.use',
+  'account.list'
 ] as const
 
 /**

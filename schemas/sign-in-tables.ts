@@ -28,6 +28,10 @@ export function signInTables(c: Columns) {
     subject: c.text('subject').notNull(),
     /** passkey or external. */
     assurance: c.text('assurance').notNull(),
+    /** The passkey that was used, if it was one: without it the session ends. */
+    passkeyId: c.text('passkey_id'),
+    /** From which address and with which browser, under the directory key. */
+    originSealed: c.bytes('origin_sealed').notNull(),
     createdAt: c.int('created_at').notNull(),
     seenAt: c.int('seen_at').notNull(),
     /** When they last proved who they are. */
@@ -35,12 +39,11 @@ export function signInTables(c: Columns) {
     expiresAt: c.int('expires_at').notNull()
   })
 
-  /** A challenge that one authenticator is to answer, once. The id is a SHA-256, as above. */
+  /** A challenge that one authenticator is to answer, once. The id is its SHA-256, as above. */
   const ceremonies = c.table('ceremonies', {
     id: c.text('id').primaryKey(),
-    /** sign-in, register or prove. */
+    /** What the answer is good for: sign-in, prove, add, first, enrol, invitation or recover. */
     purpose: c.text('purpose').notNull(),
-    challenge: c.text('challenge').notNull(),
     /** Whose passkey it is to be; null while nobody has signed in. */
     accountId: c.text('account_id'),
     /** What else the answer needs, under the directory key. */

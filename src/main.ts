@@ -8,6 +8,7 @@ import { openPost } from './notices/webhooks/post.ts'
 import { prepareData, sharedHours } from './open-data.ts'
 import { scanWaiting } from './records/scan/background.ts'
 import { tellScanner } from './records/scan/tell-scanner.ts'
+import { firstAdministratorCode } from './sessions/first-administrator.ts'
 
 /** The process: configuration, data, service, listen; and in reverse when it is told to stop. */
 async function main(): Promise<void> {
@@ -26,7 +27,10 @@ async function main(): Promise<void> {
     )
   await recordRun('service.start')
   await app.fastify.listen({ host: config.host, port: config.port })
-  if (process.stdout.isTTY || data.isNew) tellWhatNext(config.publicUrl, data.isNew)
+  const code = await firstAdministratorCode(app.exchange)
+  if (process.stdout.isTTY || data.isNew || code !== undefined) {
+    tellWhatNext(config.publicUrl, data.isNew, code)
+  }
   const housekeeping = cleanUp(app.exchange, sharedHours(config))
   await tellScanner(app.exchange.scanner, log)
   const scanning = scanWaiting(app.exchange)
@@ -51,15 +55,26 @@ async function main(): Promise<void> {
   process.on('SIGINT', stop)
 }
 
-function tellWhatNext(publicUrl: string, isNew: boolean): void {
+/**
+ * On the console and never in the log: whoever reads the code there may become the administrator, and a
+ * log is read by more people, for longer.
+ */
+function tellWhatNext(publicUrl: string, isNew: boolean, code: string | undefined): void {
   console.error(`
 Consilium is ready at ${publicUrl}   (API description: ${publicUrl}/docs)
-${isNew ? 'Made the key ring, the signing keys and the database. Back up the keys directory now.\n' : ''}
-Next, in another terminal:
-  npm run add-organisation -- --name "City Hospital" --ods RX1 --country GB
-  npm run add-account -- --organisation RX1 --role clinician --name "Dr A Example" --body GMC --number 1234567
-  npm run add-client -- --account ID --out clinician.json
-  npm run token -- --client clinician.json --url ${publicUrl}
+${isNew ? 'Made the key ring, the signing keys and the database. Back up the keys directory now.\n' : ''}${
+  code === undefined
+    ? ''
+    : `
+There is no administrator yet. To become it, open ${publicUrl}/enrol/first
+and type this code, which is good once, for three days, until the next start:
+
+    ${code}
+`
+}
+Administrators add everybody else at ${publicUrl}/administration/people.
+Systems that call the API (see npm run add-client -- --help) get a key for an account:
+  npm run add-client -- --account ID --out client.json
 `)
 }
 

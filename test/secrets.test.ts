@@ -41,6 +41,7 @@ import { startReceiver } from './helpers/webhook-receiver.ts'
 import { deliver, mailSettings, untilEnded } from './notices/stage.ts'
 import { attachmentForm } from './opinions/scene.ts'
 import { entryInput, invitationInput, mailOf, newKey, sendAccept } from './register/scene.ts'
+import { wordsOfSigningIn } from './sessions/secret-words.ts'
 import { beginUpload, sendBegin, sendPatch, TUS } from './uploads/tus.ts'
 
 const TITLE = 'Stereotactic biopsy of Ottoline'
@@ -534,6 +535,7 @@ t.test('no key, no token and no name is anywhere it must not be', async t => {
     .json('POST', '/v1/webhooks', { url: `http://127.0.0.1:${receiver.port}/${HOOK_PATH}` })
   const delivering = deliver(t, exchange)
   const told = await live(exchange)
+  const signing = await wordsOfSigningIn(exchange)
   for (const channel of ['mail', 'webhook']) await untilEnded(exchange, channel)
   await delivering.stop()
   const heard = await strangersHear(exchange, told)
@@ -558,6 +560,13 @@ t.test('no key, no token and no name is anywhere it must not be', async t => {
   for (const [n, link] of told.invited.links.entries()) {
     tokens.set(`link ${n} of an invitation`, [Buffer.from(String(link.split('#')[1]))])
   }
+  for (const [label, word] of signing) {
+    const isRandom = /^[\w-]{43}$/.test(word)
+    const bare = Buffer.from(word.replaceAll('-', ''))
+    const raw = isRandom ? spellings(Buffer.from(word, 'base64url')) : [bare]
+    tokens.set(label, [Buffer.from(word), ...raw])
+  }
+  t.ok(signing.size > 15)
   for (const code of told.invited.codes) {
     tokens.set(`enrolment code ${code}`, [Buffer.from(code), Buffer.from(code.replace('-', ''))])
   }

@@ -73,7 +73,7 @@ export const SERVICE_GRANTS: Record<string, string> = {
   passkeys: 'SELECT, INSERT, UPDATE (counter, name_sealed, used_at), DELETE',
   sessions: 'SELECT, INSERT, UPDATE (seen_at, proven_at), DELETE',
   ceremonies: 'SELECT, INSERT, DELETE',
-  enrolments: 'SELECT, INSERT, UPDATE (account_id, code_ref, tries, used_at)',
+  enrolments: 'SELECT, INSERT, UPDATE (code_ref, tries, created_at, expires_at, used_at)',
   recovery_codes: 'SELECT, INSERT, UPDATE (used_at), DELETE'
 }
 

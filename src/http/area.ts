@@ -2,9 +2,10 @@ import type { FastifyContextConfig, FastifyInstance, FastifyReply, FastifyReques
 import type { Action } from '../../schemas/audit-event.ts'
 import type { LogGuard } from '../audit/tree/log-guard.ts'
 import { Refusal } from '../errors.ts'
+import type { Exchange } from '../exchange.ts'
 import type { Authenticate } from '../identity/authenticate.ts'
 import type { Caller, Role } from '../identity/principal.ts'
-import type { SignedIn } from '../sessions/session.ts'
+import { requireRecentProof, type SignedIn } from '../sessions/session.ts'
 import { countryOf } from './country.ts'
 import { requireSameOrigin } from './same-origin.ts'
 
@@ -66,11 +67,16 @@ export interface Guard {
   onRequest?: (request: FastifyRequest, reply: FastifyReply) => Promise<void>
 }
 
+type MakeGuard = (action: Rule['action'], ...roles: Role[]) => Guard
+
 /** Makes the part of a route's options that says who may call it. */
-export type Guarded = (action: Rule['action'], ...roles: Role[]) => Guard
+export interface Guarded extends MakeGuard {
+  /** The same for what asks people to have proved a short while ago who they are: `proof-needed`. */
+  proven: MakeGuard
+}
 
 /** How callers are known: by an access token, or by the cookie of a session at the pages. */
-export interface Gate {
+export interface Gate extends Pick<Exchange, 'clock' | 'limits'> {
   authenticate: Authenticate
   recognise: Recognise
   logGuard: LogGuard
@@ -83,12 +89,27 @@ export interface Gate {
  * other site can make a browser send one. Whose object it is, is for the flow to check.
  */
 export function guardedBy(gate: Gate, isPage = false): Guarded {
-  return (action, ...roles) => ({
-    config: configOf({ action, roles }, isPage),
+  const make =
+    (isProven: boolean): MakeGuard =>
+    (action, ...roles) => ({
+      config: configOf({ action, roles }, isPage),
+      async onRequest(request) {
+        gate.logGuard.requireLog()
+        const caller = await knowCaller(gate, request, isPage)
+        if (!roles.includes(caller.role)) throw new Refusal('role-refused', caller.role)
+        if (isProven) requireRecentProof(gate, caller)
+      }
+    })
+  return Object.assign(make(false), { proven: make(true) })
+}
+
+/** Forms of people whom nobody knows yet: sent from a page of ours, by whomever. */
+export function submittedBy(gate: Gate): (action: Rule['action']) => Guard {
+  return action => ({
+    config: configOf({ action, roles: 'public' }, true),
     async onRequest(request) {
       gate.logGuard.requireLog()
-      const caller = await knowCaller(gate, request, isPage)
-      if (!roles.includes(caller.role)) throw new Refusal('role-refused', caller.role)
+      requireSameOrigin(request, gate.publicUrl, true)
     }
   })
 }

@@ -21,46 +21,20 @@ page does not open it or use it up.</p>
 </html>
 `
 
-const INVITATION_PAGE = `<!doctype html>
-<html lang="en-GB">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>You were invited - Consilium</title>
-</head>
-<body>
-<main>
-<h1>You were invited to give second opinions</h1>
-<p>This link names the invitation. It does nothing without the enrolment code that the clinician gives
-you by another way, and looking at this page does not use it up.</p>
-<p>Give the whole link, the code and the public key of your system, or a token of your sign-in, to
-<code>/v1/invitations/accept</code>. The description of the interface is at
-<a href="/docs">/docs</a>.</p>
-<p>Nobody of this service ever asks for the code by e-mail.</p>
-</main>
-</body>
-</html>
-`
-
 /**
- * Where links lead in a browser. The token is in the fragment, which the browser keeps to itself,
- * so mail scanners and previews that fetch these pages, run them or post to them change nothing.
+ * Where links to shares lead in a browser. The token is in the fragment, which the browser keeps to itself,
+ * so mail scanners and previews that fetch this page, run it or post to it change nothing.
  */
 export function linkPages(app: FastifyInstance): void {
-  for (const [url, page] of [
-    ['/s', SHARE_PAGE],
-    ['/i', INVITATION_PAGE]
-  ] as const) {
-    app.route({
-      method: ['GET', 'HEAD'],
-      url,
-      ...open,
-      schema: { hide: true },
-      handler: (request, reply) =>
-        reply
-          .type('text/html; charset=utf-8')
-          .header('cache-control', 'no-store')
-          .send(request.method === 'HEAD' ? undefined : page)
-    })
-  }
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: '/s',
+    ...open,
+    schema: { hide: true },
+    handler: (request, reply) =>
+      reply
+        .type('text/html; charset=utf-8')
+        .header('cache-control', 'no-store')
+        .send(request.method === 'HEAD' ? undefined : SHARE_PAGE)
+  })
 }

@@ -4,8 +4,9 @@ import { v7 as uuidv7 } from 'uuid'
 import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
+import { bindPasskey, type NewPasskey } from '../sessions/passkeys.ts'
 import type { VerifiedToken } from './authenticate.ts'
-import { EMBEDDED } from './principal.ts'
+import { EMBEDDED, type Trace } from './principal.ts'
 
 /** What somebody shows who wants to be known again. */
 export interface ShownIdentity {
@@ -26,12 +27,16 @@ interface PublicKey {
 }
 
 /** The same once it was looked at: what `bindIdentity` can store without waiting for anything. */
-export type ProvenIdentity = { publicJwk: PublicKey } | { issuer: string; subject: string }
+export type ProvenIdentity =
+  | { publicJwk: PublicKey }
+  | { issuer: string; subject: string }
+  /** What `verifyRegistration` of the sessions found right. */
+  | { passkey: NewPasskey; name: string; trace: Trace }
 
 /**
  * Looks at what was shown: exactly one of the two, a key that is a point of its curve, or a token that
- * verifies. Throws Refusal `identity-refused`, or as the token's verification does. A passkey joins
- * here, once there are pages to make one on.
+ * verifies. Throws Refusal `identity-refused`, or as the token's verification does. A passkey is proved
+ * on a page, by its own ceremony.
  */
 export async function proveIdentity(
   shown: ShownIdentity,
@@ -62,10 +67,15 @@ export async function proveIdentity(
  */
 export async function bindIdentity(
   tx: Queries,
-  { audit, clock }: Pick<Exchange, 'audit' | 'clock'>,
+  exchange: Pick<Exchange, 'audit' | 'clock' | 'serviceKeys'>,
   account: { id: string; organisationId: string },
   proven: ProvenIdentity
 ): Promise<{ clientId?: string }> {
+  if ('passkey' in proven) {
+    await bindPasskey(tx, exchange, account, proven.passkey, proven)
+    return {}
+  }
+  const { audit, clock } = exchange
   const createdAt = clock()
   const { identities, clients } = tx.tables
   if ('issuer' in proven) {

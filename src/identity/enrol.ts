@@ -1,18 +1,24 @@
 import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose'
 import { v7 as uuidv7 } from 'uuid'
 import { and, eq, isNull } from '../../schemas/drizzle.ts'
-import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
-import { insertEnrolled, verifiedUntil } from '../register/enrolled-entry.ts'
+import { endSessionsOf } from '../sessions/session.ts'
 import {
   type AccountInput,
   checkAccount,
   checkOrganisation,
   type OrganisationInput
 } from './enrolment-rules.ts'
+import {
+  type AddedBy,
+  findOrganisation,
+  insertAccount,
+  insertOrganisation,
+  invalid,
+  valueOrRefusal
+} from './insert-account.ts'
 import { EMBEDDED } from './principal.ts'
-import { sealProfile } from './profile.ts'
 
 type Parts = Pick<Exchange, 'database' | 'audit' | 'clock' | 'serviceKeys'>
 
@@ -36,34 +42,10 @@ export interface ClientKey {
  * Adds an organisation and resolves to its id. Throws Refusal `request-invalid` with every problem.
  */
 export async function addOrganisation(exchange: Parts, input: OrganisationInput): Promise<string> {
-  const { name, odsCode, country, timeZone, publicAuthority } = valueOrRefusal(
-    checkOrganisation(input)
+  const checked = valueOrRefusal(checkOrganisation(input))
+  return exchange.database.write(tx =>
+    insertOrganisation(tx, exchange, checked, { details: OPERATOR })
   )
-  const id = uuidv7({ msecs: exchange.clock() })
-  await exchange.database.write(async tx => {
-    const added = await tx
-      .insert(tx.tables.organisations)
-      .values({
-        id,
-        name,
-        odsCode,
-        country,
-        timeZone,
-        publicAuthority,
-        createdAt: exchange.clock()
-      })
-      .onConflictDoNothing()
-      .returning({ id: tx.tables.organisations.id })
-    if (added.length === 0)
-      throw invalid(['The ODS code belongs to an organisation that is enrolled already.'])
-    await exchange.audit.append(tx, {
-      action: 'organisation.create',
-      outcome: 'success',
-      organisationId: id,
-      details: OPERATOR
-    })
-  })
-  return id
 }
 
 /**
@@ -82,38 +64,8 @@ export async function addAccount(
       const others = 'problems' in checked ? checked.problems : []
       throw invalid(['The organisation is not enrolled: give its id or its ODS code.', ...others])
     }
-    const { role, country, profile } = valueOrRefusal(checked)
-    await tx.insert(tx.tables.accounts).values({
-      id,
-      organisationId: organisation.id,
-      role,
-      country,
-      profileSealed: sealProfile(exchange.serviceKeys, id, profile),
-      createdAt: exchange.clock(),
-      disabledAt: null
-    })
-    await exchange.audit.append(tx, {
-      action: 'account.create',
-      outcome: 'success',
-      organisationId: organisation.id,
-      details: { ...OPERATOR, account: id, role, country }
-    })
-    if (role !== 'specialist') return
-    const now = exchange.clock()
-    await insertEnrolled(
-      tx,
-      exchange,
-      {
-        accountId: id,
-        country,
-        organisation: organisation.name,
-        organisationId: organisation.id,
-        profile,
-        verifiedAt: now,
-        verifiedUntil: verifiedUntil(now)
-      },
-      now
-    )
+    const account = { id, organisation, ...valueOrRefusal(checked) }
+    await insertAccount(tx, exchange, account, { details: OPERATOR })
   })
   return id
 }
@@ -153,12 +105,14 @@ export async function addClient(exchange: Parts, input: { accountId: string }): 
 }
 
 /**
- * Disables an account: from the next request on, none of its tokens is accepted and none is issued.
- * Resolves to false when it was disabled already. Throws Refusal `account-not-found`.
+ * Disables an account: from the next request on, none of its tokens is accepted and none is issued, and
+ * its sessions are over. Resolves to false when it was disabled already. Throws Refusal
+ * `account-not-found`.
  */
 export async function disableAccount(
   exchange: Parts,
-  input: { accountId: string }
+  input: { accountId: string },
+  { details, ...actor }: AddedBy = { details: OPERATOR }
 ): Promise<boolean> {
   const { accountId } = input
   return exchange.database.write(async tx => {
@@ -173,28 +127,16 @@ export async function disableAccount(
       if (account === undefined) throw new Refusal('account-not-found')
       return false
     }
+    await endSessionsOf(tx, accountId)
     await exchange.audit.append(tx, {
       action: 'account.disable',
       outcome: 'success',
       organisationId: disabled.organisationId,
-      details: { ...OPERATOR, account: accountId }
+      ...actor,
+      details: { ...details, account: accountId }
     })
     return true
   })
-}
-
-async function findOrganisation(tx: Queries, idOrOdsCode: string) {
-  const { organisations } = tx.tables
-  const [byId] = await tx
-    .select()
-    .from(organisations)
-    .where(eq(organisations.id, idOrOdsCode.toLowerCase()))
-  if (byId !== undefined) return byId
-  const [byCode] = await tx
-    .select()
-    .from(organisations)
-    .where(eq(organisations.odsCode, idOrOdsCode.toUpperCase()))
-  return byCode
 }
 
 /** ES384, as SMART asks of servers and clients. The key id is its thumbprint (RFC 7638). */
@@ -207,13 +149,4 @@ async function makeKey(clientId: string) {
   const publicJwk = { ...point, kid, alg: 'ES384', use: 'sig' } as const
   const privateKey: ClientKey = { ...publicJwk, d, client_id: clientId }
   return { publicJwk, privateKey }
-}
-
-function valueOrRefusal<T>(checked: { value: T } | { problems: string[] }): T {
-  if ('problems' in checked) throw invalid(checked.problems)
-  return checked.value
-}
-
-function invalid(problems: string[]): Refusal {
-  return new Refusal('request-invalid', undefined, { problems })
 }

@@ -26,6 +26,8 @@ export interface Principal {
    * pages, `external` a person whom another issuer knows.
    */
   assurance: 'machine' | 'passkey' | 'external'
+  /** When a person last proved it, in milliseconds UTC. A machine proves it with each token. */
+  provenAt?: number
 }
 
 /** What the access log keeps of a request: nothing from its body, its query or its token. */

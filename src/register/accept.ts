@@ -29,22 +29,10 @@ export async function acceptInvitation(
   exchange.logGuard.requireLog()
   const linkId = await exchange.invitationLinks.read(shown.link)
   const proven = await proveIdentity(shown, verifyToken)
-  const given = codeRef(exchange.serviceKeys.lookup, linkId, shown.code)
-  const done = await exchange.database.write(async tx => {
-    const now = exchange.clock()
-    const counted = await countTry(tx, { linkId, now, triesMax: TRIES_MAX })
-    if (counted === undefined) throw refusalOf((await findByLink(tx, linkId))[0], now)
-    if (!isSameCode(counted.codeRef, given)) {
-      // Not thrown in here: the transaction would take the count back.
-      if (counted.tries >= TRIES_MAX) await changeOpen(tx, counted.id, { codeRef: null })
-      return { wrong: counted }
-    }
-    return { account: await enrol(tx, exchange, trace, counted, proven), row: counted }
-  })
-  if ('wrong' in done) {
-    const about = { organisationId: done.wrong.organisationId }
-    throw new Refusal('enrolment-code-wrong', undefined, { about })
-  }
+  const done = await withRightCode(exchange, linkId, shown.code, async (tx, row) => ({
+    account: await enrolInvited(tx, exchange, trace, row, proven),
+    row
+  }))
   const { account, row } = done
   const { message } = openInvitation(exchange.serviceKeys, row)
   return {
@@ -56,14 +44,40 @@ export async function acceptInvitation(
   }
 }
 
+/**
+ * Tries the code of an invitation, and runs `work` in the same transaction when it is right. The try is
+ * counted before the code is looked at, and stays counted when it is wrong. Throws Refusal
+ * `enrolment-code-wrong`, or why nobody can accept it any more.
+ */
+export async function withRightCode<T>(
+  exchange: Exchange,
+  linkId: string,
+  code: string,
+  work: (tx: Queries, row: InvitationRow) => Promise<T>
+): Promise<T> {
+  const given = codeRef(exchange.serviceKeys.lookup, linkId, code)
+  const done = await exchange.database.write(async tx => {
+    const now = exchange.clock()
+    const counted = await countTry(tx, { linkId, now, triesMax: TRIES_MAX })
+    if (counted === undefined) throw refusalOf((await findByLink(tx, linkId))[0], now)
+    if (isSameCode(counted.codeRef, given)) return { result: await work(tx, counted) }
+    // Not thrown in here: the transaction would take the count back.
+    if (counted.tries >= TRIES_MAX) await changeOpen(tx, counted.id, { codeRef: null })
+    return { wrong: counted }
+  })
+  if ('result' in done) return done.result as T
+  const about = { organisationId: done.wrong.organisationId }
+  throw new Refusal('enrolment-code-wrong', undefined, { about })
+}
+
 /** The account of the entry, under the entry's own id, with the identity that was shown. */
-async function enrol(
+export async function enrolInvited(
   tx: Queries,
   exchange: Exchange,
   trace: Trace,
   row: InvitationRow,
   proven: ProvenIdentity
-): Promise<{ id: string; clientId?: string }> {
+): Promise<{ id: string; organisationId: string; clientId?: string }> {
   const now = exchange.clock()
   const { serviceKeys, audit } = exchange
   const [entry] = await findEntry(tx, { id: row.specialistId })
@@ -104,7 +118,7 @@ async function enrol(
     actorOrganisationId: organisationId,
     details: { address, ...request, ...by, account: id }
   })
-  return { id, ...(clientId !== undefined && { clientId }) }
+  return { id, organisationId, ...(clientId !== undefined && { clientId }) }
 }
 
 function profileOf(details: EntryDetails) {

@@ -36,16 +36,20 @@ export async function markProven(tx: Queries, id: string, provenAt: number): Pro
   await tx.update(sessions).set({ provenAt, seenAt: provenAt }).where(eq(sessions.id, id))
 }
 
-/** Ends sessions of an account: one of them, or all. Resolves to those that were there. */
+/** Ends sessions of an account: one of them, those of one passkey, or all. Resolves to those that were there. */
 export async function deleteSessions(
   tx: Queries,
-  { accountId, id }: { accountId: string; id?: string }
+  { accountId, id, passkeyId }: { accountId: string; id?: string; passkeyId?: string }
 ): Promise<SessionRow[]> {
   const { sessions } = tx.tables
   return tx
     .delete(sessions)
     .where(
-      and(eq(sessions.accountId, accountId), id === undefined ? undefined : eq(sessions.id, id))
+      and(
+        eq(sessions.accountId, accountId),
+        id === undefined ? undefined : eq(sessions.id, id),
+        passkeyId === undefined ? undefined : eq(sessions.passkeyId, passkeyId)
+      )
     )
     .returning()
 }

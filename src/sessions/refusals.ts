@@ -6,5 +6,44 @@ export const sessionRefusals = {
     'This request came from another site',
     'Open the page here and try again from there.'
   ],
-  'proof-needed': [403, 'Show again that it is you', 'Use your passkey once more, then try again.']
+  'proof-needed': [403, 'Show again that it is you', 'Use your passkey once more, then try again.'],
+  'ceremony-ended': [
+    403,
+    'That took too long, or was used before',
+    'Begin again. You have five minutes each time.'
+  ],
+  'passkey-refused': [
+    403,
+    'This passkey was not accepted',
+    'Try again with a passkey that you made here, or use a recovery code.'
+  ],
+  'passkey-copied': [
+    403,
+    'This passkey seems to have been copied',
+    'Use another passkey or a recovery code, remove this one, and tell your administrator.'
+  ],
+  'passkey-taken': [409, 'This passkey is here already', 'Sign in with it, or make another.'],
+  'passkey-not-found': [404, 'No such passkey', 'Look at the list on your account page.'],
+  'passkey-last': [
+    409,
+    'This is your last way in',
+    'Add another passkey or make recovery codes first.'
+  ],
+  'too-many-passkeys': [409, 'Too many passkeys', 'Remove one that is not needed any more.'],
+  'enrolment-code-refused': [
+    403,
+    'This code is wrong, or not good any more',
+    'Check it with who gave it to you. After five tries, 72 hours or one use, ask for a new one.'
+  ],
+  'enrolment-not-needed': [
+    409,
+    'There is an administrator already',
+    'Ask them to enrol you, or sign in.'
+  ],
+  'recovery-code-refused': [
+    403,
+    'This recovery code is wrong or was used',
+    'Try another of your codes, or ask your administrator for a new enrolment code.'
+  ],
+  'account-own': [409, 'This is your own account', 'Ask another administrator to do it.']
 } as const

@@ -5,16 +5,17 @@ import type { Exchange } from '../exchange.ts'
 import { toRole } from '../identity/accounts.ts'
 import { EXCHANGE_SCOPE } from '../identity/authenticate.ts'
 import type { Caller, Principal, Trace } from '../identity/principal.ts'
+import { canonicalContext, openBox, sealBox } from '../sealing/keys.ts'
 import {
   deleteExpired,
   deleteSessions,
   findSession,
   insertSession,
   markProven,
+  type SessionRow,
+  sessionsOf,
   touchSession
 } from './queries.ts'
-
-export { type SessionRow, sessionsOf } from './queries.ts'
 
 type Parts = Pick<Exchange, 'database' | 'audit' | 'clock' | 'limits'>
 
@@ -34,6 +35,17 @@ export interface Proven {
   issuer: string
   subject: string
   assurance: 'passkey' | 'external'
+  /** Which passkey it was: without it the session ends. */
+  passkeyId?: string
+}
+
+/** A session as its holder sees it. */
+export interface SessionView {
+  id: string
+  address: string
+  userAgent: string | undefined
+  createdAt: number
+  seenAt: number
 }
 
 /** Whoever calls with a session, and what the session itself says. */
@@ -50,21 +62,25 @@ export interface SignedIn {
  */
 export async function beginSession(
   tx: Queries,
-  { audit, clock, limits }: Parts,
+  { audit, clock, limits, serviceKeys }: Parts & Pick<Exchange, 'serviceKeys'>,
   trace: Trace,
-  { organisationId, ...proven }: Proven
+  { organisationId, passkeyId, ...proven }: Proven
 ): Promise<string> {
   const cookie = randomBytes(COOKIE_BYTES).toString('base64url')
   const now = clock()
+  const id = storedId(cookie)
+  const { address, ...request } = trace
+  const origin = Buffer.from(JSON.stringify({ address, userAgent: request.userAgent }))
   await insertSession(tx, {
-    id: storedId(cookie),
+    id,
     ...proven,
+    passkeyId: passkeyId ?? null,
+    originSealed: sealBox(serviceKeys.directory, originContext(id), origin),
     createdAt: now,
     seenAt: now,
     provenAt: now,
     expiresAt: now + limits.sessionHoursMax * 60 * MINUTE_MILLISECONDS
   })
-  const { address, ...request } = trace
   await audit.append(tx, {
     action: 'session.begin',
     outcome: 'success',
@@ -106,7 +122,8 @@ export async function callerOfSession(exchange: Parts, cookie: string): Promise<
     subject,
     clientId: PAGES_CLIENT,
     scope: EXCHANGE_SCOPE,
-    assurance
+    assurance,
+    provenAt
   }
   return { principal, sessionId: id, provenAt }
 }
@@ -132,9 +149,32 @@ export async function endSessions(
   })
 }
 
-/** Ends every session of an account inside the caller's transaction, which says why. */
-export async function endSessionsOf(tx: Queries, accountId: string): Promise<void> {
-  await deleteSessions(tx, { accountId })
+/** The sessions of an account that still count, latest first. */
+export async function listSessions(
+  { database, clock, limits, serviceKeys }: Parts & Pick<Exchange, 'serviceKeys'>,
+  accountId: string
+): Promise<SessionView[]> {
+  const now = clock()
+  const seenAfter = now - limits.sessionIdleMinutesMax * MINUTE_MILLISECONDS
+  const rows = await sessionsOf(database.read, { accountId, now, seenAfter })
+  return rows.map((row: SessionRow) => {
+    const { id, createdAt, seenAt, originSealed } = row
+    const origin = openBox(serviceKeys.directory, originContext(id), originSealed)
+    const { address, userAgent } = JSON.parse(origin.toString())
+    return { id, createdAt, seenAt, address, userAgent }
+  })
+}
+
+/**
+ * Ends every session of an account, or those that one passkey began, inside the caller's transaction,
+ * which says why. Resolves to how many.
+ */
+export async function endSessionsOf(
+  tx: Queries,
+  accountId: string,
+  which: { passkeyId?: string } = {}
+): Promise<number> {
+  return (await deleteSessions(tx, { accountId, ...which })).length
 }
 
 /** Notes inside the caller's transaction that the holder of a session proved again who they are. */
@@ -148,14 +188,16 @@ export async function proveAgain(
 
 /**
  * Lets those pass who proved who they are a short while ago. Throws Refusal `proof-needed`. A machine
- * proves it with each token.
+ * has no such moment: it proves it with each token.
  */
 export function requireRecentProof(
   { clock, limits }: Pick<Exchange, 'clock' | 'limits'>,
-  signedIn: Pick<SignedIn, 'provenAt'>
+  { provenAt }: Pick<Caller, 'provenAt'>
 ): void {
-  const age = clock() - signedIn.provenAt
-  if (age > limits.proofMinutesMax * MINUTE_MILLISECONDS) throw new Refusal('proof-needed')
+  if (provenAt === undefined) return
+  if (clock() - provenAt > limits.proofMinutesMax * MINUTE_MILLISECONDS) {
+    throw new Refusal('proof-needed')
+  }
 }
 
 /** Removes what is over, in one batch, and resolves to how many rows went. Safe to stop and to repeat. */
@@ -165,5 +207,7 @@ export async function removeEnded(
 ): Promise<number> {
   return database.write(tx => deleteExpired(tx, { now: clock(), batchMax }))
 }
+
+const originContext = (id: string): Buffer => canonicalContext('session', id)
 
 const storedId = (cookie: string): string => hash('sha256', cookie, 'base64url')

@@ -8,12 +8,13 @@ import { type Grounds, groundsOf, holdGrounds } from '../consents/grounds.ts'
 import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
-import { findSpecialist } from '../identity/accounts.ts'
+import { findSpecialist, homeOf } from '../identity/accounts.ts'
 import type { Caller } from '../identity/principal.ts'
 import { requireRightPatient } from '../records/patient-confirmation.ts'
 import { insertRecord, type RecordRow, requireRecordsOfCase } from '../records/record.ts'
 import { requireReleased } from '../records/scan/quarantine.ts'
 import { requireVerifiedSpecialist } from '../register/verified.ts'
+import { requireRecentProof } from '../sessions/session.ts'
 import { decisionsOf, type Pseudonymised, pseudonymise } from './pseudonymise.ts'
 import { insertShare } from './queries.ts'
 import {
@@ -53,6 +54,7 @@ export async function createShare(
   const found = await caseOf(database.read, caller, caseId)
   const specialist = await findSpecialist(database.read, wanted.specialist)
   if (specialist === undefined) throw new Refusal('specialist-not-found')
+  await requireProofAbroad(exchange, caller, found, specialist)
   const records = await requireFitRecords(exchange, found, wanted.records)
   requireFittingOptions(wanted)
 
@@ -119,6 +121,17 @@ export async function createShare(
     transfer: grounds.transfer,
     ...(made && { pseudonymised: tellPseudonyms(made.terms) })
   }
+}
+
+/** Nothing leaves the country from a screen that somebody left open. */
+async function requireProofAbroad(
+  exchange: Exchange,
+  caller: Caller,
+  { organisationId }: CaseRow,
+  { country }: { country: string }
+): Promise<void> {
+  const home = await homeOf(exchange.database.read, organisationId)
+  if (country !== home.country) requireRecentProof(exchange, caller)
 }
 
 /** What is decided of a share before it is stored. */

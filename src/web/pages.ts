@@ -118,6 +118,7 @@ export function openPages(
     onRefusal: (request, again) => void forms.set(request, again),
     async showRefusal(request, reply, refusal) {
       const { status, title, next } = publicFace(refusal.code)
+      if (refusal.code === 'proof-needed') return reply.redirect(proofPage(exchange, request), 303)
       const again = status < 500 && status !== 401 ? forms.get(request) : undefined
       if (again !== undefined) {
         const { problems: told = [`${title}. ${next}`] } = refusal.extra
@@ -135,6 +136,16 @@ export function openPages(
       return show(request, reply.code(status).headers(headers), 'problem', model)
     }
   }
+}
+
+/**
+ * Where somebody uses their passkey once more, and comes from there back to the page they were on: the
+ * one they asked for, or the one whose form they sent, which browsers tell.
+ */
+function proofPage({ publicUrl }: Pick<Exchange, 'publicUrl'>, request: FastifyRequest): string {
+  const { referer = '' } = request.headers
+  const from = referer.startsWith(`${publicUrl}/`) ? referer.slice(publicUrl.length) : '/'
+  return `/prove?next=${encodeURIComponent(request.method === 'GET' ? request.url : from)}`
 }
 
 /** Whether an answer is to be a page: the route has one, or there is none and a browser asks. */

@@ -1,10 +1,21 @@
 import formbody from '@fastify/formbody'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { Exchange } from '../exchange.ts'
-import { callerOf, type Gate, greetedBy, guardedBy, knownCaller, sessionOf } from '../http/area.ts'
+import {
+  callerOf,
+  type Gate,
+  greetedBy,
+  guardedBy,
+  knownCaller,
+  sessionOf,
+  submittedBy
+} from '../http/area.ts'
 import { noSessionCookie } from '../sessions/cookie.ts'
 import { endSessions } from '../sessions/session.ts'
+import { ownAccountRoutes } from './account/routes.ts'
 import { homeOfRole, type Pages } from './pages.ts'
+import { peopleRoutes } from './people/routes.ts'
+import { signingRoutes } from './signing/routes.ts'
 
 /** What the pages of every area are made with. */
 export interface Web {
@@ -14,17 +25,28 @@ export interface Web {
   guarded: ReturnType<typeof guardedBy>
   /** For pages that anybody may see. */
   greeted: ReturnType<typeof greetedBy>
+  /** For forms of people whom nobody knows yet. */
+  submitted: ReturnType<typeof submittedBy>
 }
 
 /** Everything people see in a browser. Forms come as browsers send them; no page is in the API's description. */
 export function webRoutes(exchange: Exchange, gate: Gate, pages: Pages): FastifyPluginAsync {
-  const web: Web = { exchange, pages, guarded: guardedBy(gate, true), greeted: greetedBy(gate) }
+  const web: Web = {
+    exchange,
+    pages,
+    guarded: guardedBy(gate, true),
+    greeted: greetedBy(gate),
+    submitted: submittedBy(gate)
+  }
   return async app => {
     app.addHook('onRoute', route => {
       route.schema = { ...route.schema, hide: true }
     })
     await app.register(formbody, { bodyLimit: exchange.limits.bodyBytesMax })
     await app.register(startRoutes(web))
+    await app.register(signingRoutes(web))
+    await app.register(ownAccountRoutes(web))
+    await app.register(peopleRoutes(web))
   }
 }
 

@@ -19,6 +19,8 @@ CREATE TABLE sessions (
   issuer text COLLATE "C" NOT NULL,
   subject text COLLATE "C" NOT NULL,
   assurance text COLLATE "C" NOT NULL,
+  passkey_id text COLLATE "C",
+  origin_sealed bytea NOT NULL,
   created_at bigint NOT NULL,
   seen_at bigint NOT NULL,
   proven_at bigint NOT NULL,
@@ -30,7 +32,6 @@ CREATE INDEX sessions_expiry ON sessions (expires_at);
 CREATE TABLE ceremonies (
   id text COLLATE "C" PRIMARY KEY NOT NULL,
   purpose text COLLATE "C" NOT NULL,
-  challenge text COLLATE "C" NOT NULL,
   account_id text COLLATE "C" REFERENCES accounts (id),
   details_sealed bytea,
   expires_at bigint NOT NULL

@@ -19,6 +19,8 @@ CREATE TABLE sessions (
   issuer TEXT NOT NULL,
   subject TEXT NOT NULL,
   assurance TEXT NOT NULL,
+  passkey_id TEXT,
+  origin_sealed BLOB NOT NULL,
   created_at INTEGER NOT NULL,
   seen_at INTEGER NOT NULL,
   proven_at INTEGER NOT NULL,
@@ -30,7 +32,6 @@ CREATE INDEX sessions_expiry ON sessions (expires_at);
 CREATE TABLE ceremonies (
   id TEXT PRIMARY KEY NOT NULL,
   purpose TEXT NOT NULL,
-  challenge TEXT NOT NULL,
   account_id TEXT REFERENCES accounts (id),
   details_sealed BLOB,
   expires_at INTEGER NOT NULL

@@ -70,7 +70,7 @@ export function auditRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugin
     app.get(
       '/v1/audit/events/export',
       {
-        ...guarded('audit.export', 'auditor'),
+        ...guarded.proven('audit.export', 'auditor'),
         schema: {
           tags: ['audit'],
           summary: 'All matching events as CSV or NDJSON, with proofs if you like',
@@ -82,7 +82,7 @@ export function auditRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugin
     app.post(
       '/v1/audit/events/export',
       {
-        ...guarded('audit.export', 'auditor'),
+        ...guarded.proven('audit.export', 'auditor'),
         schema: {
           tags: ['audit'],
           summary: 'The same, also by patient',

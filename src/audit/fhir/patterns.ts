@@ -224,7 +224,8 @@ const table: Record<Action, Pattern> = {
   'recovery.make': credential,
   'recovery.use': credential,
   'enrolment.create': enrolment,
-  'enrolment.use': enrolment
+  'enrolment.use': enrolment,
+  'account.list': query
 }
 
 /**

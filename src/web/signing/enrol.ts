@@ -1,0 +1,51 @@
+import type { FastifyPluginAsync } from 'fastify'
+import { traceOf } from '../../http/area.ts'
+import { sessionCookie } from '../../sessions/cookie.ts'
+import { beginEnrolment, finishEnrolment } from '../../sessions/enrol-person.ts'
+import { homeOfRole } from '../pages.ts'
+import type { Web } from '../routes.ts'
+import { fieldOf } from './fields.ts'
+
+const PAGE = 'signing/enrol'
+
+interface Enrolment {
+  Params: { enrolment: string }
+}
+
+/** Somebody whom an administrator added: the code, then a passkey, then the recovery codes. */
+export function enrolPages({ exchange, pages, greeted, submitted }: Web): FastifyPluginAsync {
+  return async app => {
+    // The same for every id: a page that knew which there are would tell it.
+    app.get('/enrol/:enrolment', greeted, async (request, reply) =>
+      pages.show(request, reply, PAGE)
+    )
+
+    app.post<Enrolment>('/enrol/:enrolment', submitted('enrolment.use'), async (request, reply) => {
+      const { enrolment } = request.params
+      pages.onRefusal(request, problems => pages.show(request, reply, PAGE, { problems }))
+      const begun = await beginEnrolment(exchange, enrolment, fieldOf(request, 'code'))
+      return pages.show(request, reply, 'signing/make-passkey', {
+        ...begun,
+        action: `/enrol/${encodeURIComponent(enrolment)}/passkey`,
+        back: `/enrol/${encodeURIComponent(enrolment)}`
+      })
+    })
+
+    app.post<Enrolment>(
+      '/enrol/:enrolment/passkey',
+      submitted('enrolment.use'),
+      async (request, reply) => {
+        pages.onRefusal(request, problems => pages.show(request, reply, PAGE, { problems }))
+        const answer = fieldOf(request, 'answer')
+        const { cookie, role, recoveryCodes } = await finishEnrolment(
+          exchange,
+          traceOf(request),
+          answer
+        )
+        reply.header('set-cookie', sessionCookie(cookie))
+        const next = homeOfRole(role)
+        return pages.show(request, reply, 'signing/codes', { codes: recoveryCodes, next })
+      }
+    )
+  }
+}

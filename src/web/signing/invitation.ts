@@ -1,0 +1,49 @@
+import type { FastifyPluginAsync } from 'fastify'
+import { traceOf } from '../../http/area.ts'
+import { beginAcceptance, finishAcceptance } from '../../register/accept-by-passkey.ts'
+import { sessionCookie } from '../../sessions/cookie.ts'
+import { homeOfRole } from '../pages.ts'
+import type { Web } from '../routes.ts'
+import { fieldOf } from './fields.ts'
+
+const PAGE = 'signing/invitation'
+
+/**
+ * Where the link of an invitation leads. Its token is in the fragment, which the browser keeps to itself
+ * until a form is sent: what fetches this page, or runs it, changes nothing.
+ */
+export function invitationPages({ exchange, pages, greeted, submitted }: Web): FastifyPluginAsync {
+  return async app => {
+    app.route({
+      method: ['GET', 'HEAD'],
+      url: '/i',
+      ...greeted,
+      handler: (request, reply) => pages.show(request, reply, PAGE)
+    })
+
+    app.post('/i', submitted('invitation.accept'), async (request, reply) => {
+      const link = fieldOf(request, 'link')
+      pages.onRefusal(request, problems => pages.show(request, reply, PAGE, { link, problems }))
+      const begun = await beginAcceptance(exchange, link, fieldOf(request, 'code'))
+      return pages.show(request, reply, 'signing/make-passkey', {
+        ...begun,
+        action: '/i/passkey'
+      })
+    })
+
+    app.post('/i/passkey', submitted('invitation.accept'), async (request, reply) => {
+      pages.onRefusal(request, problems => pages.show(request, reply, PAGE, { problems }))
+      const answer = fieldOf(request, 'answer')
+      const accepted = await finishAcceptance(exchange, traceOf(request), answer)
+      const { cookie, recoveryCodes, invitedBy, message } = accepted
+      reply.header('set-cookie', sessionCookie(cookie))
+      const next = homeOfRole('specialist')
+      return pages.show(request, reply, 'signing/codes', {
+        codes: recoveryCodes,
+        next,
+        invitedBy,
+        message
+      })
+    })
+  }
+}

@@ -1,0 +1,43 @@
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import { callerOf, sessionOf } from '../../http/area.ts'
+import type { Role } from '../../identity/principal.ts'
+import type { SignedIn } from '../../sessions/session.ts'
+import { proofOptions, proveHolder } from '../../sessions/sign-in.ts'
+import { homeOfRole } from '../pages.ts'
+import type { Web } from '../routes.ts'
+import { fieldOf, nextOf } from './fields.ts'
+
+const PAGE = 'signing/prove'
+export const EVERYBODY: Role[] = ['clinician', 'specialist', 'auditor', 'administrator']
+
+/** Showing again who one is, before what must not be done at a screen that was left open. */
+export function provePages({ exchange, pages, guarded }: Web): FastifyPluginAsync {
+  return async app => {
+    const guard = guarded('session.prove', ...EVERYBODY)
+
+    app.get('/prove', guard, async (request, reply) =>
+      pages.show(request, reply, PAGE, { next: nextOf(request) })
+    )
+
+    app.post('/prove/options', guard, async (request, reply) =>
+      reply
+        .header('cache-control', 'no-store')
+        .send(await proofOptions(exchange, callerOf(request)))
+    )
+
+    app.post('/prove', guard, async (request, reply) => {
+      const next = nextOf(request)
+      pages.onRefusal(request, problems => pages.show(request, reply, PAGE, { next, problems }))
+      const caller = callerOf(request)
+      await proveHolder(exchange, caller, heldSession(request), fieldOf(request, 'answer'))
+      return reply.redirect(next ?? homeOfRole(caller.role), 303)
+    })
+  }
+}
+
+/** The session that a page was asked for with. A machine has none, and needs no such page. */
+export function heldSession(request: FastifyRequest): SignedIn {
+  const session = sessionOf(request)
+  if (session === undefined) throw new Error('This page is for people who are signed in.')
+  return session
+}
