@@ -113,7 +113,9 @@ export const actions = [
   'recovery.make',
   'recovery.use',
   'enrolment.create',
-  'enrolment.use'
+  'enrolment.use',
+  'organisation.list',
+  'audit.verify'
 ] as const
 
 /**

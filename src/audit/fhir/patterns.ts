@@ -224,7 +224,9 @@ const table: Record<Action, Pattern> = {
   'recovery.make': credential,
   'recovery.use': credential,
   'enrolment.create': enrolment,
-  'enrolment.use': enrolment
+  'enrolment.use': enrolment,
+  'organisation.list': query,
+  'audit.verify': running(subtypes.verify)
 }
 
 /**
