@@ -128,7 +128,6 @@ t.test('questions to the log, page by page', async t => {
         'nhs-number': '123',
         case: PROBE,
         country: 'UK',
-        period: 'dates',
         from: '31/2/2026',
         person: PROBE
       })
@@ -179,4 +178,27 @@ t.test('questions to the log, page by page', async t => {
     const page = await auditor.get('/log/live-shares')
     t.match(page, { status: 200, text: /Dr Niamh Redstart/ })
   })
+})
+
+t.test('whether the log is as it was written, and a report for a patient', async t => {
+  const exchange = await startExchange(t)
+  await sharedRecord(exchange, [{ name: `${PROBE}.txt`, bytes: Buffer.from('Heron.') }])
+  const auditor = await signedIn(exchange, 'auditor')
+  const { result: verified, events } = await exchange.eventsOf(() => auditor.post('/log/integrity'))
+  t.match(verified, { status: 200, text: /Nothing is wrong\./ })
+  t.match(events, [{ action: 'audit.verify', outcome: 'success' }])
+  const report = await auditor.post('/log/report', { 'nhs-number': NHS_NUMBER })
+  t.match(report, { status: 200, text: /Dr Carol Goldcrest/ })
+  t.notMatch(report.text, '<img src=x')
+  const json = await auditor.post('/log/report/file', { 'nhs-number': NHS_NUMBER, format: 'json' })
+  t.match(JSON.parse(json.text), { organisation: { name: 'City Hospital' } })
+  for (const wrong of [{}, { 'nhs-number': NHS_NUMBER, case: PROBE }, { case: PROBE }]) {
+    const again = await auditor.post('/log/report', wrong)
+    t.match(again, { status: 400, text: /There is a problem/ })
+    t.notMatch(again.text, '<img src=x')
+  }
+  const other = await signedIn(exchange, 'otherAuditor')
+  const nothing = await other.post('/log/report', { 'nhs-number': NHS_NUMBER })
+  t.match(nothing, { status: 200, text: /There is nothing to tell/ })
+  t.notMatch(nothing.text, PATIENT_NAME)
 })

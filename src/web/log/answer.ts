@@ -35,7 +35,11 @@ export function formModel(t: Texts, question: Question, errors: FieldErrors = {}
   return {
     question,
     errors: Object.fromEntries(Object.entries(errors).map(([name, text]) => [name, { text }])),
-    periods: periods.map(name => ({ name, checked: name === period })),
+    periods: periods.map(name => ({
+      value: name,
+      text: t(`log.period-${name}`),
+      selected: name === period
+    })),
     groups: optionsOf(actionGroupNames, name => t(`actions.group.${name}`), question.group),
     outcomes: optionsOf(outcomes, name => t(`actions.state.${name}`), question.outcome)
   }
@@ -137,7 +141,7 @@ function lineOf(t: Texts, event: AuditEventView, kind: string | undefined) {
 
 /** In words, what the answer is about. Of the patient it says only that there is one. */
 function aboutOf(t: Texts, { question }: { question: Question }, events: AuditEventView[]) {
-  const { period, group, outcome, country, actor } = question
+  const { period, from, to, group, outcome, country, actor } = question
   const isSaved = selections.some(name => name === question.question)
   const name = events.find(event => event.actor?.id === actor)?.actor?.name
   return [
@@ -150,8 +154,9 @@ function aboutOf(t: Texts, { question }: { question: Question }, events: AuditEv
     group !== '' && t(`actions.group.${group}`),
     outcome !== '' && t('log.about-outcome', { outcome: t(`actions.state.${outcome}`) }),
     country !== '' && t('log.about-country', { country: countryName(country.toUpperCase()) }),
-    period !== '' && period !== 'all' && period !== 'dates' && t(`log.period-${period}`),
-    period === 'dates' && t('log.about-dates')
+    from !== '' && t('log.about-from', { day: from }),
+    to !== '' && t('log.about-to', { day: to }),
+    from + to === '' && period !== '' && period !== 'all' && t(`log.period-${period}`)
   ].filter(text => text !== false)
 }
 

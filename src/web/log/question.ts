@@ -8,7 +8,7 @@ import { dayEnds, dayIn } from '../../calendar.ts'
 import { Refusal } from '../../errors.ts'
 import { isId } from '../../http/page.ts'
 
-export const periods = ['all', 'today', 'week', 'month', 'dates'] as const
+export const periods = ['all', 'today', 'week', 'month'] as const
 const DAYS = { today: 1, week: 7, month: 30 } as const
 const DAY_MILLISECONDS = 86_400_000
 
@@ -96,11 +96,16 @@ function periodOf(
   { timeZone, now }: { timeZone: string; now: number },
   wrong: Wrong
 ): { from?: string | undefined; to?: string | undefined } {
+  const isOwn = from !== '' || to !== ''
+  if (isOwn) return ownDays(from, to, timeZone, wrong)
   if (period === 'today' || period === 'week' || period === 'month') {
     const first = dayIn(timeZone, now - (DAYS[period] - 1) * DAY_MILLISECONDS)
     return { from: dayBegins(timeZone, first) }
   }
-  if (period !== 'dates') return {}
+  return {}
+}
+
+function ownDays(from: string, to: string, timeZone: string, wrong: Wrong) {
   const [first, last] = [readDate(from), readDate(to)]
   if (from !== '' && first === undefined) wrong('from', 'date')
   if (to !== '' && last === undefined) wrong('to', 'date')

@@ -6,7 +6,9 @@ import type { Web } from '../routes.ts'
 import { typed } from '../typed.ts'
 import { answerPage, askedBy, emptyQuestion, formModel } from './answer.ts'
 import { eventPage } from './event.ts'
+import { integrityPage, verifyPage } from './integrity.ts'
 import { liveSharesPage } from './live-shares.ts'
+import { reportFile, reportForm, reportPage } from './report.ts'
 
 const formats = ['csv', 'ndjson', 'proof'] as const
 
@@ -26,6 +28,13 @@ export function logPages(web: Web): FastifyPluginAsync {
     app.get<{ Params: { event: string } }>('/log/events/:event', asking, (request, reply) =>
       eventPage(web, request, reply)
     )
+    const reporting = guarded('audit.report', 'auditor')
+    app.get('/log/report', reporting, (request, reply) => reportForm(web, request, reply))
+    app.post('/log/report', reporting, (request, reply) => reportPage(web, request, reply))
+    app.post('/log/report/file', reporting, (request, reply) => reportFile(web, request, reply))
+    const verifying = guarded('audit.verify', 'auditor')
+    app.get('/log/integrity', verifying, (request, reply) => integrityPage(web, request, reply))
+    app.post('/log/integrity', verifying, (request, reply) => verifyPage(web, request, reply))
     app.post('/log/export', guarded('audit.export', 'auditor'), (request, reply) =>
       exportFile(web, request, reply)
     )
