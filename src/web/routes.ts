@@ -5,6 +5,7 @@ import { callerOf, type Gate, greetedBy, guardedBy, knownCaller, sessionOf } fro
 import { noSessionCookie } from '../sessions/cookie.ts'
 import { endSessions } from '../sessions/session.ts'
 import { administrationPages } from './administration/routes.ts'
+import { helpPages } from './help/routes.ts'
 import { logPages } from './log/routes.ts'
 import { homeOfRole, type Pages } from './pages.ts'
 
@@ -29,6 +30,7 @@ export function webRoutes(exchange: Exchange, gate: Gate, pages: Pages): Fastify
     await app.register(startRoutes(web))
     await app.register(logPages(web))
     await app.register(administrationPages(web))
+    await app.register(helpPages(web))
   }
 }
 
