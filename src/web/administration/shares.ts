@@ -1,6 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { REVOKE_SHARES_MAX } from '../../../schemas/share.ts'
-import { countryName } from '../../audit/report/wording.ts'
 import { Refusal } from '../../errors.ts'
 import { callerOf } from '../../http/area.ts'
 import { isId } from '../../http/page.ts'
@@ -33,7 +32,6 @@ export async function sharesPage(
       id: share.id,
       specialist: names.get(share.specialist) ?? share.specialist,
       by: names.get(share.createdBy) ?? share.createdBy,
-      country: share.transfer === undefined ? '' : countryName(share.transfer.country),
       expiresAt: share.expiresAt,
       openings: share.openings
     }))
