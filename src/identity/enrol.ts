@@ -1,6 +1,7 @@
 import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose'
 import { v7 as uuidv7 } from 'uuid'
 import { and, eq, isNull } from '../../schemas/drizzle.ts'
+import { actedBy } from '../audit/acted-by.ts'
 import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
@@ -11,7 +12,7 @@ import {
   checkOrganisation,
   type OrganisationInput
 } from './enrolment-rules.ts'
-import { EMBEDDED } from './principal.ts'
+import { type Caller, EMBEDDED } from './principal.ts'
 import { sealProfile } from './profile.ts'
 
 type Parts = Pick<Exchange, 'database' | 'audit' | 'clock' | 'serviceKeys'>
@@ -33,9 +34,14 @@ export interface ClientKey {
 }
 
 /**
- * Adds an organisation and resolves to its id. Throws Refusal `request-invalid` with every problem.
+ * Adds an organisation and resolves to its id; `by` says who does, if not the operator. Throws Refusal
+ * `request-invalid` with every problem.
  */
-export async function addOrganisation(exchange: Parts, input: OrganisationInput): Promise<string> {
+export async function addOrganisation(
+  exchange: Parts,
+  input: OrganisationInput,
+  by?: Caller
+): Promise<string> {
   const { name, odsCode, country, timeZone, publicAuthority } = valueOrRefusal(
     checkOrganisation(input)
   )
@@ -59,8 +65,8 @@ export async function addOrganisation(exchange: Parts, input: OrganisationInput)
     await exchange.audit.append(tx, {
       action: 'organisation.create',
       outcome: 'success',
-      organisationId: id,
-      details: OPERATOR
+      ...(by === undefined ? { details: OPERATOR } : actedBy(by, { added: id })),
+      organisationId: id
     })
   })
   return id

@@ -31,6 +31,25 @@ t.test('an administrator sees to the register and to live shares', async t => {
     t.match(await browser.get('/administration/policy'), { status: 200, text: /72 hours/ })
   })
 
+  await t.test('organisations are listed, and one is added by the rules of enrolment', async t => {
+    const wrong = await browser.post('/administration/organisations', {
+      name: PROBE,
+      country: 'UK'
+    })
+    t.match(wrong, { status: 400, text: /The United Kingdom is GB/ })
+    t.notMatch(wrong.text, '<img src=x')
+    const { result, events } = await exchange.eventsOf(() =>
+      browser.post('/administration/organisations', { name: PROBE, country: 'IE' })
+    )
+    t.match(result, { status: 303 })
+    t.match(events, [
+      { action: 'organisation.create', actorId: exchange.people.administrator.accountId }
+    ])
+    const list = await browser.get('/administration/organisations')
+    t.match(list, { status: 200, text: /Dublin Clinic/ })
+    t.notMatch(list.text, '<img src=x')
+  })
+
   await t.test('an entry is verified with evidence, and that is ended', async t => {
     const list = await browser.post('/administration/register', { q: 'jo', state: 'unverified' })
     t.match(list.text, `/administration/register/${id}`)
@@ -103,6 +122,9 @@ t.test('an administrator, in a browser', { skip: noBrowser() }, async t => {
   await looksRight(t, window, 'administration')
   await window.goto('/administration/policy')
   await looksRight(t, window, 'administration-policy')
+
+  await window.goto('/administration/organisations')
+  await looksRight(t, window, 'administration-organisations')
 
   await window.goto('/administration/register')
   await looksRight(t, window, 'administration-register')

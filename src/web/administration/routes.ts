@@ -3,6 +3,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import { readinessOf } from '../../http/readiness.ts'
 import { IMPORT_LIMITS } from '../../register/import.ts'
 import type { Web } from '../routes.ts'
+import { addOrganisationPage, organisationsPage } from './organisations.ts'
 import { overviewPage, policyPage } from './overview.ts'
 import {
   endVerification,
@@ -34,6 +35,16 @@ export function administrationPages(web: Web): FastifyPluginAsync {
     )
     app.post('/administration/shares/withdraw', revoking, (request, reply) =>
       withdrawChosen(web, request, reply)
+    )
+    app.get(
+      '/administration/organisations',
+      guarded('organisation.list', 'administrator'),
+      (request, reply) => organisationsPage(web, request, reply)
+    )
+    app.post(
+      '/administration/organisations',
+      guarded('organisation.create', 'administrator'),
+      (request, reply) => addOrganisationPage(web, request, reply)
     )
     await app.register(registerPages(web))
     await app.register(importPages(web))
