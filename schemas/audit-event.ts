@@ -114,7 +114,9 @@ export const actions = [
   'recovery.use',
   'enrolment.create',
   'enrolment.use',
-  'account.list'
+  'account.list',
+  'organisation.list',
+  'audit.verify'
 ] as const
 
 /**

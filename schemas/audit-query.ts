@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox'
+import { actionGroupNames } from './action-groups.ts'
 import { AuditEventView, actions, outcomes } from './audit-event.ts'
 import { PatientIdentifier } from './case.ts'
 import { Id, Next, PageBody, PageQuery, Timestamp } from './common.ts'
@@ -12,6 +13,9 @@ const filters = {
   record: Type.Optional(Id),
   share: Type.Optional(Id),
   action: Type.Optional(Type.Enum(actions)),
+  group: Type.Optional(
+    Type.Enum(actionGroupNames, { description: 'All actions of one kind, as all reading.' })
+  ),
   outcome: Type.Optional(Type.Enum(outcomes)),
   country: Type.Optional(
     Type.String({ pattern: '^[A-Z]{2}$', description: 'Where the recipient works, ISO 3166-1' })
@@ -28,7 +32,13 @@ export const AuditSearch = Type.Object(
 )
 export type AuditSearch = Static<typeof AuditSearch>
 
+/** Saved questions that are a selection of their own, and can be exported as they are. */
+export const selections = ['disclosures-abroad', 'refused', 'log-readers'] as const
+
 const format = {
+  question: Type.Optional(
+    Type.Enum(selections, { description: 'The selection of a saved question.' })
+  ),
   format: Type.Optional(
     Type.Union([Type.Literal('csv'), Type.Literal('ndjson'), Type.Literal('proof')], {
       default: 'ndjson',

@@ -1,12 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Config } from '../config.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
-import { keyringHealth } from '../sealing/keyrings/health.ts'
 import { addressList } from './address-list.ts'
 import { open } from './area.ts'
+import { readinessOf } from './readiness.ts'
 
 /** Whether the service is on its way out: first it says so, and then it takes nothing new. */
 export interface Stopping {
@@ -30,7 +29,7 @@ export function operationRoutes(
   state: Stopping
 ): void {
   const registry = measure(app, exchange)
-  const keyring = keyringHealth(exchange.keyring)
+  const readiness = readinessOf(exchange, state)
   const mayRead = addressList(config.metricsReaders)
   // What an operator may want otherwise, and what keeps nobody from being served.
   const notes = { mail: exchange.notices.mail ? 'configured' : 'not configured: no notice leaves' }
@@ -38,7 +37,7 @@ export function operationRoutes(
   app.get('/healthz', { ...open, schema: { hide: true } }, async () => ({ status: 'ok' }))
 
   app.get('/readyz', { ...open, schema: { hide: true } }, async (_request, reply) => {
-    const checks = await readiness(exchange, state, keyring)
+    const checks = await readiness()
     const { scanner, ...needed } = checks
     // Without a scanner, or while it is down, uploads wait and everything else goes on.
     const ready = Object.values(needed).every(answer => answer === 'ok')
@@ -53,44 +52,6 @@ export function operationRoutes(
     if (!mayRead(request.ip)) throw new Refusal('route-not-found')
     return reply.type(registry.contentType).send(await registry.metrics())
   })
-}
-
-/** Whoever asks has little patience, and what answers later than this is not ready. */
-const READY_MILLISECONDS_MAX = 2000
-
-/** Each part by itself and all at once, so that an operator sees which of them is down. */
-async function readiness(
-  exchange: Exchange,
-  state: Stopping,
-  keyring: ReturnType<typeof keyringHealth>
-): Promise<Record<string, string>> {
-  const { database, blobs, limits, logGuard, tree, scanner } = exchange
-  const [databaseIs, keyringIs, storeIs, scannerIs, roomIs] = await Promise.all([
-    tell(database.check()),
-    tell(keyring()),
-    tell(blobs.check()),
-    tell(scanner.health()),
-    tell(blobs.freeBytes().then(bytes => (bytes >= limits.freeBytesMin ? 'ok' : 'low on space')))
-  ])
-  return {
-    service: state.leaving ? 'stopping' : 'ok',
-    database: databaseIs,
-    keyring: keyringIs,
-    log: logGuard.trouble() ?? 'ok',
-    checkpoint: tree.isUnpublished() ? 'cannot be written' : 'ok',
-    storage: storeIs === 'ok' ? roomIs : storeIs,
-    scanner: scannerIs
-  }
-}
-
-/** `ok`, or what the check resolves to, in time. */
-async function tell(check: Promise<unknown>): Promise<string> {
-  const late = sleep(READY_MILLISECONDS_MAX, 'failing', { ref: false })
-  const answer = check.then(
-    answered => (typeof answered === 'string' ? answered : 'ok'),
-    () => 'failing'
-  )
-  return await Promise.race([answer, late])
 }
 
 function measure(app: FastifyInstance, exchange: Exchange): Registry {

@@ -1,6 +1,7 @@
 import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose'
 import { v7 as uuidv7 } from 'uuid'
 import { and, eq, isNull } from '../../schemas/drizzle.ts'
+import { actedBy } from '../audit/acted-by.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { endSessionsOf } from '../sessions/session.ts'
@@ -18,7 +19,7 @@ import {
   invalid,
   valueOrRefusal
 } from './insert-account.ts'
-import { EMBEDDED } from './principal.ts'
+import { type Caller, EMBEDDED } from './principal.ts'
 
 type Parts = Pick<Exchange, 'database' | 'audit' | 'clock' | 'serviceKeys'>
 
@@ -39,13 +40,24 @@ export interface ClientKey {
 }
 
 /**
- * Adds an organisation and resolves to its id. Throws Refusal `request-invalid` with every problem.
+ * Adds an organisation and resolves to its id; `by` says who does, if not the operator. Throws Refusal
+ * `request-invalid` with every problem.
  */
-export async function addOrganisation(exchange: Parts, input: OrganisationInput): Promise<string> {
+export async function addOrganisation(
+  exchange: Parts,
+  input: OrganisationInput,
+  by?: Caller
+): Promise<string> {
   const checked = valueOrRefusal(checkOrganisation(input))
   return exchange.database.write(tx =>
-    insertOrganisation(tx, exchange, checked, { details: OPERATOR })
+    insertOrganisation(tx, exchange, checked, by === undefined ? { details: OPERATOR } : doneBy(by))
   )
+}
+
+/** An event of the organisation that is added, told of who added it. */
+function doneBy(caller: Caller): AddedBy {
+  const { actorId, actorOrganisationId, details } = actedBy(caller)
+  return { actorId, actorOrganisationId, details: details ?? {} }
 }
 
 /**

@@ -13,6 +13,9 @@ import {
 import { noSessionCookie } from '../sessions/cookie.ts'
 import { endSessions } from '../sessions/session.ts'
 import { ownAccountRoutes } from './account/routes.ts'
+import { administrationPages } from './administration/routes.ts'
+import { helpPages } from './help/routes.ts'
+import { logPages } from './log/routes.ts'
 import { homeOfRole, type Pages } from './pages.ts'
 import { peopleRoutes } from './people/routes.ts'
 import { signingRoutes } from './signing/routes.ts'
@@ -47,6 +50,9 @@ export function webRoutes(exchange: Exchange, gate: Gate, pages: Pages): Fastify
     await app.register(signingRoutes(web))
     await app.register(ownAccountRoutes(web))
     await app.register(peopleRoutes(web))
+    await app.register(logPages(web))
+    await app.register(administrationPages(web))
+    await app.register(helpPages(web))
   }
 }
 

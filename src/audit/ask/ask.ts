@@ -1,4 +1,5 @@
-import type { AuditEventView } from '../../../schemas/audit-event.ts'
+import { actionGroups } from '../../../schemas/action-groups.ts'
+import { type AuditEventView, outcomes } from '../../../schemas/audit-event.ts'
 import type { AuditSearch } from '../../../schemas/audit-query.ts'
 import { timestamp } from '../../../schemas/common.ts'
 import { patientRef } from '../../cases/patient.ts'
@@ -93,6 +94,7 @@ export function filterOf(
     recordId: record,
     shareId: share,
     action,
+    kinds: asked.group && actionGroups[asked.group].map(anyOutcome),
     outcome,
     recipientCountry: country,
     patientRef: patient && patientRef(exchange.serviceKeys.lookup, patient)
@@ -101,6 +103,9 @@ export function filterOf(
     Object.entries(filter).filter(([, value]) => value !== undefined)
   ) as unknown as EventFilter
 }
+
+/** Everything that is called this, however it went. */
+const anyOutcome = (action: string) => ({ action, outcomes: [...outcomes], viaShare: undefined })
 
 /** Puts a question to the log on the log. What was asked about a patient is kept by reference. */
 export async function recordQuestion(

@@ -6,6 +6,7 @@ import { placeAllPending } from '../tree/pending.ts'
 import { filterOf, recordQuestion, viewEvents } from './ask.ts'
 import { exportProofs } from './export-proofs.ts'
 import { pageOfEvents } from './queries.ts'
+import { selectionOf } from './questions.ts'
 
 /** Events read from the database at a time: memory stays the same however long the export is. */
 const PAGE_EVENTS = 500
@@ -20,7 +21,7 @@ export async function exportLog(
   asked: AuditExportSearch
 ): Promise<AsyncGenerator<string>> {
   const { format = 'ndjson', ...question } = asked
-  const filter = filterOf(exchange, caller, question)
+  const filter = { ...filterOf(exchange, caller, question), ...selectionOf(question.question) }
   await recordQuestion(exchange, caller, 'audit.export', { ...question }, filter)
   if (format === 'proof') return await exportProofs(exchange, filter, question)
   await placeAllPending(exchange.database)

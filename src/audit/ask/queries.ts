@@ -1,4 +1,4 @@
-import { eq, max } from '../../../schemas/drizzle.ts'
+import { desc, eq, max } from '../../../schemas/drizzle.ts'
 import type { Database, Queries } from '../../database/database.ts'
 import {
   type EventRow,
@@ -87,4 +87,26 @@ export async function ownerOfEvent(
 export function wasHidden(row: EventRow, organisationId: string): boolean {
   if (row.organisationId === organisationId || row.code === null) return false
   return row.code.endsWith(NOT_FOUND) || row.code === NOT_IN_CASE
+}
+
+/** Ids of an organisation's people and of those it shared with, the newest first; `max` of each. */
+export async function knownPeople(
+  queries: Queries,
+  organisationId: string,
+  max: number
+): Promise<string[]> {
+  const { accounts, shares } = queries.tables
+  const own = await queries
+    .select({ id: accounts.id })
+    .from(accounts)
+    .where(eq(accounts.organisationId, organisationId))
+    .orderBy(desc(accounts.id))
+    .limit(max)
+  const sent = await queries
+    .select({ id: shares.specialistId })
+    .from(shares)
+    .where(eq(shares.organisationId, organisationId))
+    .orderBy(desc(shares.id))
+    .limit(max)
+  return [...new Set([...own, ...sent].map(({ id }) => id))]
 }

@@ -59,6 +59,12 @@ export type QuestionName = keyof typeof questions
 
 export const QUESTIONS_PATH = '/v1/audit/questions'
 
+/** What a saved question asks for beside its parameters. */
+export function selectionOf(name: QuestionName | undefined): Partial<EventFilter> {
+  const question: Question | undefined = name && questions[name]
+  return question?.filter ?? {}
+}
+
 /** A patient is named in a body, never in a URL. */
 const methodOf = (question: Question) => (question.required.includes('patient') ? 'POST' : 'GET')
 
@@ -83,11 +89,10 @@ export function askQuestion(
   name: Exclude<QuestionName, 'live-shares'>,
   asked: Pick<AuditSearch, 'from' | 'to' | 'actor' | 'patient'> & Page
 ): Promise<{ events: AuditEventView[]; next?: string }> {
-  const { filter }: Question = questions[name]
   return answerQuestion(
     exchange,
     caller,
-    { ...filterOf(exchange, caller, asked), ...filter },
+    { ...filterOf(exchange, caller, asked), ...selectionOf(name) },
     asked,
     { question: name, ...asked }
   )

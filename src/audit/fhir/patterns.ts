@@ -225,7 +225,9 @@ const table: Record<Action, Pattern> = {
   'recovery.use': credential,
   'enrolment.create': enrolment,
   'enrolment.use': enrolment,
-  'account.list': query
+  'account.list': query,
+  'organisation.list': query,
+  'audit.verify': running(subtypes.verify)
 }
 
 /**

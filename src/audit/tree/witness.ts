@@ -146,3 +146,12 @@ export async function withCosignatures(
     .where(eq(auditCosignatures.size, checkpoint.size))
   return checkpoint.note + rows.map(row => row.lines).join('')
 }
+
+/** What each witness has signed last: which size of the log, and when (milliseconds UTC). */
+export async function lastWitnessed(
+  database: Pick<Database, 'read'>
+): Promise<{ witness: string; size: number; at: number }[]> {
+  const { auditCosignatures } = database.read.tables
+  const { witness, size, at } = auditCosignatures
+  return database.read.select({ witness, size, at }).from(auditCosignatures)
+}

@@ -1,0 +1,29 @@
+import t from 'tap'
+import { looksRight, noBrowser, startBrowser } from '../helpers/browser.ts'
+import { startExchange } from '../helpers/exchange.ts'
+
+t.test('help is for everybody, and privacy says what is set', async t => {
+  const exchange = await startExchange(t, {
+    env: { CONSILIUM_COPY_DAYS: '41', CONSILIUM_CONSENT: 'required' }
+  })
+  const read = async (path: string) => {
+    const answer = await fetch(exchange.url + path, { headers: { accept: 'text/html' } })
+    t.equal(answer.status, 200, path)
+    return answer.text()
+  }
+  t.match(await read('/help'), /I was sent a link/)
+  t.match(await read('/accessibility'), /2\.2, level AA/)
+  const privacy = await read('/privacy')
+  t.match(privacy, /41 days after the day on which their case was closed/)
+  t.match(privacy, /Nothing is shared before the patient’s consent/)
+  t.match(privacy, /No e-mail is sent/)
+
+  await t.test('in a browser', { skip: noBrowser() }, async t => {
+    const { page } = await startBrowser(t, exchange)
+    const window = await page()
+    for (const name of ['help', 'accessibility', 'privacy']) {
+      await window.goto(`/${name}`)
+      await looksRight(t, window, name)
+    }
+  })
+})
