@@ -1,0 +1,14 @@
+/** One field of a form, as it was typed; what is absent is ''. */
+export function fieldOf(body: unknown, name: string): string {
+  const value = typeof body === 'object' && body !== null ? Object.entries(body) : []
+  const found = value.find(([key]) => key === name)?.[1]
+  // Browsers end lines of a text area with CR LF (HTML, form submission).
+  return typeof found === 'string' ? found.replaceAll('\r\n', '\n').trim() : ''
+}
+
+/** All values of a field that may be given several times. */
+export function fieldsOf(body: unknown, name: string): string[] {
+  const value = typeof body === 'object' && body !== null ? Object.entries(body) : []
+  const found: unknown = value.find(([key]) => key === name)?.[1] ?? []
+  return [found].flat().filter(each => typeof each === 'string')
+}
