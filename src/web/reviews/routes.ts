@@ -1,7 +1,11 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { Web } from '../routes.ts'
+import { caseRoutes } from './case.ts'
+import { declineRoutes } from './decline.ts'
+import { fileRoutes } from './files.ts'
 import { linkRoutes } from './link.ts'
 import { listRoutes } from './list.ts'
+import { messageRoutes } from './messages.ts'
 import { moreTimeRoutes } from './more-time.ts'
 
 /** What was sent to a specialist: the link's page, the list, the case, the opinion. */
@@ -10,5 +14,9 @@ export function reviewRoutes(web: Web): FastifyPluginAsync {
     await app.register(linkRoutes(web))
     await app.register(listRoutes(web))
     await app.register(moreTimeRoutes(web))
+    await app.register(caseRoutes(web))
+    await app.register(fileRoutes(web))
+    await app.register(messageRoutes(web))
+    await app.register(declineRoutes(web))
   }
 }
