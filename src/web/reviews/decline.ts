@@ -3,7 +3,9 @@ import { callerOf } from '../../http/area.ts'
 import { declineCase } from '../../opinions/decline.ts'
 import { lookAtReceived } from '../../shares/received.ts'
 import type { Web } from '../routes.ts'
-import { fieldOf } from './form-fields.ts'
+import { fieldOf, requireShort } from './form-fields.ts'
+
+const REASON_CHARACTERS_MAX = 1000
 
 type Request = FastifyRequest<{ Params: { share: string } }>
 
@@ -28,6 +30,7 @@ export function declineRoutes({ exchange, pages, guarded }: Web): FastifyPluginA
       async (request: Request, reply) => {
         const reason = fieldOf(request.body, 'reason')
         pages.onRefusal(request, problems => show(request, reply, { problems, reason }))
+        requireShort('reason', reason, REASON_CHARACTERS_MAX)
         await declineCase(exchange, callerOf(request), request.params.share, reason)
         return reply.redirect(`/reviews/${request.params.share}`, 303)
       }

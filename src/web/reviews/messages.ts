@@ -2,7 +2,9 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { callerOf } from '../../http/area.ts'
 import { listMessages, writeMessage } from '../../opinions/messages.ts'
 import type { Web } from '../routes.ts'
-import { fieldOf } from './form-fields.ts'
+import { fieldOf, requireShort } from './form-fields.ts'
+
+const TEXT_CHARACTERS_MAX = 10_000
 
 type Request = FastifyRequest<{ Params: { share: string }; Querystring: { after?: string } }>
 
@@ -28,6 +30,7 @@ export function messageRoutes({ exchange, pages, guarded }: Web): FastifyPluginA
       async (request: Request, reply) => {
         const text = fieldOf(request.body, 'text')
         pages.onRefusal(request, problems => show(request, reply, { problems, text, messages: [] }))
+        requireShort('message', text, TEXT_CHARACTERS_MAX)
         await writeMessage(exchange, callerOf(request), request.params.share, text)
         return reply.redirect(`/reviews/${request.params.share}/messages`, 303)
       }

@@ -2,11 +2,12 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { callerOf } from '../../http/area.ts'
 import { askMoreTime, listAsks } from '../../shares/more-time/ask.ts'
 import type { Web } from '../routes.ts'
-import { fieldOf } from './form-fields.ts'
+import { fieldOf, requireShort } from './form-fields.ts'
 
 /** What can be asked for with one press; the sender decides. */
 const DAYS_OFFERED = [2, 7, 14]
 const HOURS_A_DAY = 24
+const WORDS_CHARACTERS_MAX = 1000
 
 type Request = FastifyRequest<{ Params: { share: string } }>
 
@@ -38,6 +39,7 @@ export function moreTimeRoutes({ exchange, pages, guarded }: Web): FastifyPlugin
         pages.onRefusal(request, problems =>
           show(request, reply, { problems, words, asked, requests: [] })
         )
+        requireShort('reason', words, WORDS_CHARACTERS_MAX)
         const days = DAYS_OFFERED.find(each => String(each) === asked)
         await askMoreTime(exchange, callerOf(request), share, {
           ...(days !== undefined && { hours: days * HOURS_A_DAY }),

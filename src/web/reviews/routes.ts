@@ -7,6 +7,8 @@ import { linkRoutes } from './link.ts'
 import { listRoutes } from './list.ts'
 import { messageRoutes } from './messages.ts'
 import { moreTimeRoutes } from './more-time.ts'
+import { opinionRoutes } from './opinion.ts'
+import { submittingRoutes } from './submit.ts'
 
 /** What was sent to a specialist: the link's page, the list, the case, the opinion. */
 export function reviewRoutes(web: Web): FastifyPluginAsync {
@@ -18,5 +20,7 @@ export function reviewRoutes(web: Web): FastifyPluginAsync {
     await app.register(fileRoutes(web))
     await app.register(messageRoutes(web))
     await app.register(declineRoutes(web))
+    await app.register(opinionRoutes(web))
+    await app.register(submittingRoutes(web))
   }
 }
