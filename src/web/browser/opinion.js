@@ -42,6 +42,36 @@ function opinionIn(form) {
   return opinion
 }
 
+/**
+ * Sends what is in the form over the version it names, and resolves to the sentence that says what came
+ * of it. Rejects when nothing could be sent.
+ * @param {HTMLFormElement} form
+ * @param {HTMLInputElement} version
+ * @returns {Promise<{ sentence: string, values?: Record<string, string>, status: number }>}
+ */
+async function send(form, version) {
+  const answer = await fetch(form.dataset['save'] ?? '', {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json', 'if-match': `"${version.value}"` },
+    body: JSON.stringify(opinionIn(form))
+  })
+  const { status } = answer
+  const body = await answer.json()
+  if (answer.ok) {
+    version.value = String(body.version)
+    const time = new Intl.DateTimeFormat(document.documentElement.lang, {
+      hour: '2-digit',
+      minute: '2-digit',
+      hourCycle: 'h23'
+    }).format(new Date())
+    return { status, sentence: 'saved', values: { time } }
+  }
+  if (status === 412) return { status, sentence: 'conflict' }
+  if (status === 401) return { status, sentence: 'signedOut' }
+  const why = [`${body.title}.`, ...(body.problems ?? [body.detail])].join(' ')
+  return { status, sentence: 'refused', values: { why } }
+}
+
 /** @param {HTMLFormElement} form */
 function keepSaved(form) {
   const status = form.querySelector('[data-status]')
@@ -49,49 +79,31 @@ function keepSaved(form) {
   if (!(version instanceof HTMLInputElement) || status === null) return
   let isDirty = false
   let isStopped = false
+  let leaves = false
   /** @type {Promise<void> | undefined} */
   let saving
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer
 
-  /** @param {string} name @param {Record<string, string>} values */
-  const tell = (name, values = {}) => {
-    const sentence = form.dataset[name] ?? ''
-    status.textContent = sentence.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? '')
+  /** @param {string} sentence @param {Record<string, string>} values */
+  const tell = (sentence, values = {}) => {
+    const text = form.dataset[sentence] ?? ''
+    status.textContent = text.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? '')
   }
-
   const save = async () => {
     isDirty = false
     try {
-      const answer = await fetch(form.dataset['save'] ?? '', {
-        method: 'PUT',
-        headers: { 'content-type': 'application/json', 'if-match': `"${version.value}"` },
-        body: JSON.stringify(opinionIn(form))
-      })
-      const body = await answer.json()
-      if (answer.ok) {
-        version.value = String(body.version)
-        const time = new Intl.DateTimeFormat(document.documentElement.lang, {
-          hour: '2-digit',
-          minute: '2-digit',
-          hourCycle: 'h23'
-        }).format(new Date())
-        tell('saved', { time })
-        return
-      }
-      isDirty = true
+      const told = await send(form, version)
+      tell(told.sentence, told.values)
+      if (told.status !== 200) isDirty = true
       // Trying again would not help: a person has to look at it.
-      isStopped = answer.status === 412 || answer.status === 410 || answer.status === 409
-      if (answer.status === 412) tell('conflict')
-      else if (answer.status === 401) tell('signedOut')
-      else tell('refused', { why: `${body.title}. ${(body.problems ?? [body.detail]).join('. ')}` })
+      isStopped = [409, 410, 412].includes(told.status)
     } catch {
       isDirty = true
       tell('offline')
       later(RETRY_MILLISECONDS)
     }
   }
-
   const run = () => {
     if (!isDirty || isStopped) return
     if (saving !== undefined) return later(REST_MILLISECONDS)
@@ -108,7 +120,6 @@ function keepSaved(form) {
     }, milliseconds)
   }
 
-  let leaves = false
   form.addEventListener('input', () => {
     isDirty = true
     later(REST_MILLISECONDS)
