@@ -9,6 +9,7 @@ import {
   startExchange,
   uploadRecord
 } from '../helpers/exchange.ts'
+import { madeScan } from '../helpers/made-dicom.ts'
 import { signedIn } from '../helpers/signed-in.ts'
 import { underReview } from '../opinions/scene.ts'
 
@@ -27,7 +28,12 @@ t.test('the case on one page', async t => {
   const many = await uploadRecord(clinician, caseId, {
     files: Array.from({ length: 130 }, (_, at) => numberedText(20 + at, `${at}.txt`))
   })
-  const share = await shareRecords(exchange, caseId, [letter.id, many.id], { purpose: PROBE })
+  const scan = await uploadRecord(clinician, caseId, {
+    kind: 'scan',
+    files: [{ name: 'probe.dcm', bytes: madeScan({ description: PROBE }) }]
+  })
+  const records = [letter.id, many.id, scan.id]
+  const share = await shareRecords(exchange, caseId, records, { purpose: PROBE })
   const [file] = letter.objects
   const specialist = await signedIn(exchange, 'specialistGb')
   const home = `/reviews/${share.id}`
@@ -48,7 +54,9 @@ t.test('the case on one page', async t => {
       t.match(text, each)
     }
     t.notMatch(text, '<img src=x')
-    t.match(text, '&lt;img src=x')
+    const escaped = '&quot;&gt;&lt;img src=x onerror=alert(1)&gt;'
+    t.match(text, `CT HEAD ${escaped}: 1 image`, 'of the headers of a scan too')
+    t.match(text, `<strong>${escaped}</strong>`)
     t.notMatch(/<title>[^<]*/.exec(text)?.[0], /QUILL|img/)
     t.same(
       events.map(({ action }) => action),
