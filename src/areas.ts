@@ -10,7 +10,6 @@ import { consentRoutes } from './consents/routes.ts'
 import type { Exchange } from './exchange.ts'
 import { fhirRoutes } from './fhir/routes.ts'
 import { guardedBy, open } from './http/area.ts'
-import { linkPages } from './http/link-page.ts'
 import { createAuthenticator, tokenVerifier } from './identity/authenticate.ts'
 import { embeddedIssuer } from './identity/issuer.ts'
 import { recipientRoutes } from './identity/recipient-routes.ts'
@@ -47,7 +46,6 @@ export async function mountAreas(
   const app = fastify.withTypeProvider<TypeBoxTypeProvider>()
 
   issuer.routes(fastify)
-  linkPages(fastify)
   fastify.get('/.well-known/jwks.json', { ...open, schema: { hide: true } }, async () =>
     exchange.links.jwks()
   )

@@ -155,8 +155,10 @@ async function tryRoute(
   // What belongs to City Hospital is on its log, whoever asked for it. The register is everybody's.
   const isInCity =
     expected === 'yes' && (/:(?!account|specialist)/.test(url) || route === 'POST /v1/uploads')
-  const concernsCity =
-    expected === 'hidden' || isInCity || (expected === 'yes' && row.action === 'link.open')
+  // What a specialist was sent is on the log of whoever sent it.
+  const isSent =
+    row.action === 'link.open' || (row.action === 'share.list' && who === 'specialistGb')
+  const concernsCity = expected === 'hidden' || isInCity || (expected === 'yes' && isSent)
   t.same(
     events.map(seenOf),
     expectedEvents(method, row.action, code).map(event => ({

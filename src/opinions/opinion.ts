@@ -8,7 +8,7 @@ import { contentOfSigned } from '../signatures.ts'
 import type { AddendumRow, OpinionRow } from './queries.ts'
 
 export type { AddendumRow, OpinionRow } from './queries.ts'
-export { addendaOf, findSubmitted, pageOfOpinions } from './queries.ts'
+export { addendaOf, findSubmitted, opinionStates, pageOfOpinions } from './queries.ts'
 
 /** What an opinion says, in one spelling, its answers in the order of their numbers. */
 export type OpinionText = OpinionWrite

@@ -47,6 +47,16 @@ export function pageOfOpinions(queries: Queries, filter: OfCases): Promise<Opini
     .limit(filter.limit)
 }
 
+/** Of these shares those with an opinion, and when it was submitted if it was. */
+export async function opinionStates(queries: Queries, shareIds: string[]) {
+  if (shareIds.length === 0) return []
+  const { opinions } = queries.tables
+  return queries
+    .select({ shareId: opinions.shareId, submittedAt: opinions.submittedAt })
+    .from(opinions)
+    .where(inArray(opinions.shareId, shareIds))
+}
+
 /** Opinions on one case, drafts too. */
 export function opinionsOfCase(queries: Queries, caseId: string): Promise<OpinionRow[]> {
   const { opinions } = queries.tables

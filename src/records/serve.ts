@@ -8,7 +8,9 @@ import { deliver } from '../http/deliver.ts'
 import { planResponse } from '../http/ranges.ts'
 import type { Caller } from '../identity/principal.ts'
 import { type ObjectSource, openContent } from './content.ts'
+import { inPlaceHeaders, isShownInPlace } from './in-place.ts'
 import { contentDisposition } from './inspect/file-name.ts'
+import { openSummary } from './object-summary.ts'
 import { findObjects } from './queries.ts'
 import { objectOf, openFileName, openRecordKey, type RecordInCase } from './record.ts'
 import { withoutInfected } from './scan/quarantine.ts'
@@ -86,13 +88,17 @@ export async function serveRecord(
   })
 }
 
-/** Sends one object, or the part of it that was asked for. */
+/**
+ * Sends one object, or the part of it that was asked for. With `inPlace` a browser shows it in a page
+ * of ours if that is harmless, and saves it otherwise.
+ */
 export async function serveObject(
   exchange: Exchange,
   given: Access,
   objectId: string,
   request: FastifyRequest,
-  reply: FastifyReply
+  reply: FastifyReply,
+  inPlace = false
 ): Promise<unknown> {
   const { found } = given
   const object = await objectOf(exchange.database.read, found, objectId)
@@ -108,7 +114,8 @@ export async function serveObject(
     'content-type': object.type === 'application/age' ? 'application/octet-stream' : object.type,
     'content-disposition': contentDisposition(openFileName(recordKey, object)),
     'repr-digest': `sha-256=:${object.sha256.toString('base64')}:`,
-    etag
+    etag,
+    ...(inPlace && isShownInPlace(object, openSummary(recordKey, object)) && inPlaceHeaders)
   }
   if (plan.status === 416) {
     throw new Refusal('range-not-satisfiable', undefined, {

@@ -102,6 +102,29 @@ export function revokeRow(
     .returning()
 }
 
+/** Shares with one specialist, newest first, from `before` (exclusive) on. */
+export function receivedShares(
+  queries: Queries,
+  {
+    specialistId,
+    before,
+    limit
+  }: { specialistId: string; before?: string | undefined; limit: number }
+): Promise<ShareRow[]> {
+  const { shares } = queries.tables
+  return queries
+    .select()
+    .from(shares)
+    .where(
+      and(
+        eq(shares.specialistId, specialistId),
+        before === undefined ? undefined : lt(shares.id, before)
+      )
+    )
+    .orderBy(desc(shares.id))
+    .limit(limit)
+}
+
 /** Shares of one organisation, newest first, from `before` (exclusive) on. */
 export function pageOfShares(
   queries: Queries,

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { Id, PageQuery } from '../../schemas/common.ts'
+import { ReceivedList, ReceivedShare } from '../../schemas/review.ts'
 import {
   LinkOpen,
   OpenedShare,
@@ -20,6 +21,7 @@ import { createShare } from './create.ts'
 import { listLive } from './live-shares.ts'
 import { listShares, revokeShare } from './manage.ts'
 import { accessByShare, openLink, readManifest } from './open.ts'
+import { listReceived, lookAtLink } from './received.ts'
 import { revokeShares } from './revoke-many.ts'
 
 /** What the sender does with a share. */
@@ -103,6 +105,7 @@ export function shareRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugin
 /** What the specialist does with a share. */
 export function reviewRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
   return async app => {
+    await app.register(receivedRoutes(exchange, guarded))
     app.post(
       '/v1/links/open',
       {
@@ -159,5 +162,37 @@ export function reviewRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugi
         return serveObject(exchange, access, object, request, reply)
       }
     })
+  }
+}
+
+/** What a specialist is told of shares without opening them. */
+function receivedRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
+  return async app => {
+    app.post(
+      '/v1/links/look',
+      {
+        ...guarded('share.list', 'specialist'),
+        schema: {
+          tags: ['review'],
+          summary: 'Who sent you what a link names, and until when. Spends no opening',
+          body: LinkOpen,
+          response: { 200: ReceivedShare }
+        }
+      },
+      request => lookAtLink(exchange, callerOf(request), request.body.link)
+    )
+    app.get(
+      '/v1/reviews',
+      {
+        ...guarded('share.list', 'specialist'),
+        schema: {
+          tags: ['review'],
+          summary: 'What was sent to you, newest first',
+          querystring: Type.Object(PageQuery, { additionalProperties: false }),
+          response: { 200: ReceivedList }
+        }
+      },
+      request => listReceived(exchange, callerOf(request), request.query)
+    )
   }
 }

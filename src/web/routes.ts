@@ -18,6 +18,7 @@ import { helpPages } from './help/routes.ts'
 import { logPages } from './log/routes.ts'
 import { homeOfRole, type Pages } from './pages.ts'
 import { peopleRoutes } from './people/routes.ts'
+import { reviewRoutes } from './reviews/routes.ts'
 import { signingRoutes } from './signing/routes.ts'
 
 /** What the pages of every area are made with. */
@@ -53,6 +54,7 @@ export function webRoutes(exchange: Exchange, gate: Gate, pages: Pages): Fastify
     await app.register(logPages(web))
     await app.register(administrationPages(web))
     await app.register(helpPages(web))
+    await app.register(reviewRoutes(web))
   }
 }
 

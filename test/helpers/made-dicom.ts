@@ -81,6 +81,8 @@ export interface MadeScan {
   burnedIn?: string
   pixels?: Buffer
   syntax?: Syntax
+  /** Of study and series. */
+  description?: string
 }
 
 /** A small CT image of somebody. What is left out is not in it. */
@@ -93,8 +95,8 @@ export function madeScan(scan: MadeScan = {}): Buffer {
     ['0008,0018 UI', instance],
     ['0008,0020 DA', '20260901'],
     ['0008,0060 CS', modality],
-    ['0008,1030 LO', 'CT Head'],
-    ['0008,103e LO', 'Axial 1.5mm'],
+    ['0008,1030 LO', scan.description ?? 'CT Head'],
+    ['0008,103e LO', scan.description ?? 'Axial 1.5mm'],
     ['0010,0010 PN', scan.name],
     ['0010,0020 LO', scan.id],
     ['0010,0021 LO', scan.issuer],

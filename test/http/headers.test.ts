@@ -11,7 +11,7 @@ const ca = readFileSync(fixture('localhost.crt'))
 
 const everywhere = [
   '/healthz',
-  '/s',
+  '/i',
   '/v1/cases',
   '/nowhere',
   '/openapi.json',

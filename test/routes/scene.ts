@@ -275,6 +275,7 @@ export function bodyOf(
     'POST /v1/shares/:share/more-time/approve': { lifeHours: 100 },
     'POST /v1/shares/:share/more-time/decline': { reason: 'The board sits tomorrow' },
     'POST /v1/links/open': { link: scene.shares[state].link },
+    'POST /v1/links/look': { link: scene.shares[state].link },
     'PUT /v1/shares/:share/opinion': OPINION,
     'POST /v1/shares/:share/opinion/attachments': attachmentForm([numberedText(10)]),
     'POST /v1/shares/:share/opinion/addenda': { text: 'One thing more' },

@@ -297,6 +297,12 @@ export const table: Record<string, Row> = {
     'share-not-found'
   ),
 
+  'GET /v1/reviews': row('share.list', 'token  role role role  yes yes  role role  role'),
+  'POST /v1/links/look': row(
+    'share.list',
+    'token  role role role  yes hidden  role role  role',
+    'share-not-found'
+  ),
   'POST /v1/links/open': row(
     'link.open',
     'token  role role role  yes hidden  role role  role',
@@ -521,6 +527,15 @@ export const shareTable: Record<string, Record<ShareState, string>> = {
   },
   'GET /v1/shares/:share/more-time': { ...asked, revoked: 'share-revoked', replaced: 'yes' },
   'POST /v1/links/open': ended,
+  // Its own specialist is told of it in any state, and nothing that is in it.
+  'POST /v1/links/look': {
+    live: 'yes',
+    expired: 'yes',
+    revoked: 'yes',
+    notYetValid: 'yes',
+    spent: 'yes',
+    replaced: 'yes'
+  },
   'GET /v1/shares/:share': ended,
   'GET /v1/shares/:share/records/:record/content': ended,
   'HEAD /v1/shares/:share/records/:record/content': ended,
@@ -552,7 +567,6 @@ export const unaudited = [
   'GET /oidc/jwks',
   'GET /openapi.json',
   'GET /readyz',
-  'GET /s',
   'GET /v1/audit/checkpoint',
   'GET /v1/audit/consistency',
   'GET /v1/audit/events/:event/proof',
@@ -562,7 +576,6 @@ export const unaudited = [
   'GET /v1/consent-texts',
   'GET /v1/transfers/countries',
   'HEAD /docs/static/*',
-  'HEAD /s',
   'HEAD /v1/audit/checkpoint',
   'HEAD /v1/audit/consistency',
   'HEAD /v1/audit/events/:event/proof',

@@ -1,0 +1,38 @@
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+// Downloads several records, one after the other; each has a link of its own without it.
+
+/** Browsers drop downloads that begin at the same moment. */
+const PAUSE_MILLISECONDS = 1500
+
+/** @param {string} address */
+function download(address) {
+  const link = document.createElement('a')
+  link.href = address
+  link.download = ''
+  document.body.append(link)
+  link.click()
+  link.remove()
+}
+
+/** @param {HTMLFormElement} form @param {boolean} all */
+async function downloadThem(form, all) {
+  const chosen = [...form.querySelectorAll('input[type="checkbox"]')].filter(
+    box => box instanceof HTMLInputElement && (all || box.checked)
+  )
+  const status = form.querySelector('[data-status]')
+  if (status !== null) {
+    status.textContent = (form.dataset['text'] ?? '').replace('{count}', String(chosen.length))
+  }
+  for (const box of chosen) {
+    if (box instanceof HTMLInputElement) download(box.value)
+    await new Promise(resolve => setTimeout(resolve, PAUSE_MILLISECONDS))
+  }
+}
+
+for (const form of document.querySelectorAll('form[data-downloads]')) {
+  if (!(form instanceof HTMLFormElement)) continue
+  for (const part of form.querySelectorAll('[data-choice]')) part.removeAttribute('hidden')
+  form.querySelector('[data-all]')?.addEventListener('click', () => downloadThem(form, true))
+  form.querySelector('[data-chosen]')?.addEventListener('click', () => downloadThem(form, false))
+}

@@ -1,0 +1,244 @@
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import t from 'tap'
+import { looksRight, noBrowser, startBrowser } from '../helpers/browser.ts'
+import {
+  createCase,
+  numberedText,
+  openShare,
+  sampleFile,
+  sharedRecord,
+  shareRecords,
+  startExchange,
+  uploadRecord
+} from '../helpers/exchange.ts'
+import { underReview } from '../opinions/scene.ts'
+
+const skip = noBrowser()
+const HOUR = 3_600_000
+const FIRST_VIEW_BYTES_MAX = 150_000
+const pdf = sampleFile(join(import.meta.dirname, '../samples/referral-letter.pdf'))
+const heading = (page: Page) => page.locator('h1').innerText()
+
+t.test('a link, in a browser', { skip }, async t => {
+  const exchange = await startExchange(t)
+  const { share } = await sharedRecord(exchange, [numberedText(100)], { opened: false })
+  const browser = await startBrowser(t, exchange)
+  const token = share.link.split('#')[1] ?? ''
+
+  await t.test('tells nobody more than until when, and sends nothing anywhere', async t => {
+    const page = await browser.page()
+    const sent: string[] = []
+    page.on('request', request =>
+      sent.push(`${request.method()} ${request.url()} ${request.postData()}`)
+    )
+    await page.goto(share.link)
+    await page.getByText('This link can be used until').waitFor()
+    await looksRight(t, page, 'reviews-link')
+    t.notOk(sent.some(each => each.startsWith('POST') || each.replace(/#.*/, '').includes(token)))
+    const href = await page
+      .getByRole('main')
+      .getByRole('button', { name: 'Sign in' })
+      .getAttribute('href')
+    t.equal(href, '/sign-in?next=%2Fs')
+    await page.goto('/help')
+    await page.goto('/s')
+    await page.getByText('This link can be used until').waitFor()
+    await page.goto(`/s#${token.slice(0, 60)}`)
+    await page.reload()
+    await page.getByRole('heading', { name: 'Your link is incomplete' }).waitFor()
+    await looksRight(t, page, 'reviews-link-incomplete')
+  })
+
+  await t.test('of somebody else says what to do', async t => {
+    const page = await browser.page('stranger')
+    await page.goto(share.link)
+    await page.getByRole('button', { name: 'Continue' }).click()
+    t.match(await heading(page), 'This link is not for the account you are signed in with')
+    await looksRight(t, page, 'reviews-wrong-account')
+  })
+
+  await t.test('is opened by its specialist with the keyboard alone', async t => {
+    const page = await browser.page('specialistGb')
+    await page.goto(share.link)
+    await page.getByText('This link can be used until').waitFor()
+    const press = async (name: string) => {
+      for (let at = 0; at < 60; at += 1) {
+        await page.keyboard.press('Tab')
+        const text = await page.evaluate('document.activeElement.textContent.trim()')
+        if (text === name) return page.keyboard.press('Enter')
+      }
+      throw new Error(`The keyboard does not come to ${name}.`)
+    }
+    await press('Continue')
+    await page.getByText('Dr Alice Kestrel, City Hospital').waitFor()
+    await looksRight(t, page, 'reviews-received')
+    t.equal(
+      (await exchange.auditEvents({ action: 'link.open' })).length,
+      0,
+      'nothing is opened yet'
+    )
+    await press('Open the case')
+    await page.waitForURL(`**/reviews/${share.id}`)
+    await looksRight(t, page, 'reviews-case')
+    await page.goto('/reviews')
+    await looksRight(t, page, 'reviews-list')
+  })
+
+  await t.test('that is over is rescued', async t => {
+    exchange.clock.advance(73 * HOUR)
+    const page = await browser.page('specialistGb')
+    await page.goto('/reviews')
+    await page.getByRole('link', { name: 'Ask for more time' }).click()
+    await looksRight(t, page, 'reviews-more-time')
+    await page.getByLabel('7 days').check()
+    await page.getByLabel('Why? (optional)').fill('The board sits on Monday')
+    await page.getByRole('button', { name: 'Ask for more time' }).click()
+    t.equal(await heading(page), 'You have asked for more time')
+    await looksRight(t, page, 'reviews-more-time-asked')
+    const path = `/v1/shares/${share.id}/more-time/approve`
+    const given = await exchange
+      .client('clinician')
+      .json<{ link: string }>('POST', path, { lifeHours: 168 })
+    await page.goto(given.link)
+    // The clock of the browser is three days behind that of the service.
+    await page.locator('[data-link-state]:not([hidden]) button').click()
+    await page.getByRole('button', { name: 'Open the case' }).click()
+    t.equal(await heading(page), 'The case you were sent')
+  })
+})
+
+t.test('a case, in a browser', { skip }, async t => {
+  const exchange = await startExchange(t)
+  const clinician = exchange.client('clinician')
+  const { id: caseId } = await createCase(clinician)
+  const letter = await uploadRecord(clinician, caseId, { kind: 'letter', files: [pdf] })
+  const large = await uploadRecord(clinician, caseId, {
+    title: 'A large one',
+    files: [numberedText(48 * 1024 * 1024, 'large.txt')]
+  })
+  const share = await shareRecords(exchange, caseId, [letter.id, large.id])
+  await openShare(exchange.client('specialistGb'), share.link)
+  const browser = await startBrowser(t, exchange)
+
+  await t.test('is light at its first view', async t => {
+    for (const path of [`/reviews/${share.id}`, '/reviews', `/reviews/${share.id}/opinion`, '/s']) {
+      const page = await browser.page('specialistGb')
+      await page.goto(path, { waitUntil: 'networkidle' })
+      const bytes = await page.evaluate(
+        `[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
+          .reduce((sum, { transferSize }) => sum + transferSize, 0)`
+      )
+      t.comment(`${path.replace(share.id, ':share')}: ${bytes} bytes`)
+      t.ok(Number(bytes) > 10_000 && Number(bytes) < FIRST_VIEW_BYTES_MAX, `${path}: ${bytes}`)
+      await page.context().close()
+    }
+  })
+
+  await t.test('shows a letter in place', async t => {
+    const page = await browser.page('specialistGb')
+    const problems: string[] = []
+    page.on('console', message => {
+      if (message.type() === 'error') problems.push(message.text())
+    })
+    await page.goto(`/reviews/${share.id}`)
+    const shown = page.waitForResponse(answer => answer.url().endsWith('/content'))
+    await page.getByRole('link', { name: 'Read referral-letter.pdf' }).click()
+    t.equal((await shown).status(), 200)
+    t.same(problems, [], 'the browser refuses nothing')
+    await looksRight(t, page, 'reviews-file')
+  })
+
+  await t.test('is read without JavaScript', async t => {
+    const page = await browser.page('specialistGb', { javaScriptEnabled: false })
+    await page.goto('/reviews')
+    await page.getByRole('link', { name: 'Go to the case' }).click()
+    t.match(await page.locator('main').innerText(), 'glioma')
+    await page.getByRole('link', { name: 'Write to the sender' }).click()
+    await page.getByLabel('Write to the sender').fill('Is there more?')
+    await page.getByRole('button', { name: 'Send' }).click()
+    t.match(await page.locator('main').innerText(), 'Is there more?')
+    await page.goto(`/reviews/${share.id}/opinion`)
+    await page.getByLabel('Your answer to question 1').fill('Not advisable.')
+    await page.getByRole('button', { name: 'Save the draft' }).click()
+    t.match(await page.locator('main').innerText(), 'Your draft was saved on')
+    t.equal(await page.getByLabel('Your answer to question 1').inputValue(), 'Not advisable.')
+  })
+
+  await t.test('that is withdrawn stops its downloads, and its page says so', async t => {
+    const page = await browser.page('specialistGb')
+    await page.goto(`/reviews/${share.id}`)
+    const line = await page.context().newCDPSession(page)
+    await line.send('Network.emulateNetworkConditions', {
+      offline: false,
+      latency: 50,
+      downloadThroughput: 500_000,
+      uploadThroughput: 500_000
+    })
+    // In the page, so that the slow line holds for it.
+    const path = `/v1/shares/${share.id}/records/${large.id}/content`
+    const read = page.evaluate(`fetch(${JSON.stringify(path)}).then(answer => answer.arrayBuffer())
+      .then(() => 'whole', () => 'cut')`)
+    await new Promise(resolve => setTimeout(resolve, 1500))
+    await clinician.json('DELETE', `/v1/shares/${share.id}`)
+    t.equal(await read, 'cut')
+    t.match(await exchange.auditEvents({ outcome: 'revoked' }), [{ action: 'content.read' }])
+    await page.reload()
+    t.equal(await heading(page), 'The sender has withdrawn this case')
+    await looksRight(t, page, 'reviews-revoked')
+  })
+})
+
+t.test('an opinion, in a browser', { skip }, async t => {
+  const exchange = await startExchange(t)
+  const { share } = await underReview(exchange)
+  const browser = await startBrowser(t, exchange)
+  const page = await browser.page('specialistGb')
+  await page.goto(`/reviews/${share.id}`)
+  await page.getByRole('button', { name: 'Write your opinion' }).click()
+  await page.getByLabel('Your answer to question 1').fill('It is to be excised.')
+  await page.getByText(/^Saved at \d\d:\d\d$/).waitFor()
+  await page.reload()
+  t.equal(await page.getByLabel('Your answer to question 1').inputValue(), 'It is to be excised.')
+  await looksRight(t, page, 'reviews-opinion')
+
+  await t.test('waits while there is no connection', async t => {
+    await page.context().setOffline(true)
+    await page.getByLabel('What you recommend').fill('Rest first.')
+    await page.getByText('You are offline').waitFor()
+    await page.context().setOffline(false)
+    await page.getByText(/^Saved at/).waitFor({ timeout: 30_000 })
+    const path = `/v1/shares/${share.id}/opinion`
+    const { json } = await exchange.client('specialistGb').send('GET', path)
+    t.match(json, { recommendations: 'Rest first.' })
+  })
+
+  await t.test('loses nothing to another window', async t => {
+    const other = await page.context().newPage()
+    await other.goto(`/reviews/${share.id}/opinion`)
+    await other.getByLabel('Limits of this review').fill('No slides.')
+    await other.getByText(/^Saved at/).waitFor()
+    await page.getByLabel('Further tests').fill('A scan in March.')
+    await page.getByText('changed in another window').waitFor()
+    await page.getByRole('button', { name: 'Save the draft' }).click()
+    t.match(await page.locator('main').innerText(), 'No slides.')
+    t.equal(await page.getByLabel('Further tests').inputValue(), 'A scan in March.')
+    await looksRight(t, page, 'reviews-conflict')
+  })
+
+  await t.test('is checked and submitted', async t => {
+    await page.locator('#stance-1').check()
+    await page.getByLabel('Or: why you do not answer question 2').fill('Not my field')
+    await page.locator('#diagnosis').check()
+    await page.locator('#plan-2').check()
+    await page.getByRole('button', { name: 'Check and submit' }).click()
+    t.equal(await heading(page), 'Check your opinion before you submit it')
+    await looksRight(t, page, 'reviews-check')
+    await page.getByRole('button', { name: 'Submit the opinion' }).click()
+    t.match(await page.locator('main').innerText(), 'Your opinion was submitted')
+    await looksRight(t, page, 'reviews-submitted')
+    const saved = page.waitForEvent('download')
+    await page.getByRole('button', { name: 'Download the signed opinion (PDF)' }).click()
+    t.equal((await saved).suggestedFilename(), 'second-opinion.pdf')
+  })
+})
