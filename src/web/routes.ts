@@ -4,6 +4,7 @@ import type { Exchange } from '../exchange.ts'
 import { callerOf, type Gate, greetedBy, guardedBy, knownCaller, sessionOf } from '../http/area.ts'
 import { noSessionCookie } from '../sessions/cookie.ts'
 import { endSessions } from '../sessions/session.ts'
+import { caseRoutes } from './cases/routes.ts'
 import { homeOfRole, type Pages } from './pages.ts'
 
 /** What the pages of every area are made with. */
@@ -25,6 +26,7 @@ export function webRoutes(exchange: Exchange, gate: Gate, pages: Pages): Fastify
     })
     await app.register(formbody, { bodyLimit: exchange.limits.bodyBytesMax })
     await app.register(startRoutes(web))
+    await app.register(caseRoutes(web))
   }
 }
 

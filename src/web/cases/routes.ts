@@ -1,0 +1,24 @@
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { Web } from '../routes.ts'
+import { showCase } from './case.ts'
+import { searchCases, showCases } from './list.ts'
+import { makeCase, showNewCase } from './new.ts'
+import { showSeen } from './seen.ts'
+
+/** One page, or one step of one. */
+type Step = (web: Web, request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
+
+/** The clinician's own work, up to a case that is ready to be shared. */
+export function caseRoutes(web: Web): FastifyPluginAsync {
+  const { guarded } = web
+  const run = (step: Step) => (request: FastifyRequest, reply: FastifyReply) =>
+    step(web, request, reply)
+  return async app => {
+    app.get('/cases', guarded('case.list', 'clinician'), run(showCases))
+    app.post('/cases/search', guarded('case.search', 'clinician'), run(searchCases))
+    app.get('/cases/new', guarded('case.create', 'clinician'), run(showNewCase))
+    app.post('/cases/new', guarded('case.create', 'clinician'), run(makeCase))
+    app.get('/cases/:case', guarded('case.read', 'clinician'), run(showCase))
+    app.get('/cases/:case/seen', guarded('audit.report', 'clinician'), run(showSeen))
+  }
+}
