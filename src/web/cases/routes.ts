@@ -1,8 +1,11 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { Web } from '../routes.ts'
 import { showCase } from './case.ts'
+import { complete, saveChecklist, showChecklist } from './checklist.ts'
+import { makeEnding, showEnding } from './close.ts'
 import { searchCases, showCases } from './list.ts'
 import { makeCase, showNewCase } from './new.ts'
+import { saveRequest, showRequest } from './request.ts'
 import { showSeen } from './seen.ts'
 
 /** One page, or one step of one. */
@@ -19,6 +22,16 @@ export function caseRoutes(web: Web): FastifyPluginAsync {
     app.get('/cases/new', guarded('case.create', 'clinician'), run(showNewCase))
     app.post('/cases/new', guarded('case.create', 'clinician'), run(makeCase))
     app.get('/cases/:case', guarded('case.read', 'clinician'), run(showCase))
+    app.get('/cases/:case/request', guarded('request.read', 'clinician'), run(showRequest))
+    app.post('/cases/:case/request', guarded('request.write', 'clinician'), run(saveRequest))
+    app.get('/cases/:case/checklist', guarded('checklist.read', 'clinician'), run(showChecklist))
+    app.post('/cases/:case/checklist', guarded('checklist.write', 'clinician'), run(saveChecklist))
+    app.post('/cases/:case/complete', guarded('case.complete', 'clinician'), run(complete))
+    for (const doing of ['close', 'reopen'] as const) {
+      const rule = guarded(`case.${doing}`, 'clinician')
+      app.get(`/cases/:case/${doing}`, rule, run(showEnding(doing)))
+      app.post(`/cases/:case/${doing}`, rule, run(makeEnding(doing)))
+    }
     app.get('/cases/:case/seen', guarded('audit.report', 'clinician'), run(showSeen))
   }
 }
