@@ -1,12 +1,15 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import { takeForms } from '../../records/receive-form.ts'
 import type { Web } from '../routes.ts'
 import { showCase } from './case.ts'
 import { complete, saveChecklist, showChecklist } from './checklist.ts'
 import { makeEnding, showEnding } from './close.ts'
 import { searchCases, showCases } from './list.ts'
 import { makeCase, showNewCase } from './new.ts'
+import { confirmRecord, showFile, showRecord } from './record.ts'
 import { saveRequest, showRequest } from './request.ts'
 import { showSeen } from './seen.ts'
+import { dropDraft, finishDraft, showDraft, showUpload, uploadByForm } from './upload.ts'
 
 /** One page, or one step of one. */
 type Step = (web: Web, request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
@@ -32,6 +35,24 @@ export function caseRoutes(web: Web): FastifyPluginAsync {
       app.get(`/cases/:case/${doing}`, rule, run(showEnding(doing)))
       app.post(`/cases/:case/${doing}`, rule, run(makeEnding(doing)))
     }
+    const record = '/cases/:case/records/:record'
+    app.get(record, guarded('record.read', 'clinician'), run(showRecord))
+    app.post(
+      `${record}/patient`,
+      guarded('record.confirm-patient', 'clinician'),
+      run(confirmRecord)
+    )
+    app.get(`${record}/files/:object`, guarded('record.read', 'clinician'), run(showFile))
+    const draft = '/cases/:case/upload/:draft'
+    app.get('/cases/:case/upload', guarded('draft.read', 'clinician'), run(showUpload))
+    app.get(draft, guarded('draft.read', 'clinician'), run(showDraft))
+    app.post(`${draft}/complete`, guarded('record.create', 'clinician'), run(finishDraft))
+    app.post(`${draft}/discard`, guarded('draft.discard', 'clinician'), run(dropDraft))
+    await app.register(async forms => {
+      await takeForms(forms, web.exchange.limits)
+      const rule = guarded('record.create', 'clinician')
+      forms.post('/cases/:case/upload', rule, run(uploadByForm))
+    })
     app.get('/cases/:case/seen', guarded('audit.report', 'clinician'), run(showSeen))
   }
 }
