@@ -105,11 +105,10 @@ async function taken(
   web: Web,
   request: FastifyRequest,
   reply: FastifyReply,
-  record: { id: string; refused?: unknown[] }
+  record: { id: string; case: string; refused?: unknown[] }
 ) {
-  const caseId = caseIdOf(request)
   if (record.refused === undefined) {
-    return reply.redirect(`/cases/${caseId}#record-${record.id}`, 303)
+    return reply.redirect(`/cases/${record.case}#record-${record.id}`, 303)
   }
   const model = await modelOf(web, request)
   return web.pages.show(request, reply, 'cases/upload-taken', { ...model, record })
