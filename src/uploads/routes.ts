@@ -15,6 +15,7 @@ import { TUS_VERSION, type TusAnswer, tusOn, UPLOADS } from './tus.ts'
 /** Draft records: what a record is while its files are still arriving. */
 export function draftRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
   return async app => {
+    await app.register(awaitedRoutes(exchange, guarded))
     app.post(
       '/v1/cases/:case/drafts',
       {
@@ -32,21 +33,6 @@ export function draftRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugin
         const view = await createDraft(exchange, callerOf(request), caseId, request.body)
         return reply.code(201).header('location', `/v1/drafts/${view.id}`).send(view)
       }
-    )
-    app.get(
-      '/v1/cases/:case/drafts',
-      {
-        ...guarded('draft.read', 'clinician'),
-        schema: {
-          tags: ['records'],
-          summary: 'Drafts of a case that are still awaited, oldest first',
-          params: Type.Object({ case: Id }),
-          response: { 200: DraftList }
-        }
-      },
-      async request => ({
-        drafts: await listDrafts(exchange, callerOf(request), request.params.case)
-      })
     )
     app.get(
       '/v1/drafts/:draft',
@@ -102,6 +88,26 @@ export function draftRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugin
           .header('location', `/v1/records/${view.id}`)
           .send(view)
       }
+    )
+  }
+}
+
+function awaitedRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
+  return async app => {
+    app.get(
+      '/v1/cases/:case/drafts',
+      {
+        ...guarded('draft.read', 'clinician'),
+        schema: {
+          tags: ['records'],
+          summary: 'Drafts of a case that are still awaited, oldest first',
+          params: Type.Object({ case: Id }),
+          response: { 200: DraftList }
+        }
+      },
+      async request => ({
+        drafts: await listDrafts(exchange, callerOf(request), request.params.case)
+      })
     )
   }
 }

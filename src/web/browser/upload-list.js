@@ -21,6 +21,87 @@ function sizeText(bytes) {
 /** @param {string} path */
 const folderOf = path => path.split('/').slice(0, -1).join('/')
 
+/** @typedef {{ title: HTMLElement, name: string, items: Item[] }} Group */
+/** @typedef {{ bar: HTMLProgressElement, status: HTMLElement, group: Group }} Row */
+
+/**
+ * @template {keyof HTMLElementTagNameMap} Name
+ * @param {Name} name
+ * @param {string} [content]
+ */
+function element(name, content = '') {
+  const made = document.createElement(name)
+  made.textContent = content
+  return made
+}
+
+/**
+ * A folder with its files, in the page and in `rows`.
+ * @param {HTMLElement} into
+ * @param {Map<Item, Row>} rows
+ * @param {string} name
+ * @param {Item[]} items
+ * @param {Text} text
+ */
+function drawGroup(into, rows, name, items, text) {
+  const details = element('details')
+  details.open = items.length <= 10
+  const title = element('summary')
+  const lines = element('ul')
+  /** @type {Group} */
+  const group = { title, name: name || text('no-folder'), items }
+  for (const item of items) {
+    const { file } = item.chosen
+    const line = element('li')
+    const bar = element('progress')
+    bar.max = file.size
+    bar.setAttribute('aria-label', file.name)
+    const status = element('span')
+    line.append(element('span', `${file.name} (${sizeText(file.size)}) `), bar, ' ', status)
+    lines.append(line)
+    rows.set(item, { bar, status, group })
+  }
+  details.append(title, lines)
+  into.append(details)
+  titleOf(group, text)
+}
+
+/**
+ * @param {Group} group
+ * @param {Text} text
+ */
+function titleOf({ title, name, items }, text) {
+  const done = items.filter(({ state }) => state === 'done').length
+  title.textContent = text('group', { name, done, count: items.length })
+}
+
+/**
+ * @param {Row} row
+ * @param {Item} item
+ * @param {Text} text
+ */
+function drawRow({ bar, status }, item, text) {
+  bar.value = item.sent
+  if (item.state === 'sending') {
+    status.textContent = percent.format(item.sent / item.chosen.file.size)
+  } else {
+    status.textContent = `${text(item.state)} ${item.problem}`
+  }
+}
+
+/** @param {{ fileName: string, title: string, detail: string }[]} files Those that were not taken. */
+function drawRefused(files) {
+  const place = /** @type {HTMLElement} */ (document.getElementById('upload-not-taken'))
+  place.hidden = false
+  const lines = /** @type {HTMLElement} */ (place.querySelector('ul'))
+  for (const { fileName, title, detail } of files) {
+    const line = `${fileName}: ${title}${detail && `. ${detail}`}`
+    if (![...lines.children].some(child => child.textContent === line)) {
+      lines.append(element('li', line))
+    }
+  }
+}
+
 /**
  * @param {HTMLElement} root
  * @param {Text} text
@@ -29,10 +110,8 @@ export function createList(root, text) {
   const live = /** @type {HTMLElement} */ (document.getElementById('upload-said'))
   const total = /** @type {HTMLElement} */ (document.getElementById('upload-total'))
   const groups = /** @type {HTMLElement} */ (document.getElementById('upload-groups'))
-  const notTaken = /** @type {HTMLElement} */ (document.getElementById('upload-not-taken'))
-  /** @type {Map<Item, { bar: HTMLProgressElement, status: HTMLElement, group: Group }>} */
+  /** @type {Map<Item, Row>} */
   const rows = new Map()
-  /** @typedef {{ title: HTMLElement, name: string, items: Item[] }} Group */
   /** @type {Item[]} */
   let items = []
   let last = { at: 0, sent: 0, rate: 0, said: 0 }
@@ -45,80 +124,15 @@ export function createList(root, text) {
     last.said = performance.now()
   }
 
-  /**
-   * @template {keyof HTMLElementTagNameMap} Name
-   * @param {Name} name
-   * @param {string} [content]
-   */
-  function element(name, content = '') {
-    const made = document.createElement(name)
-    made.textContent = content
-    return made
-  }
-
-  /**
-   * @param {string} name
-   * @param {Item[]} inGroup
-   */
-  function addGroup(name, inGroup) {
-    const details = element('details')
-    details.open = inGroup.length <= 10
-    const title = element('summary')
-    const lines = element('ul')
-    /** @type {Group} */
-    const group = { title, name: name || text('no-folder'), items: inGroup }
-    for (const item of inGroup) {
-      const line = element('li')
-      const bar = element('progress')
-      bar.max = item.chosen.file.size
-      bar.setAttribute('aria-label', item.chosen.file.name)
-      const status = element('span')
-      line.append(
-        element('span', `${item.chosen.file.name} (${sizeText(item.chosen.file.size)}) `),
-        bar,
-        ' ',
-        status
-      )
-      lines.append(line)
-      rows.set(item, { bar, status, group })
-    }
-    details.append(title, lines)
-    groups.append(details)
-    titleOf(group)
-  }
-
-  /** @param {Group} group */
-  function titleOf({ title, name, items: inGroup }) {
-    const done = inGroup.filter(({ state }) => state === 'done').length
-    title.textContent = text('group', { name, done, count: inGroup.length })
-  }
-
   /** @param {Item} item */
   function changed(item) {
     const row = rows.get(item)
     if (row === undefined) return
-    row.bar.value = item.sent
-    row.status.textContent =
-      item.state === 'refused'
-        ? `${text('refused')} ${item.problem}`
-        : item.state === 'sending'
-          ? percent.format(item.sent / item.chosen.file.size)
-          : text(item.state)
-    titleOf(row.group)
-    if (item.state === 'refused')
-      refused([{ fileName: item.chosen.path, title: item.problem, detail: '' }])
-  }
-
-  /** @param {{ fileName: string, title: string, detail: string }[]} files */
-  function refused(files) {
-    notTaken.hidden = false
-    const lines = /** @type {HTMLElement} */ (notTaken.querySelector('ul'))
-    for (const { fileName, title, detail } of files) {
-      const line = `${fileName}: ${title}${detail && `. ${detail}`}`
-      if (![...lines.children].some(child => child.textContent === line)) {
-        lines.append(element('li', line))
-      }
-    }
+    drawRow(row, item, text)
+    titleOf(row.group, text)
+    // Of what was refused before a reload the page tells by itself.
+    if (item.state === 'refused' && item.problem !== '')
+      drawRefused([{ fileName: item.chosen.path, title: item.problem, detail: '' }])
   }
 
   /** Rate and time left, once a second; aloud every ten. */
@@ -146,7 +160,7 @@ export function createList(root, text) {
   return {
     say,
     changed,
-    refused,
+    refused: drawRefused,
     /** @param {Chosen[]} chosen What would be sent. */
     preview(chosen) {
       const bytes = chosen.reduce((sum, { file }) => sum + file.size, 0)
@@ -159,7 +173,7 @@ export function createList(root, text) {
       rows.clear()
       groups.replaceChildren()
       for (const [name, inGroup] of Map.groupBy(items, ({ chosen }) => folderOf(chosen.path))) {
-        addGroup(name, inGroup)
+        drawGroup(groups, rows, name, inGroup, text)
       }
       root.dataset['running'] = 'yes'
       last = { at: performance.now(), sent: 0, rate: 0, said: performance.now() }

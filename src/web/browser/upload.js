@@ -165,6 +165,8 @@ function finished(record) {
     location.assign(place)
     return
   }
+  // The service names them all, those of before a reload too.
+  document.querySelector('#upload-not-taken ul')?.replaceChildren()
   list.refused(record.refused)
   const done = /** @type {HTMLAnchorElement} */ (at('upload-done'))
   done.href = place
