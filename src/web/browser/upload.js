@@ -171,6 +171,7 @@ function finished(record) {
   const done = /** @type {HTMLAnchorElement} */ (at('upload-done'))
   done.href = place
   done.hidden = false
+  at('upload-give-up').hidden = true
   list.say(text('done-but', { count: record.refused.length }))
   done.focus()
 }
