@@ -97,21 +97,23 @@ t.test('an upload is paused, resumed and given up', { skip: noBrowser() }, async
   const { id } = await createCase(client)
   const { page } = await startBrowser(t, exchange)
   const window = await page('clinician')
+  // So many files get through; the others wait for good.
+  let through = 4
   await window.route('**/v1/uploads', async route => {
-    await new Promise(resolve => setTimeout(resolve, 200))
-    await route.continue().catch(() => {})
+    if (through-- > 0) await route.continue()
   })
   await window.goto(`/cases/${id}/upload`)
   await window.locator('#folder').setInputFiles(folder)
   await window.getByLabel('When was it made?').fill('2026-11-02')
   await window.getByRole('button', { name: 'Upload', exact: true }).click()
-  await window.getByText('slow: 3 of 19 files').waitFor()
+  await window.getByText('slow: 4 of 19 files').waitFor()
   await window.getByRole('button', { name: 'Pause' }).press('Enter')
   await window.getByText('Paused. Nothing that arrived is lost.').waitFor()
   const focused = await window.evaluate('document.activeElement.id')
   t.equal(focused, 'upload-resume', 'the keyboard is where it goes on')
+  through = 5
   await window.keyboard.press('Enter')
-  await window.getByText(/slow: [6-9] of 19 files/).waitFor()
+  await window.getByText('slow: 9 of 19 files').waitFor()
   await window.getByRole('button', { name: 'Give this upload up' }).click()
   await window.waitForURL(`**/cases/${id}/upload`)
   t.same(await client.json('GET', `/v1/cases/${id}/drafts`), { drafts: [] })
