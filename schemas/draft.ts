@@ -41,3 +41,5 @@ export const DraftView = Type.Object(
   { $id: 'Draft' }
 )
 export type DraftView = Static<typeof DraftView>
+
+export const DraftList = Type.Object({ drafts: Type.Array(DraftView) })

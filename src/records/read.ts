@@ -78,6 +78,36 @@ export async function listRecords(
   return { records, ...(erased.length > 0 && { erased: erased.map(viewErased) }) }
 }
 
+/**
+ * The same with what was found in each: studies, warnings, files. One event tells which were shown,
+ * as for the list.
+ */
+export async function readRecords(
+  exchange: Exchange,
+  caller: Caller,
+  caseId: string
+): Promise<RecordView[]> {
+  const { database, keyring, scanner } = exchange
+  const found = await caseOf(database.read, caller, caseId)
+  const rows = await recordsOfCase(database.read, caseId)
+  const known = await objectsOfCase(database.read, { caseId })
+  const views: RecordView[] = []
+  for (const record of rows) {
+    const key = await openRecordKey(keyring, { record, case: found })
+    const objects = await findObjects(database.read, { recordId: record.id })
+    views.push(viewRecord(record, objects, key, scanner.policy, { known }))
+  }
+  await database.write(tx =>
+    exchange.audit.append(tx, {
+      action: 'record.list',
+      outcome: 'success',
+      ...actedBy(caller, { shown: views.map(({ id }) => id), withFiles: true }),
+      ...aboutCase(found)
+    })
+  )
+  return views
+}
+
 /** What is left of a record that was erased: nothing that was sealed under its key. */
 function viewErased({ record, erasure, at }: Erased): ErasedRecord {
   const { id, kind, objectCount, bytes, createdBy, createdAt } = record

@@ -1,4 +1,4 @@
-import { and, count, eq, gt, inArray, isNull, lte, sql } from '../../schemas/drizzle.ts'
+import { and, asc, count, eq, gt, inArray, isNull, lte, sql } from '../../schemas/drizzle.ts'
 import { held, prepared, type Queries } from '../database/database.ts'
 
 const p = sql.placeholder
@@ -128,6 +128,16 @@ export async function dissolveDraft(tx: Queries, draftId: string): Promise<void>
   await tx.delete(uploadSegments).where(inArray(uploadSegments.uploadId, ids))
   await tx.delete(uploads).where(ofDraft)
   await tx.delete(drafts).where(eq(drafts.id, draftId))
+}
+
+/** Drafts of one case that are neither over nor given up, oldest first. */
+export function draftsOfCase(queries: Queries, caseId: string, now: number): Promise<DraftRow[]> {
+  const { drafts } = queries.tables
+  return queries
+    .select()
+    .from(drafts)
+    .where(and(eq(drafts.caseId, caseId), isNull(drafts.discardedAt), gt(drafts.expiresAt, now)))
+    .orderBy(asc(drafts.id))
 }
 
 /** Drafts whose time is over. */

@@ -2,7 +2,7 @@ import { createSecretKey } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import type { DraftCreate, DraftView } from '../../schemas/draft.ts'
 import { actedBy } from '../audit/acted-by.ts'
-import { caseOf, knownCase, requireCaseKept } from '../cases/case.ts'
+import { aboutCase, caseOf, knownCase, requireCaseKept } from '../cases/case.ts'
 import { holdCase } from '../cases/move.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
@@ -10,7 +10,7 @@ import type { Caller } from '../identity/principal.ts'
 import { sealRecordDetails } from '../records/record.ts'
 import { newKey, recordKeyContext, wrapKey } from '../sealing/keys.ts'
 import { aboutDraft, draftOf, openDraftKey, viewDraft } from './draft.ts'
-import { countOpen, discardDraft, insertDraft } from './draft-queries.ts'
+import { countOpen, discardDraft, draftsOfCase, insertDraft } from './draft-queries.ts'
 import { uploadsOfDraft } from './queries.ts'
 import { removeEnded } from './sweep.ts'
 
@@ -86,6 +86,31 @@ export async function readDraft(
     })
   )
   return view
+}
+
+/** The drafts of a case that are still awaited, oldest first, each with how far its files have come. */
+export async function listDrafts(
+  exchange: Exchange,
+  caller: Caller,
+  caseId: string
+): Promise<DraftView[]> {
+  const { database, keyring, clock } = exchange
+  const inCase = await caseOf(database.read, caller, caseId)
+  const views: DraftView[] = []
+  for (const draft of await draftsOfCase(database.read, caseId, clock())) {
+    const found = { draft, case: inCase }
+    const uploads = await uploadsOfDraft(database.read, { draftId: draft.id })
+    views.push(viewDraft(found, uploads, await openDraftKey(keyring, found)))
+  }
+  await database.write(tx =>
+    exchange.audit.append(tx, {
+      action: 'draft.read',
+      outcome: 'success',
+      ...actedBy(caller, { shown: views.map(({ id }) => id) }),
+      ...aboutCase(inCase)
+    })
+  )
+  return views
 }
 
 /**

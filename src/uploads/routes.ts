@@ -2,19 +2,20 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { Id } from '../../schemas/common.ts'
-import { DraftCreate, DraftView } from '../../schemas/draft.ts'
+import { DraftCreate, DraftList, DraftView } from '../../schemas/draft.ts'
 import { RecordView } from '../../schemas/record.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { callerOf, type Guarded } from '../http/area.ts'
 import { completeDraft } from './complete.ts'
-import { createDraft, giveUpDraft, readDraft } from './drafts.ts'
+import { createDraft, giveUpDraft, listDrafts, readDraft } from './drafts.ts'
 import { lookAtUpload, tellExtensions } from './look.ts'
 import { TUS_VERSION, type TusAnswer, tusOn, UPLOADS } from './tus.ts'
 
 /** Draft records: what a record is while its files are still arriving. */
 export function draftRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
   return async app => {
+    await app.register(awaitedRoutes(exchange, guarded))
     app.post(
       '/v1/cases/:case/drafts',
       {
@@ -87,6 +88,26 @@ export function draftRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugin
           .header('location', `/v1/records/${view.id}`)
           .send(view)
       }
+    )
+  }
+}
+
+function awaitedRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
+  return async app => {
+    app.get(
+      '/v1/cases/:case/drafts',
+      {
+        ...guarded('draft.read', 'clinician'),
+        schema: {
+          tags: ['records'],
+          summary: 'Drafts of a case that are still awaited, oldest first',
+          params: Type.Object({ case: Id }),
+          response: { 200: DraftList }
+        }
+      },
+      async request => ({
+        drafts: await listDrafts(exchange, callerOf(request), request.params.case)
+      })
     )
   }
 }

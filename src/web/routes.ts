@@ -14,6 +14,7 @@ import { noSessionCookie } from '../sessions/cookie.ts'
 import { endSessions } from '../sessions/session.ts'
 import { ownAccountRoutes } from './account/routes.ts'
 import { administrationPages } from './administration/routes.ts'
+import { caseRoutes } from './cases/routes.ts'
 import { helpPages } from './help/routes.ts'
 import { logPages } from './log/routes.ts'
 import { homeOfRole, type Pages } from './pages.ts'
@@ -55,6 +56,7 @@ export function webRoutes(exchange: Exchange, gate: Gate, pages: Pages): Fastify
     await app.register(administrationPages(web))
     await app.register(helpPages(web))
     await app.register(reviewRoutes(web))
+    await app.register(caseRoutes(web))
   }
 }
 

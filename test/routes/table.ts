@@ -222,6 +222,11 @@ export const table: Record<string, Row> = {
     'token  yes yes hidden  role role  role role  role',
     'case-not-found'
   ),
+  'GET /v1/cases/:case/drafts': row(
+    'draft.read',
+    'token  yes yes hidden  role role  role role  role',
+    'case-not-found'
+  ),
   'GET /v1/drafts/:draft': row(
     'draft.read',
     'token  yes yes hidden  role role  role role  role',

@@ -1,0 +1,84 @@
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+// Which files somebody has chosen, whole folders among them, and what they are called where names must not be.
+
+/**
+ * @typedef {object} Chosen
+ * @property {File} file
+ * @property {string} path Where it is in what was chosen, with "/" between folders.
+ */
+
+/** What systems, viewers and discs leave in a folder beside its files. */
+const JUNK = /^(\..*|dicomdir|thumbs\.db|desktop\.ini|autorun\.inf|lockfile|__macosx)$/i
+
+/**
+ * The files of a chooser, for files or for a folder.
+ * @param {FileList | null} files
+ * @returns {Chosen[]}
+ */
+export function filesOfInput(files) {
+  return [...(files ?? [])].map(file => ({ file, path: file.webkitRelativePath || file.name }))
+}
+
+/**
+ * The files of what was dropped, with all folders in it. What was dropped must be asked for at once:
+ * browsers forget it when the event is over.
+ * @param {DataTransfer} dropped
+ * @returns {Promise<Chosen[]>}
+ */
+export async function filesOfDrop(dropped) {
+  const entries = [...dropped.items].flatMap(item => item.webkitGetAsEntry() ?? [])
+  /** @type {Chosen[]} */
+  const found = []
+  for (const entry of entries) await walk(entry, found)
+  return found
+}
+
+/**
+ * @param {FileSystemEntry} entry
+ * @param {Chosen[]} found
+ * @returns {Promise<void>}
+ */
+async function walk(entry, found) {
+  if (entry.isFile) {
+    const from = /** @type {FileSystemFileEntry} */ (entry)
+    /** @type {File} */
+    const file = await new Promise((resolve, reject) => from.file(resolve, reject))
+    found.push({ file, path: entry.fullPath.replace(/^\//, '') })
+    return
+  }
+  const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader()
+  for (;;) {
+    // It tells some at a time, and none when it has told all.
+    /** @type {FileSystemEntry[]} */
+    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject))
+    if (some.length === 0) return
+    for (const inside of some) await walk(inside, found)
+  }
+}
+
+/**
+ * Those worth sending, in the order of their names, and how many are passed over.
+ * @param {Chosen[]} chosen
+ * @returns {{ files: Chosen[], skipped: number }}
+ */
+export function worthSending(chosen) {
+  const files = chosen.filter(
+    ({ file, path }) => file.size > 0 && !path.split('/').some(part => JUNK.test(part))
+  )
+  files.sort((a, b) => (a.path < b.path ? -1 : 1))
+  return { files, skipped: chosen.length - files.length }
+}
+
+/**
+ * What this browser remembers of a file: it tells nothing of its name to whoever looks later.
+ * @param {string} draft
+ * @param {Chosen} chosen
+ * @returns {Promise<string>}
+ */
+export async function fingerprint(draft, { file, path }) {
+  const text = [draft, path, file.size, file.lastModified].join('\n')
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
+  const bytes = new Uint8Array(digest).slice(0, 16)
+  return [...bytes].map(byte => byte.toString(16).padStart(2, '0')).join('')
+}
