@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises'
+import { ReadableStream } from 'node:stream/web'
 import { Decrypter, Encrypter, generateHybridIdentity, identityToRecipient } from 'age-encryption'
 import { createPrivateFile, readPrivateFile } from '../sealing/private-file.ts'
 import { SealError } from '../sealing/seal-error.ts'
@@ -82,7 +83,9 @@ export async function* encrypted(
   encrypter: Encrypter,
   plain: AsyncIterable<Uint8Array>
 ): AsyncGenerator<Uint8Array> {
-  yield* await encrypter.encrypt(ReadableStream.from(plain) as ReadableStream<Uint8Array>)
+  yield* await encrypter.encrypt(
+    ReadableStream.from(plain) as unknown as globalThis.ReadableStream<Uint8Array>
+  )
 }
 
 /**
@@ -100,7 +103,9 @@ export async function* decrypted(decrypter: Decrypter, path: string): AsyncGener
     if (!FIRST_LINE.startsWith(first.toString('latin1', 0, bytesRead)) || bytesRead === 0) {
       throw new BackupError('This is not a backup of Consilium: it is not an age file.')
     }
-    const source = ReadableStream.from(piecesOf(file, reading)) as ReadableStream<Uint8Array>
+    const source = ReadableStream.from(
+      piecesOf(file, reading)
+    ) as unknown as globalThis.ReadableStream<Uint8Array>
     const plain = await decrypter.decrypt(source).catch(err => {
       throw reading.failed ?? headerProblem(err)
     })

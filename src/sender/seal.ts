@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open, rename } from 'node:fs/promises'
+import { ReadableStream } from 'node:stream/web'
 import { Decrypter, type Encrypter } from 'age-encryption'
 import { encrypterTo } from '../identity/age-recipient.ts'
 import { readPrivateFile } from '../sealing/private-file.ts'
@@ -50,7 +51,9 @@ export async function sealPieces(
   const unfinished = `${target}.part`
   const file = await open(unfinished, 'w', 0o600)
   try {
-    const source = ReadableStream.from(tapped(plain, read)) as ReadableStream<Uint8Array>
+    const source = ReadableStream.from(
+      tapped(plain, read)
+    ) as unknown as globalThis.ReadableStream<Uint8Array>
     for await (const piece of await encrypter.encrypt(source)) {
       written.take(piece)
       await file.appendFile(piece)
@@ -92,7 +95,7 @@ export class Unopened extends Error {}
 export async function* openedFile(decrypter: Decrypter, path: string): AsyncGenerator<Uint8Array> {
   const sealed = createReadStream(path, { highWaterMark: READ_BYTES })
   try {
-    const source = ReadableStream.from(sealed) as ReadableStream<Uint8Array>
+    const source = ReadableStream.from(sealed) as unknown as globalThis.ReadableStream<Uint8Array>
     yield* await decrypter.decrypt(source)
   } catch (err) {
     const isForOthers = err instanceof Error && err.message.startsWith('no identity matched')

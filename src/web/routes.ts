@@ -5,6 +5,7 @@ import { callerOf, type Gate, greetedBy, guardedBy, knownCaller, sessionOf } fro
 import { noSessionCookie } from '../sessions/cookie.ts'
 import { endSessions } from '../sessions/session.ts'
 import { homeOfRole, type Pages } from './pages.ts'
+import { sharingRoutes } from './sharing/routes.ts'
 
 /** What the pages of every area are made with. */
 export interface Web {
@@ -25,6 +26,7 @@ export function webRoutes(exchange: Exchange, gate: Gate, pages: Pages): Fastify
     })
     await app.register(formbody, { bodyLimit: exchange.limits.bodyBytesMax })
     await app.register(startRoutes(web))
+    await app.register(sharingRoutes(web))
   }
 }
 
