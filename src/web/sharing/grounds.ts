@@ -8,7 +8,9 @@ import { callerOf } from '../../http/area.ts'
 import type { Caller } from '../../identity/principal.ts'
 import { readSpecialist } from '../../register/search.ts'
 import type { Web } from '../routes.ts'
+import { lawOf } from './law.ts'
 import { showSpecialist } from './people.ts'
+import { basesFor } from './safeguard-form.ts'
 
 export type OfChoice = { case: string; specialist: string }
 
@@ -32,6 +34,7 @@ export async function groundsPage(
     consent: secondOpinion,
     isRequired: required,
     agreed,
+    bases: basesFor(lawOf(pages.texts, view.country, exchange.clock())),
     transferConsents: fittingConsents(consents, view),
     mayGoOn: isReady && (secondOpinion === 'given' || (secondOpinion === 'none' && !required))
   })

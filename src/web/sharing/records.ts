@@ -4,6 +4,7 @@ import { callerOf } from '../../http/area.ts'
 import { listRecords } from '../../records/read.ts'
 import type { Web } from '../routes.ts'
 import type { Texts } from '../texts.ts'
+import { formOf } from './form.ts'
 import { type OfChoice, readChoice } from './grounds.ts'
 import { showSpecialist } from './people.ts'
 
@@ -28,8 +29,15 @@ export async function recordsPage(
     specialist: showSpecialist(pages.texts, view, exchange.clock()),
     records: records.map(record => offer(pages.texts, record)),
     chosen: [],
+    basis: basisOf(request),
     ...model
   })
+}
+
+/** Chosen on the page before: in the address of this one, or sent with it when it is shown again. */
+function basisOf(request: FastifyRequest): string {
+  const { basis } = request.query as Record<string, unknown>
+  return typeof basis === 'string' ? basis : formOf(request).text('basis')
 }
 
 function offer(t: Texts, record: RecordSummary): OfferedRecord {

@@ -76,6 +76,7 @@ export async function showTerms(
       held: form.text('held'),
       override: form.text('override')
     },
+    asksNameless: asksNameless(form, told.refusal),
     asksOverride: told.refusal?.code === 'case-incomplete' || form.text('override') !== '',
     bases: basesFor(specialist.law),
     safeguard: typedSafeguard(form),
@@ -83,6 +84,12 @@ export async function showTerms(
     publicAuthority,
     problems: inPlainWords(t, told)
   })
+}
+
+/** What a copy without names needs beside is asked for when it turns out to be needed. */
+function asksNameless(form: Form, refusal: Refusal | undefined): boolean {
+  const typed = ['question', 'as-is', 'held'].some(name => form.text(name) !== '')
+  return typed || refusal?.code.startsWith('pseudonymise-') === true
 }
 
 /** 72 hours are 3 days. */
