@@ -188,7 +188,10 @@ export const ShareRevokeMany = Type.Object(
       Type.Array(Id, { minItems: 1, maxItems: REVOKE_SHARES_MAX, uniqueItems: true })
     ),
     case: Type.Optional(Id),
-    specialist: Type.Optional(Id)
+    specialist: Type.Optional(Id),
+    reason: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 1000, description: 'Why, for the access log.' })
+    )
   },
   {
     additionalProperties: false,

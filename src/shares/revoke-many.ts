@@ -5,6 +5,7 @@ import {
 } from '../../schemas/share.ts'
 import { actedBy } from '../audit/acted-by.ts'
 import { type CaseRow, caseOf } from '../cases/case.ts'
+import { plainText } from '../cases/check-request.ts'
 import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
@@ -14,7 +15,7 @@ import { refusalOfEnded } from './manage.ts'
 import { reread } from './may-read.ts'
 import { aboutShare } from './share.ts'
 import { sentShare } from './view-sent.ts'
-import { withdrawShare } from './withdraw.ts'
+import { revocation, withdrawShare } from './withdraw.ts'
 
 type Result = ShareRevokedMany['results'][number]
 
@@ -40,9 +41,10 @@ export async function revokeShares(
   const order = new Map(named.map(({ id }, n) => [id, n]))
   // Whoever holds several cases takes them in one order, so that no two wait for each other.
   const inOrder = named.toSorted((a, b) => (caseIdOf(a) < caseIdOf(b) ? -1 : 1))
+  const reason = wanted.reason === undefined ? undefined : plainText('reason', wanted.reason)
   const results = await exchange.database.write(async tx => {
     const results: Result[] = []
-    for (const share of inOrder) results.push(await revokeOne(exchange, tx, caller, share))
+    for (const share of inOrder) results.push(await revokeOne(exchange, tx, caller, share, reason))
     return results
   })
   const place = ({ share }: Result) => order.get(share) ?? 0
@@ -95,13 +97,17 @@ async function revokeOne(
   exchange: Exchange,
   tx: Queries,
   caller: Caller,
-  { id, found, hidden }: Named
+  { id, found, hidden }: Named,
+  reason: string | undefined
 ): Promise<Result> {
   if (found === undefined) {
     await recordRefused(exchange, tx, caller, id, 'share-not-found', hidden?.extra.about)
     return { share: id, result: 'share-not-found' }
   }
-  const revoked = await withdrawShare(exchange, tx, caller, found, id)
+  const revoked = await withdrawShare(exchange, tx, caller, found, id, {
+    ...revocation,
+    reason
+  })
   if (revoked !== undefined) return { share: id, result: 'revoked' }
   const row = await reread(tx, id)
   const { code } = refusalOfEnded(row)

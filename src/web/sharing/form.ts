@@ -48,3 +48,9 @@ export function isDay(day: string): boolean {
 export function requireNoProblem(problems: string[]): void {
   if (problems.length > 0) throw new Refusal('request-invalid', 'a form', { problems })
 }
+
+/** A whole number from 1 as it was typed, or undefined. */
+export function wholeNumber(text: string, max: number): number | undefined {
+  const value = Number(text)
+  return /^\d{1,6}$/.test(text) && value >= 1 && value <= max ? value : undefined
+}

@@ -3,9 +3,11 @@ import type { Web } from '../routes.ts'
 import { choosePage, type OfCase } from './choose.ts'
 import { consentPage, saveConsent } from './consent.ts'
 import { groundsPage, type OfChoice } from './grounds.ts'
+import { endMany, endManyPage, livePage } from './live.ts'
 import { linkPage, type OfShare } from './made.ts'
 import { recordsPage } from './records.ts'
 import { confirmShare, reviewPage } from './review.ts'
+import { declineTime, endPage, endShare, giveTime, sendMessage, sharePage } from './share.ts'
 import { termsPage } from './terms.ts'
 
 /** From "who should look at it" to "opinion received". */
@@ -65,10 +67,36 @@ function stepRoutes(web: Web): FastifyPluginAsync {
 function afterwardsRoutes(web: Web): FastifyPluginAsync {
   const { guarded } = web
   return async app => {
-    app.get<{ Params: OfShare }>(
-      '/shares/:share/link',
-      guarded('share.list', 'clinician'),
-      (request, reply) => linkPage(web, request, reply)
+    const list = guarded('share.list', 'clinician')
+    const end = guarded('share.revoke', 'clinician')
+    const path = '/shares/:share'
+    app.get('/shares', list, (request, reply) => livePage(web, request, reply))
+    app.post('/shares/end', end, (request, reply) => endManyPage(web, request, reply))
+    app.post('/shares/end/confirm', end, (request, reply) => endMany(web, request, reply))
+    app.get<{ Params: OfShare }>(path, list, (request, reply) => sharePage(web, request, reply))
+    app.get<{ Params: OfShare }>(`${path}/link`, list, (request, reply) =>
+      linkPage(web, request, reply)
+    )
+    app.get<{ Params: OfShare }>(`${path}/end`, list, (request, reply) =>
+      endPage(web, request, reply)
+    )
+    app.post<{ Params: OfShare }>(`${path}/end`, end, (request, reply) =>
+      endShare(web, request, reply)
+    )
+    app.post<{ Params: OfShare }>(
+      `${path}/messages`,
+      guarded('message.create', 'clinician'),
+      (request, reply) => sendMessage(web, request, reply)
+    )
+    app.post<{ Params: OfShare }>(
+      `${path}/more-time`,
+      guarded('more-time.give', 'clinician'),
+      (request, reply) => giveTime(web, request, reply)
+    )
+    app.post<{ Params: OfShare }>(
+      `${path}/more-time/decline`,
+      guarded('more-time.decline', 'clinician'),
+      (request, reply) => declineTime(web, request, reply)
     )
   }
 }

@@ -8,7 +8,7 @@ import { callerOf } from '../../http/area.ts'
 import { homeOf } from '../../identity/accounts.ts'
 import { listRecords } from '../../records/read.ts'
 import type { Web } from '../routes.ts'
-import { type Form, filled, formOf, requireNoProblem } from './form.ts'
+import { type Form, filled, formOf, requireNoProblem, wholeNumber } from './form.ts'
 import { fittingConsents, type OfChoice, readChoice } from './grounds.ts'
 import { lawOf } from './law.ts'
 import { showSpecialist } from './people.ts'
@@ -140,9 +140,4 @@ function pseudonymising(form: Form, records: string[]) {
     ...(asIs !== '' && { allowAsIs: { records, reason: asIs } }),
     ...(held !== '' && { allowHeld: { records, reason: held } })
   }
-}
-
-export function wholeNumber(text: string, max: number): number | undefined {
-  const value = Number(text)
-  return /^\d{1,6}$/.test(text) && value >= 1 && value <= max ? value : undefined
 }
