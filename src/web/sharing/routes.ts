@@ -1,13 +1,16 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { Web } from '../routes.ts'
+import { accessPage, accessReport } from './access.ts'
 import { choosePage, type OfCase } from './choose.ts'
 import { consentPage, saveConsent } from './consent.ts'
 import { groundsPage, type OfChoice } from './grounds.ts'
 import { endMany, endManyPage, livePage } from './live.ts'
 import { linkPage, type OfShare } from './made.ts'
+import { acknowledge, opinionPage, opinionsPage } from './opinions.ts'
 import { recordsPage } from './records.ts'
 import { confirmShare, reviewPage } from './review.ts'
 import { declineTime, endPage, endShare, giveTime, sendMessage, sharePage } from './share.ts'
+import { invite, invitedPage, invitePage, specialistPage, specialistsPage } from './specialists.ts'
 import { termsPage } from './terms.ts'
 
 /** From "who should look at it" to "opinion received". */
@@ -15,6 +18,8 @@ export function sharingRoutes(web: Web): FastifyPluginAsync {
   return async app => {
     await app.register(stepRoutes(web))
     await app.register(afterwardsRoutes(web))
+    await app.register(registerPages(web))
+    await app.register(answerRoutes(web))
   }
 }
 
@@ -97,6 +102,59 @@ function afterwardsRoutes(web: Web): FastifyPluginAsync {
       `${path}/more-time/decline`,
       guarded('more-time.decline', 'clinician'),
       (request, reply) => declineTime(web, request, reply)
+    )
+  }
+}
+
+/** The register as clinicians search it, and invitations to it. */
+function registerPages(web: Web): FastifyPluginAsync {
+  const { guarded } = web
+  return async app => {
+    const search = guarded('specialist.list', 'clinician')
+    app.get('/specialists', search, (request, reply) => specialistsPage(web, request, reply))
+    app.post('/specialists', search, (request, reply) => specialistsPage(web, request, reply))
+    app.get<{ Params: { specialist: string } }>(
+      '/specialists/:specialist',
+      guarded('specialist.read', 'clinician'),
+      (request, reply) => specialistPage(web, request, reply)
+    )
+    const invitation = guarded('invitation.create', 'clinician')
+    app.get('/specialists/invite', invitation, (request, reply) => invitePage(web, request, reply))
+    app.post('/specialists/invite', invitation, (request, reply) => invite(web, request, reply))
+    app.get<{ Params: { invitation: string } }>(
+      '/specialists/invitations/:invitation',
+      guarded('invitation.list', 'clinician'),
+      (request, reply) => invitedPage(web, request, reply)
+    )
+  }
+}
+
+/** What came back on a case, and who saw what of it. */
+function answerRoutes(web: Web): FastifyPluginAsync {
+  const { guarded } = web
+  const opinion = '/cases/:case/opinions/:share'
+  const report = guarded('audit.report', 'clinician')
+  return async app => {
+    app.get<{ Params: OfCase }>(
+      '/cases/:case/opinions',
+      guarded('opinion.list', 'clinician'),
+      (request, reply) => opinionsPage(web, request, reply)
+    )
+    app.get<{ Params: OfCase & OfShare }>(
+      opinion,
+      guarded('opinion.read', 'clinician'),
+      (request, reply) => opinionPage(web, request, reply)
+    )
+    app.post<{ Params: OfCase & OfShare }>(
+      `${opinion}/acknowledge`,
+      guarded('opinion.acknowledge', 'clinician'),
+      (request, reply) => acknowledge(web, request, reply)
+    )
+    app.get<{ Params: OfCase }>('/cases/:case/access', report, (request, reply) =>
+      accessPage(web, request, reply)
+    )
+    app.get<{ Params: OfCase }>('/cases/:case/access/report', report, (request, reply) =>
+      accessReport(web, request, reply)
     )
   }
 }
