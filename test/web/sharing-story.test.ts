@@ -2,7 +2,6 @@ import type { Page } from 'playwright-core'
 import t from 'tap'
 import { looksRight, noBrowser, startBrowser } from '../helpers/browser.ts'
 import { createCase, numberedText, startExchange, uploadRecord } from '../helpers/exchange.ts'
-import { giveOpinion } from '../opinions/scene.ts'
 
 const days = { checked: -10, ends: 300 }
 
@@ -101,5 +100,24 @@ t.test('a clinician shares, in a browser', { skip: noBrowser() }, async t => {
     await press(window, 'Share with Dr Asha Bulbul')
     t.match(await window.textContent('h1'), 'Shared')
   })
-  void giveOpinion
+})
+
+t.test('sharing with JavaScript off', { skip: noBrowser() }, async t => {
+  const exchange = await startExchange(t)
+  const clinician = exchange.client('clinician')
+  const { id: caseId } = await createCase(clinician)
+  await uploadRecord(clinician, caseId, { title: 'Clinic letter', files: [numberedText(1000)] })
+  const { page } = await startBrowser(t, exchange)
+  const window = await page('clinician', { javaScriptEnabled: false })
+  window.setDefaultTimeout(8000)
+  await window.goto(`/cases/${caseId}/share`)
+  await press(window, 'Choose Dr Niamh Redstart')
+  await press(window, 'Continue to the records')
+  await window.getByLabel('Clinic letter').check()
+  await press(window, 'Continue')
+  await press(window, 'Continue and check everything')
+  await press(window, 'Share with Dr Niamh Redstart')
+  t.match(await window.textContent('h1'), 'Shared')
+  t.match(await window.textContent('#link'), 'http://localhost:3000/s#')
+  t.notOk(await window.isVisible('text=Copy the link'), 'a button that does nothing is not there')
 })
