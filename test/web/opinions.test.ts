@@ -53,7 +53,7 @@ t.test('opinions come back, are read, and acknowledged', async t => {
     await giveOpinion(niamh, other.id, wholeOpinion({ diagnosis: { agreement: 'differs' } }))
     const { text } = await browser.get(`/cases/${caseId}/opinions`)
     t.match(text, 'Ask a third specialist')
-    t.match(text, 'They differ here')
+    t.match(text, 'Diagnosis. They differ.')
     t.match(text, 'Not agreed with.')
   })
 

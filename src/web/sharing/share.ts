@@ -18,6 +18,8 @@ import { lifeText } from './terms.ts'
 import { inPlainWords } from './words.ts'
 
 const GIVEN_HOURS = [24, 72, 168, 336, 720]
+/** Offered first when the specialist did not say how long. */
+const USUAL_HOURS = 168
 const TEXT_CHARACTERS_MAX = 10_000
 const REASON_CHARACTERS_MAX = 1000
 
@@ -38,11 +40,13 @@ export async function sharePage(
   const { records } = await listRecords(exchange, caller, share.case)
   const uses = await usesOfShare(exchange, caller, id)
   const hours = GIVEN_HOURS.filter(n => n <= exchange.limits.shareHoursMax)
+  const waiting = requests.find(({ state }) => state === 'waiting')
   return pages.show(request, reply, 'sharing/share', {
     share: showShare(t, share, exchange.clock()),
     basis: share.transfer && transferText(share.transfer),
     records: records.filter(record => share.records.includes(record.id)),
-    waiting: requests.find(({ state }) => state === 'waiting'),
+    waiting,
+    usualHours: String(hours.find(n => n >= (waiting?.hours ?? USUAL_HOURS)) ?? hours.at(-1)),
     history: historyOf(t, share, requests, uses),
     messages: messages.toReversed(),
     hours: hours.map(n => ({ value: String(n), text: lifeText(web, n) })),
