@@ -107,6 +107,8 @@ export const ShareView = Type.Object(
     id: Id,
     case: Id,
     specialist: Id,
+    specialistName: Type.Optional(Type.String()),
+    country: Type.String({ description: 'Where its specialist works, as it was judged by.' }),
     records: Type.Array(Id),
     purpose: Type.Optional(Type.String({ description: absent })),
     state: Type.Enum(state),
@@ -129,6 +131,12 @@ export const ShareView = Type.Object(
         },
         { description: 'Whether the patient’s consent to the second opinion was on record then.' }
       )
+    ),
+    lastOpenedAt: Type.Optional(
+      Type.String({ format: 'date-time', description: 'In lists of live shares.' })
+    ),
+    lastDownloadAt: Type.Optional(
+      Type.String({ format: 'date-time', description: 'When content was last read; as above.' })
     ),
     accessesElsewhere: Type.Optional(
       Type.Array(Type.Object({ country: Type.String(), firstAt: Timestamp }), {
@@ -185,7 +193,10 @@ export const ShareRevokeMany = Type.Object(
       Type.Array(Id, { minItems: 1, maxItems: REVOKE_SHARES_MAX, uniqueItems: true })
     ),
     case: Type.Optional(Id),
-    specialist: Type.Optional(Id)
+    specialist: Type.Optional(Id),
+    reason: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 1000, description: 'Why, for the access log.' })
+    )
   },
   {
     additionalProperties: false,

@@ -192,7 +192,7 @@ function requireFittingOptions(wanted: ShareCreate): void {
  * Those records, of the right patient and out of quarantine: before any of them is read or copied. A
  * verdict of the scanner may still come between, so quarantine is asked for again at the end.
  */
-async function requireFitRecords(
+export async function requireFitRecords(
   { database, scanner }: Exchange,
   found: CaseRow,
   ids: string[]

@@ -1,5 +1,8 @@
-import type { ShareList } from '../../schemas/share.ts'
+import { timestamp } from '../../schemas/common.ts'
+import type { ShareList, ShareView } from '../../schemas/share.ts'
 import { actedBy } from '../audit/acted-by.ts'
+import { lastUses } from '../audit/ask/live-shares.ts'
+import { placeAllPending } from '../audit/tree/pending.ts'
 import { caseOf, openCaseKey } from '../cases/case.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
@@ -41,6 +44,7 @@ export async function listLive(
   const shares = await viewSent(exchange, caller, shown, async row =>
     isClinician ? openCaseKey(keyring, row) : undefined
   )
+  await tellUses(exchange, shares)
   await database.write(tx =>
     exchange.audit.append(tx, {
       action: 'share.list',
@@ -52,6 +56,16 @@ export async function listLive(
   )
   const next = rows.length > limit ? shown.at(-1)?.id : undefined
   return { counts, shares, ...(next && { next }) }
+}
+
+/** Adds when each was last used, by the access log. */
+async function tellUses({ database }: Pick<Exchange, 'database'>, shares: ShareView[]) {
+  await placeAllPending(database)
+  for (const share of shares) {
+    const { opened, download } = await lastUses(database, share.id)
+    if (opened !== undefined) share.lastOpenedAt = timestamp(opened)
+    if (download !== undefined) share.lastDownloadAt = timestamp(download)
+  }
 }
 
 async function placeOf({ database }: Exchange, caller: Caller, id: string) {

@@ -1,6 +1,7 @@
 import type { ShareList, ShareView } from '../../schemas/share.ts'
 import { actedBy } from '../audit/acted-by.ts'
 import { caseOf, openCaseKey } from '../cases/case.ts'
+import { plainText } from '../cases/check-request.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { type Page, pageOf } from '../http/page.ts'
@@ -10,7 +11,7 @@ import { reread } from './may-read.ts'
 import { pageOfShares } from './queries.ts'
 import type { ShareRow } from './share.ts'
 import { sentShare, viewSent } from './view-sent.ts'
-import { withdrawShare } from './withdraw.ts'
+import { revocation, withdrawShare } from './withdraw.ts'
 
 /** Shares of the caller's organisation, newest first; of one case or to one specialist if asked. */
 export async function listShares(
@@ -46,18 +47,23 @@ export async function listShares(
 /**
  * Withdraws a share for good. New requests are refused from the moment this commits, and streams
  * under way are cut within a second. It needs no key: what only a key would show is left out of the
- * answer while there is none. Refusals: `share-ended` when it was withdrawn before, `share-replaced`
+ * answer while there is none. `why` is for the access log. Refusals: `share-ended` when it was withdrawn before, `share-replaced`
  * when another took its place, which then is the one to withdraw.
  */
 export async function revokeShare(
   exchange: Exchange,
   caller: Caller,
-  shareId: string
+  shareId: string,
+  why?: string
 ): Promise<ShareView> {
   const { database, keyring } = exchange
+  const reason = why === undefined ? undefined : plainText('reason', why)
   const { found } = await sentShare(database.read, caller, shareId)
   const row = await database.write(async tx => {
-    const revoked = await withdrawShare(exchange, tx, caller, found, shareId)
+    const revoked = await withdrawShare(exchange, tx, caller, found, shareId, {
+      ...revocation,
+      reason
+    })
     if (revoked === undefined) throw refusalOfEnded(await reread(tx, shareId))
     return revoked
   })

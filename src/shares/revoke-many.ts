@@ -5,6 +5,7 @@ import {
 } from '../../schemas/share.ts'
 import { actedBy } from '../audit/acted-by.ts'
 import { type CaseRow, caseOf, knownCase } from '../cases/case.ts'
+import { plainText } from '../cases/check-request.ts'
 import { holdCase } from '../cases/move.ts'
 import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
@@ -15,7 +16,7 @@ import { refusalOfEnded } from './manage.ts'
 import { reread } from './may-read.ts'
 import { aboutShare } from './share.ts'
 import { sentShare } from './view-sent.ts'
-import { withdrawShare } from './withdraw.ts'
+import { revocation, withdrawShare } from './withdraw.ts'
 
 type Result = ShareRevokedMany['results'][number]
 
@@ -35,7 +36,7 @@ interface Named {
 export async function revokeShares(
   exchange: Exchange,
   caller: Caller,
-  { shares, case: caseId, specialist: specialistId }: ShareRevokeMany
+  { shares, case: caseId, specialist: specialistId, reason: why }: ShareRevokeMany
 ): Promise<ShareRevokedMany> {
   const isFilter = caseId !== undefined || specialistId !== undefined
   if (isFilter === (shares !== undefined)) {
@@ -43,15 +44,17 @@ export async function revokeShares(
       problems: ['give either shares, or case, specialist or both']
     })
   }
-  if (shares !== undefined) return await revokeNamed(exchange, caller, shares)
+  const reason = why === undefined ? undefined : plainText('reason', why)
+  if (shares !== undefined) return await revokeNamed(exchange, caller, shares, reason)
   if (caseId !== undefined) await caseOf(exchange.database.read, caller, caseId)
-  return await revokeLive(exchange, caller, { caseId, specialistId })
+  return await revokeLive(exchange, caller, { caseId, specialistId }, reason)
 }
 
 async function revokeNamed(
   exchange: Exchange,
   caller: Caller,
-  ids: string[]
+  ids: string[],
+  reason: string | undefined
 ): Promise<ShareRevokedMany> {
   const named = await byIds(exchange, caller, ids)
   const order = new Map(named.map(({ id }, n) => [id, n]))
@@ -59,7 +62,7 @@ async function revokeNamed(
   const inOrder = named.toSorted((a, b) => (caseIdOf(a) < caseIdOf(b) ? -1 : 1))
   const results = await exchange.database.write(async tx => {
     const results: Result[] = []
-    for (const share of inOrder) results.push(await revokeOne(exchange, tx, caller, share))
+    for (const share of inOrder) results.push(await revokeOne(exchange, tx, caller, share, reason))
     return results
   })
   const place = ({ share }: Result) => order.get(share) ?? 0
@@ -75,7 +78,8 @@ const caseIdOf = ({ found }: Named): string => found?.id ?? ''
 function revokeLive(
   exchange: Exchange,
   caller: Caller,
-  asked: Pick<LiveFilter, 'caseId' | 'specialistId'>
+  asked: Pick<LiveFilter, 'caseId' | 'specialistId'>,
+  reason: string | undefined
 ): Promise<ShareRevokedMany> {
   const { organisationId } = caller
   return exchange.database.write(async tx => {
@@ -88,7 +92,7 @@ function revokeLive(
       const found = await knownCase(tx, caseId)
       const limit = REVOKE_SHARES_MAX - results.length
       for (const { id } of await pageOfLive(tx, { ...filter, caseId, limit })) {
-        results.push(await revokeOne(exchange, tx, caller, { id, found }))
+        results.push(await revokeOne(exchange, tx, caller, { id, found }, reason))
       }
     }
     if (results.length === 0) throw new Refusal('no-live-share')
@@ -119,13 +123,17 @@ async function revokeOne(
   exchange: Exchange,
   tx: Queries,
   caller: Caller,
-  { id, found, hidden }: Named
+  { id, found, hidden }: Named,
+  reason: string | undefined
 ): Promise<Result> {
   if (found === undefined) {
     await recordRefused(exchange, tx, caller, id, 'share-not-found', hidden?.extra.about)
     return { share: id, result: 'share-not-found' }
   }
-  const revoked = await withdrawShare(exchange, tx, caller, found, id)
+  const revoked = await withdrawShare(exchange, tx, caller, found, id, {
+    ...revocation,
+    reason
+  })
   if (revoked !== undefined) return { share: id, result: 'revoked' }
   const row = await reread(tx, id)
   const { code } = refusalOfEnded(row)

@@ -97,7 +97,7 @@ export function viewShare(
   recordIds: string[],
   terms: ShareTerms | undefined,
   now: number
-): Omit<ShareView, 'dueAt' | 'turnaround' | 'moreTimeAsked'> {
+): Omit<ShareView, 'dueAt' | 'turnaround' | 'moreTimeAsked' | 'country'> {
   return {
     id: row.id,
     case: row.caseId,

@@ -4,6 +4,7 @@ import { type CaseRow, caseOf, isErased } from '../cases/case.ts'
 import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
+import { namesOf } from '../identity/people.ts'
 import type { Caller } from '../identity/principal.ts'
 import { seenElsewhere } from '../transfers/sightings.ts'
 import { findShare, findShareRecords, waitingForTime } from './queries.ts'
@@ -15,7 +16,7 @@ export type KeyOf = (found: CaseRow) => Promise<KeyObject | undefined>
 
 /** Shares as the people of their organisation see them, in their order. */
 export async function viewSent(
-  { database, clock }: Pick<Exchange, 'database' | 'clock'>,
+  { database, clock, serviceKeys }: Pick<Exchange, 'database' | 'clock' | 'serviceKeys'>,
   caller: Caller,
   rows: ShareRow[],
   keyOf: KeyOf
@@ -24,6 +25,8 @@ export async function viewSent(
   const clocks = await clocksOf(read, rows)
   const ids = rows.map(row => row.id)
   const waiting = new Set((await waitingForTime(read, ids)).map(({ shareId }) => shareId))
+  const specialists = [...new Set(rows.map(row => row.specialistId))]
+  const names = await namesOf(read, serviceKeys, specialists)
   const views = []
   for (const row of rows) {
     const found = await caseOf(read, caller, row.caseId)
@@ -31,6 +34,7 @@ export async function viewSent(
     const key = isErased(found) ? undefined : await keyOf(found)
     const elsewhere = await seenElsewhere(read, row.id)
     const now = clock()
+    const name = names.get(row.specialistId)
     const times = clocks.get(row.id)
     if (times === undefined) throw new Error('A share has no clock.')
     views.push({
@@ -40,6 +44,8 @@ export async function viewSent(
         key && openTerms(key, row),
         now
       ),
+      ...(name !== undefined && { specialistName: name }),
+      country: row.recipientCountry,
       ...tellTurnaround(times, now),
       ...(elsewhere.length > 0 && { accessesElsewhere: elsewhere }),
       ...(waiting.has(row.id) && row.revokedAt === null && { moreTimeAsked: true })

@@ -16,9 +16,11 @@ export interface Withdrawal {
   tells?: NoticeKind
   /** The share that takes its place; its own notice tells of both. */
   replacedBy?: string
+  /** Why, for the access log. */
+  reason?: string | undefined
 }
 
-const revocation: Withdrawal = { action: 'share.revoke', tells: 'share-revoked' }
+export const revocation: Withdrawal = { action: 'share.revoke', tells: 'share-revoked' }
 
 /**
  * Withdraws one share inside the caller's transaction, with its event and a notice to its specialist,
@@ -31,7 +33,7 @@ export async function withdrawShare(
   caller: Caller,
   found: CaseRow,
   shareId: string,
-  { action, tells, replacedBy }: Withdrawal = revocation
+  { action, tells, replacedBy, reason }: Withdrawal = revocation
 ): Promise<ShareRow | undefined> {
   await holdCase(tx, found.id)
   const at = exchange.clock()
@@ -40,7 +42,10 @@ export async function withdrawShare(
   await exchange.audit.append(tx, {
     action,
     outcome: 'success',
-    ...actedBy(caller, replacedBy === undefined ? {} : { replacedBy }),
+    ...actedBy(caller, {
+      ...(replacedBy !== undefined && { replacedBy }),
+      ...(reason !== undefined && { reason })
+    }),
     ...aboutShare(revoked, found)
   })
   if (tells !== undefined) await tellSpecialist(exchange, tx, revoked, tells)

@@ -20,6 +20,7 @@ import { logPages } from './log/routes.ts'
 import { homeOfRole, type Pages } from './pages.ts'
 import { peopleRoutes } from './people/routes.ts'
 import { reviewRoutes } from './reviews/routes.ts'
+import { sharingRoutes } from './sharing/routes.ts'
 import { signingRoutes } from './signing/routes.ts'
 
 /** What the pages of every area are made with. */
@@ -57,6 +58,7 @@ export function webRoutes(exchange: Exchange, gate: Gate, pages: Pages): Fastify
     await app.register(helpPages(web))
     await app.register(reviewRoutes(web))
     await app.register(caseRoutes(web))
+    await app.register(sharingRoutes(web))
   }
 }
 

@@ -113,7 +113,7 @@ t.test('cases come a page at a time, and only one’s own', async t => {
   const other = await signedIn(exchange, 'otherClinician')
   t.match(await other.get('/cases'), { text: /has no cases yet/ })
   const [id = ''] = idsIn(first.text)
-  for (const place of ['', '/seen']) {
+  for (const place of ['', '/access']) {
     t.match(await other.get(`/cases/${id}${place}`), { status: 404, text: /No such case/ })
     t.match(await browser.get(`/cases/${randomUUID()}${place}`), { status: 404 })
   }
@@ -133,7 +133,6 @@ t.test('a case says what is in it and what to see to', async t => {
   t.match(text, 'It was not scanned for malware')
   await uploadRecord(client, id, { kind: 'scan', title: 'Again', files })
   t.match((await browser.get(`/cases/${id}`)).text, 'in the case twice')
-  t.match(await browser.get(`/cases/${id}/seen`), { status: 200, text: /Nobody outside/ })
 })
 
 t.test('cases in a browser', { skip: noBrowser() }, async t => {
@@ -155,6 +154,4 @@ t.test('cases in a browser', { skip: noBrowser() }, async t => {
   await looksRight(t, window, 'case')
   await window.goto('/cases')
   await looksRight(t, window, 'cases')
-  await window.goto(`/cases/${id}/seen`)
-  await looksRight(t, window, 'case-seen')
 })

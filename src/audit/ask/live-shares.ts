@@ -153,12 +153,16 @@ function downloads(
   }
 }
 
-interface LastUses {
+/** When a share was last opened, and content last read by it; what is not placed yet is not seen. */
+export interface LastUses {
   opened?: number | undefined
   download?: number | undefined
 }
 
-async function lastUses(database: Pick<Database, 'read'>, shareId: string): Promise<LastUses> {
+export async function lastUses(
+  database: Pick<Database, 'read'>,
+  shareId: string
+): Promise<LastUses> {
   const [opened] = await lastOpening(database.read, { shareId })
   const download = await firstOf(downloads(database, shareId))
   return { opened: opened?.at, download: download?.at }

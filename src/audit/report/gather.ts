@@ -79,7 +79,8 @@ function requireShort(scope: Scope, caller: Caller, lines: number, linesMax: num
   })
 }
 
-async function openedEvents(
+/** What somebody got to see, each with how it ended, oldest first. */
+export async function openedEvents(
   exchange: Exchange,
   filter: ReportFilter,
   limit: number

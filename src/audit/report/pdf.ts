@@ -73,7 +73,7 @@ function writeHead(sheet: Sheet, report: DisclosureReport): void {
   const { from = 'the beginning', to } = period.london
   sheet.fact('Period', `from ${from} to ${to}`)
   const auditor = madeBy.name ?? `account ${madeBy.id}`
-  sheet.fact('Made', `${report.madeLondon}, by ${auditor}, auditor of ${name}`)
+  sheet.fact('Made', `${report.madeLondon}, by ${auditor}, for ${name}`)
   sheet.fact('Report number', report.id)
   sheet.gap()
   sheet.paragraph(summaryOf(report))

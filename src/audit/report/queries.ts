@@ -8,6 +8,8 @@ const IDS_PER_QUERY_MAX = 500
 export interface ReportFilter {
   organisationId: string
   caseIds: string[]
+  /** Only what this share allowed. */
+  shareId?: string
   from: number
   to: number
 }
@@ -91,11 +93,15 @@ export async function shareEntries(queries: Queries, shareIds: string[]) {
   return entries
 }
 
-function inPeriod({ tables }: Queries, { organisationId, caseIds, from, to }: ReportFilter) {
+function inPeriod(
+  { tables }: Queries,
+  { organisationId, caseIds, shareId, from, to }: ReportFilter
+) {
   const { auditEvents: events } = tables
   return and(
     inArray(events.caseId, caseIds),
     eq(events.organisationId, organisationId),
+    shareId === undefined ? undefined : eq(events.shareId, shareId),
     gte(events.at, from),
     lt(events.at, to)
   )

@@ -8,7 +8,6 @@ import { searchCases, showCases } from './list.ts'
 import { makeCase, showNewCase } from './new.ts'
 import { confirmRecord, showFile, showRecord } from './record.ts'
 import { saveRequest, showRequest } from './request.ts'
-import { showSeen } from './seen.ts'
 import { dropDraft, finishDraft, showDraft, showUpload, uploadByForm } from './upload.ts'
 
 /** One page, or one step of one. */
@@ -53,6 +52,5 @@ export function caseRoutes(web: Web): FastifyPluginAsync {
       const rule = guarded('record.create', 'clinician')
       forms.post('/cases/:case/upload', rule, run(uploadByForm))
     })
-    app.get('/cases/:case/seen', guarded('audit.report', 'clinician'), run(showSeen))
   }
 }

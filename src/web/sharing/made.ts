@@ -1,0 +1,33 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import QRCode from 'qrcode'
+import { callerOf } from '../../http/area.ts'
+import { listNotices } from '../../notices/read.ts'
+import { readSent } from '../../shares/read-sent.ts'
+import type { Web } from '../routes.ts'
+import { noOnceCookie, toldOnce } from './once.ts'
+import { showShare } from './show-share.ts'
+
+export type OfShare = { share: string }
+export type SharePage = FastifyRequest<{ Params: OfShare }>
+
+/** After sharing: the link, this once, as text and as a picture, and what was mailed. */
+export async function linkPage({ exchange, pages }: Web, request: SharePage, reply: FastifyReply) {
+  const caller = callerOf(request)
+  const { share: id } = request.params
+  const share = await readSent(exchange, caller, id)
+  const link = toldOnce(request, id)
+  const { notices, mail } = await listNotices(exchange, caller, { share: id })
+  const isMailed = notices.some(({ to }) => to === share.specialist)
+  return pages.show(request, reply.header('set-cookie', noOnceCookie()), 'sharing/made', {
+    share: showShare(pages.texts, share, exchange.clock()),
+    link,
+    picture: link === undefined ? undefined : await pictureOf(link),
+    mail: isMailed && mail === 'configured' ? 'mailed' : 'not-mailed'
+  })
+}
+
+/** A QR code as an address of its own: nothing is fetched for it, and no page has to trust its markup. */
+async function pictureOf(text: string): Promise<string> {
+  const svg = await QRCode.toString(text, { type: 'svg', errorCorrectionLevel: 'L' })
+  return `data:image/svg+xml;base64,${Buffer.from(svg).toString('base64')}`
+}

@@ -1,0 +1,32 @@
+import type { Refusal } from '../../errors.ts'
+import type { Texts } from '../texts.ts'
+
+/**
+ * Refusals that a page says in other words than the API does: there is no member to add here, but a
+ * question to answer. Their texts are called `sharing.refused-<code>`.
+ */
+const said = new Set([
+  'case-incomplete',
+  'consent-missing',
+  'consent-withdrawn',
+  'consent-expired',
+  'patient-mismatch',
+  'pseudonymise-not-dicom',
+  'pseudonymise-held',
+  'pseudonymise-names-patient',
+  'transfer-public-authority',
+  'invitation-same-channel',
+  'more-time-shorter',
+  'share-ended',
+  'proof-needed'
+])
+
+/** What was wrong, with a sentence of this page's own before it. */
+export function inPlainWords(
+  t: Texts,
+  { problems, refusal }: { problems: { text: string }[]; refusal?: Refusal | undefined }
+): { text: string }[] {
+  if (refusal === undefined || !said.has(refusal.code)) return problems
+  const own = { text: t(`sharing.refused-${refusal.code}`) }
+  return refusal.extra.problems === undefined ? [own] : [own, ...problems]
+}

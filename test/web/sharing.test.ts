@@ -1,0 +1,128 @@
+import t from 'tap'
+import { createCase, numberedText, startExchange, uploadRecord } from '../helpers/exchange.ts'
+import { signedIn } from '../helpers/signed-in.ts'
+
+const PROBE = '"><img src=x onerror=alert(1)>'
+
+t.test('sharing, step by step, without scripts', async t => {
+  const exchange = await startExchange(t)
+  const clinician = exchange.client('clinician')
+  const browser = await signedIn(exchange, 'clinician')
+  const { id: caseId } = await createCase(clinician)
+  const title = `Letter ${PROBE}`
+  const record = await uploadRecord(clinician, caseId, { title, files: [numberedText(1000)] })
+  const { specialists } = await clinician.json<{ specialists: { id: string; name: string }[] }>(
+    'GET',
+    '/v1/specialists?limit=200'
+  )
+  const entryOf = (name: string) => specialists.find(entry => entry.name === name)?.id
+  const carol = `/cases/${caseId}/share/${entryOf('Dr Carol Goldcrest')}`
+  const terms: [string, string][] = [
+    ['records', record.id],
+    ['purpose', `Opinion ${PROBE}`],
+    ['hours', '72'],
+    ['pseudonymise', 'no']
+  ]
+
+  await t.test('who: everybody who can be sent a case, with what the law needs', async t => {
+    const { status, text } = await browser.get(`/cases/${caseId}/share`)
+    t.equal(status, 200)
+    t.match(text, 'Dr Carol Goldcrest')
+    t.match(text, 'Nothing more: they work in the United Kingdom.')
+    t.match(text, 'An attestation: United States is adequate only')
+    t.match(text, 'A safeguard: the protection of personal data in India')
+    const found = await browser.post(`/cases/${caseId}/share`, { name: 'asha', country: 'IN' })
+    t.match(found.text, 'Dr Asha Bulbul')
+    t.notMatch(found.text, 'Dr Carol Goldcrest')
+    const none = await browser.post(`/cases/${caseId}/share`, { condition: PROBE })
+    t.match(none.text, 'Nobody in the register fits')
+    t.notMatch(none.text, '<img src=x', 'what was typed comes back escaped')
+  })
+
+  await t.test('what has to be in place', async t => {
+    const { text } = await browser.get(carol)
+    t.match(text, 'No consent to the second opinion is recorded')
+    const form = await browser.get(`${carol}/consent/second-opinion`)
+    t.match(form.text, 'I would like a second opinion on my condition.')
+    t.match(form.text, /SHA-256 [0-9a-f]{64}/)
+    const bad = await browser.post(`${carol}/consent/second-opinion`, { takenBy: PROBE })
+    t.equal(bad.status, 400)
+    t.match(bad.text, 'Say how they agreed.')
+    t.notMatch(bad.text, '<img src=x')
+    const [year = '', month = '', day = ''] = new Date().toISOString().slice(0, 10).split('-')
+    const { result, events } = await exchange.eventsOf(() =>
+      browser.post(`${carol}/consent/second-opinion`, {
+        who: 'patient',
+        how: 'in-person',
+        takenBy: `Dr Kestrel ${PROBE}`,
+        'given-day': day,
+        'given-month': month,
+        'given-year': year
+      })
+    )
+    t.equal(result.status, 303)
+    t.equal(result.headers.get('location'), carol)
+    t.match(events.at(-1), { action: 'consent.record', outcome: 'success' })
+    const after = await browser.get(carol)
+    t.match(after.text, 'taken by Dr Kestrel')
+    t.notMatch(after.text, '<img src=x')
+  })
+
+  await t.test('which records: none is chosen for anybody', async t => {
+    const { text } = await browser.get(`${carol}/records`)
+    t.match(text, '1 file')
+    t.notMatch(text, / checked/)
+    t.notMatch(text, '<img src=x')
+    const none = await browser.post(`${carol}/terms`)
+    t.match(none, { status: 400, text: /Choose at least one record/ })
+  })
+
+  await t.test('how long and what for, then a look at everything', async t => {
+    const asked = await browser.post(`${carol}/terms`, [['records', record.id]])
+    t.match(asked, { status: 200, text: /How long can they open it/ })
+    const bad = await browser.post(`${carol}/review`, [...terms.slice(0, 2), ['hours', '9000']])
+    t.match(bad, { status: 400, text: /Choose how long/ })
+    t.match(bad.text, 'Opinion &quot;&gt;&lt;img', 'what was typed is there again')
+    const { result, events } = await exchange.eventsOf(() => browser.post(`${carol}/review`, terms))
+    t.equal(result.status, 200)
+    for (const seen of ['Dr Carol Goldcrest', 'Royal Review Centre', 'QUILLFEATHER', '3 days']) {
+      t.match(result.text, seen)
+    }
+    t.match(result.text, 'Share with Dr Carol Goldcrest')
+    t.notMatch(result.text, '<img src=x')
+    t.notOk(
+      events.some(({ action }) => action === 'share.create'),
+      'nothing is shared yet'
+    )
+  })
+
+  await t.test('and the link, once', async t => {
+    const { result, events } = await exchange.eventsOf(() =>
+      browser.post(`${carol}/confirm`, terms)
+    )
+    t.equal(result.status, 303)
+    t.match(events.at(-1), { action: 'share.create', outcome: 'success' })
+    const location = String(result.headers.get('location'))
+    const [once = ''] = String(result.headers.get('set-cookie')).split(';')
+    t.match(result.headers.get('set-cookie'), /HttpOnly; Secure/)
+    const shown = await browser.get(location, { cookie: `${browser.cookie}; ${once}` })
+    t.equal(shown.status, 200)
+    const [link = ''] = /http:\/\/localhost:3000\/s#[\w.-]+/.exec(shown.text) ?? []
+    t.match(shown.text, 'data:image/svg+xml;base64,')
+    t.match(shown.headers.get('set-cookie'), /Max-Age=0/)
+    t.equal(shown.headers.get('cache-control'), 'no-store')
+    const again = await browser.get(location)
+    t.notMatch(again.text, '/s#')
+    t.match(again.text, 'The link is shown only once')
+    const opened = await exchange.client('specialistGb').json('POST', '/v1/links/open', { link })
+    t.match(opened, { purpose: `Opinion ${PROBE}` })
+  })
+
+  await t.test('pages of another organisation’s case do not exist', async t => {
+    const stranger = await signedIn(exchange, 'otherClinician')
+    for (const path of ['', `/${entryOf('Dr Carol Goldcrest')}`]) {
+      t.match(await stranger.get(`/cases/${caseId}/share${path}`), { status: 404 })
+    }
+    t.match(await stranger.post(`${carol}/confirm`, terms), { status: 404 })
+  })
+})
