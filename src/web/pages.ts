@@ -117,7 +117,10 @@ export function openPages(
     show,
     onRefusal: (request, again) => void forms.set(request, again),
     async showRefusal(request, reply, refusal) {
-      const { status, title, next } = publicFace(refusal.code)
+      const { status, title, next: nextOfApi } = publicFace(refusal.code)
+      // What a machine is to do next is told in other words to a person.
+      const own = `next.${refusal.code}`
+      const next = texts.has(own) ? texts(own) : nextOfApi
       if (refusal.code === 'proof-needed') return reply.redirect(proofPage(exchange, request), 303)
       const again = status < 500 && status !== 401 ? forms.get(request) : undefined
       if (again !== undefined) {

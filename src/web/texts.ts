@@ -9,7 +9,10 @@ type Text = string | Partial<Record<Intl.LDMLPluralRule, string>>
 export type TextParameters = Record<string, string | number>
 
 /** Finds a text of the pages by its name and puts the values in: `{name}`. Throws for an unknown one. */
-export type Texts = (name: string, parameters?: TextParameters) => string
+export interface Texts {
+  (name: string, parameters?: TextParameters): string
+  has(name: string): boolean
+}
 
 /**
  * Reads every text of the pages in one language: the files of `texts/<language>`, in which a name is
@@ -24,7 +27,7 @@ export function readTexts(language: string): Texts {
   }
   const plurals = new Intl.PluralRules(language)
   const numbers = new Intl.NumberFormat(language === 'en' ? 'en-GB' : language)
-  return (name, parameters = {}) => {
+  const find = (name: string, parameters: TextParameters = {}) => {
     const text = texts.get(name)
     if (text === undefined) throw new Error(`The pages have no text called ${name}.`)
     const chosen = typeof text === 'string' ? text : pluralOf(text, plurals, parameters)
@@ -34,6 +37,7 @@ export function readTexts(language: string): Texts {
       return typeof value === 'number' ? numbers.format(value) : value
     })
   }
+  return Object.assign(find, { has: (name: string) => texts.has(name) })
 }
 
 function pluralOf(
