@@ -13,9 +13,9 @@ import {
 } from '../../sessions/own-passkeys.ts'
 import { browserName } from '../../sessions/passkey-names.ts'
 import { endSessions } from '../../sessions/session.ts'
+import { formOf } from '../form.ts'
 import type { Model } from '../pages.ts'
 import type { Web } from '../routes.ts'
-import { fieldOf } from '../signing/fields.ts'
 import { EVERYBODY, heldSession } from '../signing/prove.ts'
 
 /** What was just done, of which the page says so. */
@@ -34,7 +34,7 @@ export function ownAccountRoutes(web: Web): FastifyPluginAsync {
       reply.header('cache-control', 'no-store').send(await addOptions(exchange, callerOf(request)))
     )
     app.post('/account/passkeys', change, async (request, reply) => {
-      const [answer, name] = [fieldOf(request, 'answer'), fieldOf(request, 'name')]
+      const [answer, name] = [formOf(request).text('answer'), formOf(request).text('name')]
       web.pages.onRefusal(request, problems => showAccount(web, request, reply, { problems, name }))
       await addPasskey(exchange, callerOf(request), answer, name)
       return reply.redirect('/account?done=added', 303)
@@ -44,7 +44,7 @@ export function ownAccountRoutes(web: Web): FastifyPluginAsync {
       guarded('passkey.rename', ...EVERYBODY),
       async (request, reply) => {
         web.pages.onRefusal(request, problems => showAccount(web, request, reply, { problems }))
-        const [id, name] = [fieldOf(request, 'passkey'), fieldOf(request, 'name')]
+        const [id, name] = [formOf(request).text('passkey'), formOf(request).text('name')]
         await renamePasskey(exchange, callerOf(request), id, name)
         return reply.redirect('/account?done=renamed', 303)
       }
@@ -54,7 +54,7 @@ export function ownAccountRoutes(web: Web): FastifyPluginAsync {
       guarded.proven('passkey.remove', ...EVERYBODY),
       async (request, reply) => {
         web.pages.onRefusal(request, problems => showAccount(web, request, reply, { problems }))
-        await removePasskey(exchange, callerOf(request), fieldOf(request, 'passkey'))
+        await removePasskey(exchange, callerOf(request), formOf(request).text('passkey'))
         return reply.redirect('/account?done=removed', 303)
       }
     )

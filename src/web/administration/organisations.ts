@@ -3,9 +3,9 @@ import { countryName } from '../../audit/report/wording.ts'
 import { callerOf } from '../../http/area.ts'
 import { addOrganisation } from '../../identity/enrol.ts'
 import { listOrganisations } from '../../identity/organisations.ts'
+import { addressOf, formOf } from '../form.ts'
 import type { Model } from '../pages.ts'
 import type { Web } from '../routes.ts'
-import { inAddress, typed } from '../typed.ts'
 
 const fields = ['name', 'odsCode', 'country', 'timeZone'] as const
 
@@ -16,7 +16,7 @@ export async function organisationsPage(
   reply: FastifyReply,
   more: Model = {}
 ) {
-  const cursor = inAddress(request, 'cursor')
+  const cursor = addressOf(request).text('cursor')
   const page = cursor === '' ? {} : { cursor }
   const { organisations, next } = await listOrganisations(exchange, callerOf(request), page)
   return pages.show(request, reply, 'administration/organisations', {
@@ -29,7 +29,7 @@ export async function organisationsPage(
 
 /** Adds an organisation by the rules of enrolment, which tell every problem at once. */
 export async function addOrganisationPage(web: Web, request: FastifyRequest, reply: FastifyReply) {
-  const given = Object.fromEntries(fields.map(name => [name, typed(request, name)]))
+  const given = Object.fromEntries(fields.map(name => [name, formOf(request).text(name)]))
   web.pages.onRefusal(request, problems =>
     organisationsPage(web, request, reply, { problems, given })
   )

@@ -7,9 +7,9 @@ import { importSpecialists } from '../../register/import.ts'
 import { expireSpecialist, verifySpecialist } from '../../register/keep.ts'
 import { listSpecialists, readSpecialist } from '../../register/search.ts'
 import { actOf } from '../../register/write-entry.ts'
+import { addressOf, formOf } from '../form.ts'
 import { readDate } from '../log/question.ts'
 import type { Web } from '../routes.ts'
-import { inAddress, typed } from '../typed.ts'
 
 export type OfSpecialist = FastifyRequest<{ Params: { specialist: string } }>
 
@@ -23,9 +23,10 @@ export async function registerPage(
   request: FastifyRequest,
   reply: FastifyReply
 ) {
-  const q = typed(request, 'q').slice(0, NAME_CHARACTERS_MAX)
+  const q = formOf(request).text('q').slice(0, NAME_CHARACTERS_MAX)
   const isForm = request.method === 'POST'
-  const given = (name: string) => (isForm ? typed(request, name) : inAddress(request, name))
+  const given = (name: string) =>
+    isForm ? formOf(request).text(name) : addressOf(request).text(name)
   const state = specialistStates.find(name => name === given('state'))
   const cursor = given('cursor')
   const { specialists, next } = await listSpecialists(exchange, callerOf(request), {
@@ -90,7 +91,7 @@ function rowsOf(view: SpecialistView): [key: string, value: string][] {
 /** Puts on record that somebody looked the specialist up, and where. */
 export async function verifyEntry(web: Web, request: OfSpecialist, reply: FastifyReply) {
   const { texts: t } = web.pages
-  const [evidence, until] = [typed(request, 'evidence'), typed(request, 'until')]
+  const [evidence, until] = [formOf(request).text('evidence'), formOf(request).text('until')]
   web.pages.onRefusal(request, problems =>
     entryPage(web, request, reply, { problems, evidence, until })
   )
@@ -107,7 +108,7 @@ export async function verifyEntry(web: Web, request: OfSpecialist, reply: Fastif
 
 /** Ends a verification at once, with the reason. */
 export async function endVerification(web: Web, request: OfSpecialist, reply: FastifyReply) {
-  const reason = typed(request, 'reason')
+  const reason = formOf(request).text('reason')
   web.pages.onRefusal(request, problems => entryPage(web, request, reply, { problems, reason }))
   const problems = missingText(reason, web.pages.texts('administration.reason-missing'))
   if (problems.length > 0) throw new Refusal('request-invalid', 'reason', { problems })
@@ -120,7 +121,7 @@ const missingText = (text: string, problem: string): string[] =>
 
 const at = (request: OfSpecialist) => ({
   id: request.params.specialist,
-  version: Number(typed(request, 'version')) || 0
+  version: Number(formOf(request).text('version')) || 0
 })
 
 /** Takes a CSV file, for trial or in earnest, and tells of each row. */

@@ -6,9 +6,9 @@ import { isId } from '../../http/page.ts'
 import { namesOf } from '../../identity/people.ts'
 import { listLive } from '../../shares/live-shares.ts'
 import { revokeShares } from '../../shares/revoke-many.ts'
+import { addressOf, formOf } from '../form.ts'
 import type { Model } from '../pages.ts'
 import type { Web } from '../routes.ts'
-import { allTyped, inAddress } from '../typed.ts'
 
 /** Every live share of the organisation: with whom, until when. Nothing of what is in it. */
 export async function sharesPage(
@@ -18,7 +18,7 @@ export async function sharesPage(
   more: Model = {}
 ) {
   const { exchange, pages } = web
-  const cursor = inAddress(request, 'cursor')
+  const cursor = addressOf(request).text('cursor')
   const page = cursor === '' ? {} : { cursor }
   const { shares, counts, next } = await listLive(exchange, callerOf(request), page)
   const ids = new Set(shares.flatMap(({ specialist, createdBy }) => [specialist, createdBy]))
@@ -27,7 +27,7 @@ export async function sharesPage(
     ...more,
     counts,
     next,
-    withdrawn: Number(inAddress(request, 'withdrawn')) || 0,
+    withdrawn: Number(addressOf(request).text('withdrawn')) || 0,
     shares: shares.map(share => ({
       id: share.id,
       specialist: names.get(share.specialist) ?? share.specialist,
@@ -55,7 +55,7 @@ export async function withdrawChosen(web: Web, request: FastifyRequest, reply: F
 /** The shares that were ticked. Throws Refusal `request-invalid` without any, or with no ids. */
 function chosen(web: Web, request: FastifyRequest, reply: FastifyReply): string[] {
   web.pages.onRefusal(request, problems => sharesPage(web, request, reply, { problems }))
-  const ids = [...new Set(allTyped(request, 'share'))]
+  const ids = [...new Set(formOf(request).list('share'))]
   if (ids.length === 0 || ids.length > REVOKE_SHARES_MAX || !ids.every(isId)) {
     const problems = [web.pages.texts('administration.choose-shares', { max: REVOKE_SHARES_MAX })]
     throw new Refusal('request-invalid', 'shares', { problems })

@@ -10,20 +10,11 @@ import { completeCase } from '../../cases/complete.ts'
 import { readCase } from '../../cases/read.ts'
 import { callerOf } from '../../http/area.ts'
 import { listRecords } from '../../records/read.ts'
+import { type Form, formOf } from '../form.ts'
 import type { Web } from '../routes.ts'
 import type { Texts } from '../texts.ts'
 import { caseIdOf } from './case.ts'
-import {
-  every,
-  type FieldProblem,
-  type Form,
-  field,
-  formOf,
-  given,
-  type RefusalsOfForm,
-  requireNone,
-  tell
-} from './form.ts'
+import { type FieldProblem, given, type RefusalsOfForm, requireNone, tell } from './form.ts'
 import { shownPatient } from './patient.ts'
 
 const REFUSED: RefusalsOfForm = {
@@ -64,7 +55,7 @@ export async function saveChecklist(web: Web, request: FastifyRequest, reply: Fa
   )
   requireNone(found)
   const answers = view.items.map(({ id }) => answerToWrite(id, typed.get(id)))
-  const asked = { caseId, ifMatch: `"${field(form, 'version')}"` }
+  const asked = { caseId, ifMatch: `"${form.text('version')}"` }
   await answerChecklist(exchange, caller, asked, { answers } as ChecklistWrite)
   return reply.redirect(`/cases/${caseId}/checklist`, 303)
 }
@@ -119,10 +110,10 @@ const fits = ({ kind }: Pick<RecordSummary, 'kind'>, { kinds }: Item): boolean =
 
 function typedAnswer(form: Form, item: string): TypedAnswer {
   return {
-    status: field(form, `status-${item}`),
-    records: every(form, `records-${item}`),
-    note: field(form, `note-${item}`),
-    reason: field(form, `reason-${item}`)
+    status: form.text(`status-${item}`),
+    records: form.list(`records-${item}`),
+    note: form.text(`note-${item}`),
+    reason: form.text(`reason-${item}`)
   }
 }
 

@@ -3,9 +3,10 @@ import { CaseClose, CaseReopen } from '../../../schemas/case.ts'
 import { closeCase, reopenCase } from '../../cases/close.ts'
 import { readCase } from '../../cases/read.ts'
 import { callerOf } from '../../http/area.ts'
+import { formOf } from '../form.ts'
 import type { Web } from '../routes.ts'
 import { caseIdOf } from './case.ts'
-import { field, formOf, problemsOf, type RefusalsOfForm, requireNone, tell } from './form.ts'
+import { problemsOf, type RefusalsOfForm, requireNone, tell } from './form.ts'
 import { shownPatient } from './patient.ts'
 
 const REFUSED: RefusalsOfForm = {
@@ -36,7 +37,7 @@ export const makeEnding =
     const caller = callerOf(request)
     const found = await readCase(exchange, caller, caseIdOf(request))
     const form = formOf(request)
-    const typed = { reason: field(form, 'reason'), revoke: field(form, 'revoke') === 'yes' }
+    const typed = { reason: form.text('reason'), revoke: form.text('revoke') === 'yes' }
     const { reason } = typed
     const wrong = problemsOf(schemas[doing], { reason }, pages.texts)
     pages.onRefusal(request, (told, refusal) =>

@@ -1,11 +1,8 @@
-import type { FastifyRequest } from 'fastify'
 import type { TSchema } from 'typebox'
 import { Value } from 'typebox/value'
 import { Refusal, type RefusalCode } from '../../errors.ts'
+import type { Form } from '../form.ts'
 import type { Texts } from '../texts.ts'
-
-/** A form as browsers send it: of each field one value, several, or none. */
-export type Form = Record<string, string | string[] | undefined>
 
 /** What is wrong with one field, in words for whoever fills it in. */
 export interface FieldProblem {
@@ -19,19 +16,6 @@ export interface ToldProblems {
   errors: Record<string, { text: string }>
 }
 
-/** The fields of a form; a form without any has no body at all. */
-export const formOf = (request: FastifyRequest): Form => (request.body ?? {}) as Form
-
-/** One field, with line ends as they are stored, and without what surrounds it. Absent is ''. */
-export function field(form: Form, name: string): string {
-  const value = form[name]
-  const one = Array.isArray(value) ? value.at(-1) : value
-  return (one ?? '').replaceAll('\r\n', '\n').trim()
-}
-
-/** Every value of a field that may be there several times, such as ticked boxes. */
-export const every = (form: Form, name: string): string[] => [form[name] ?? []].flat()
-
 /** The three fields of a date, as they were typed. */
 export interface TypedDate {
   day: string
@@ -40,7 +24,7 @@ export interface TypedDate {
 }
 
 export function typedDate(form: Form, name: string): TypedDate {
-  const part = (of: string) => field(form, `${name}-${of}`)
+  const part = (of: string) => form.text(`${name}-${of}`)
   return { day: part('day'), month: part('month'), year: part('year') }
 }
 

@@ -2,8 +2,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type CaseSummary, NHS_NUMBER_SYSTEM } from '../../../schemas/case.ts'
 import { listCases } from '../../cases/read.ts'
 import { callerOf } from '../../http/area.ts'
+import { formOf } from '../form.ts'
 import type { Web } from '../routes.ts'
-import { field, formOf, type RefusalsOfForm, tell } from './form.ts'
+import { type RefusalsOfForm, tell } from './form.ts'
 import { shownPatient } from './patient.ts'
 
 const SEARCH_REFUSED: RefusalsOfForm = {
@@ -36,8 +37,8 @@ export async function searchCases(
   reply: FastifyReply
 ) {
   const form = formOf(request)
-  const number = field(form, 'number')
-  const after = field(form, 'after')
+  const number = form.text('number')
+  const after = form.text('after')
   pages.onRefusal(request, (told, refusal) =>
     pages.show(request, reply, 'cases/list', {
       cases: [],

@@ -2,17 +2,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { CaseCreate, NHS_NUMBER_SYSTEM } from '../../../schemas/case.ts'
 import { createCase } from '../../cases/create.ts'
 import { callerOf } from '../../http/area.ts'
+import { formOf } from '../form.ts'
 import type { Web } from '../routes.ts'
-import {
-  dateOf,
-  field,
-  formOf,
-  problemsOf,
-  type RefusalsOfForm,
-  requireNone,
-  tell,
-  typedDate
-} from './form.ts'
+import { dateOf, problemsOf, type RefusalsOfForm, requireNone, tell, typedDate } from './form.ts'
 
 /** Numbers of hospitals have no register of issuers here: the organisation itself stands for it. */
 const HOSPITAL_SYSTEM = 'urn:consilium:hospital-number'
@@ -33,11 +25,11 @@ export async function makeCase(
 ) {
   const form = formOf(request)
   const typed = {
-    kind: field(form, 'kind') === 'hospital' ? 'hospital' : 'nhs-number',
-    number: field(form, 'patient-identifier-value'),
-    name: field(form, 'patient-name'),
+    kind: form.text('kind') === 'hospital' ? 'hospital' : 'nhs-number',
+    number: form.text('patient-identifier-value'),
+    name: form.text('patient-name'),
     birthDate: typedDate(form, 'patient-birthDate'),
-    question: field(form, 'question')
+    question: form.text('question')
   }
   const system = typed.kind === 'hospital' ? HOSPITAL_SYSTEM : NHS_NUMBER_SYSTEM
   const wanted = {

@@ -6,17 +6,10 @@ import { Refusal } from '../../errors.ts'
 import { callerOf } from '../../http/area.ts'
 import { confirmPatient } from '../../records/patient-confirmation.ts'
 import { readRecord } from '../../records/read.ts'
+import { formOf } from '../form.ts'
 import type { Web } from '../routes.ts'
 import { caseIdOf, isDoubtful } from './case.ts'
-import {
-  type FieldProblem,
-  field,
-  formOf,
-  problemsOf,
-  type RefusalsOfForm,
-  requireNone,
-  tell
-} from './form.ts'
+import { type FieldProblem, problemsOf, type RefusalsOfForm, requireNone, tell } from './form.ts'
 import { shownPatient } from './patient.ts'
 import { namesOf } from './people.ts'
 import { shownRecord } from './shown-record.ts'
@@ -41,7 +34,7 @@ export async function confirmRecord(web: Web, request: FastifyRequest, reply: Fa
   const { exchange, pages } = web
   const { record } = request.params as OfRecord
   const model = await modelOf(web, request)
-  const reason = field(formOf(request), 'reason')
+  const reason = formOf(request).text('reason')
   const found: FieldProblem[] = problemsOf(PatientConfirm, { reason }, pages.texts)
   if (found.length > 0)
     found.splice(0, found.length, { field: 'reason', text: pages.texts('cases.reason-length') })

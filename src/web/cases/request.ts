@@ -10,17 +10,10 @@ import { readCase } from '../../cases/read.ts'
 import { readRequest, writeRequest } from '../../cases/write-request.ts'
 import { callerOf } from '../../http/area.ts'
 import { listRecords } from '../../records/read.ts'
+import { formOf } from '../form.ts'
 import type { Web } from '../routes.ts'
 import { caseIdOf } from './case.ts'
-import {
-  dateOf,
-  field,
-  formOf,
-  problemsOf,
-  type RefusalsOfForm,
-  requireNone,
-  tell
-} from './form.ts'
+import { dateOf, problemsOf, type RefusalsOfForm, requireNone, tell } from './form.ts'
 import { shownPatient } from './patient.ts'
 import {
   requestToType,
@@ -63,7 +56,7 @@ export async function saveRequest(web: Web, request: FastifyRequest, reply: Fast
   const form = formOf(request)
   const typed = typedRequest(form)
   const around = await surroundings(web, request)
-  const doing = field(form, 'do')
+  const doing = form.text('do')
   if (doing === 'add') {
     if (typed.questions.length < QUESTIONS_MAX) typed.questions.push({ number: '', text: '' })
     return pages.show(request, reply, 'cases/request', { ...around, typed, isUnsaved: true })

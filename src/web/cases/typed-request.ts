@@ -1,14 +1,6 @@
 import { QUESTIONS_MAX, type RequestView, type RequestWrite } from '../../../schemas/request.ts'
-import {
-  dateOf,
-  dateToType,
-  every,
-  type Form,
-  field,
-  given,
-  type TypedDate,
-  typedDate
-} from './form.ts'
+import type { Form } from '../form.ts'
+import { dateOf, dateToType, given, type TypedDate, typedDate } from './form.ts'
 
 /** Fields of one line or text, by their place in the request. */
 export const textFields = [
@@ -50,14 +42,14 @@ export interface TypedRequest {
 /** Reads the form. A new question without a word in it is none. */
 export function typedRequest(form: Form): TypedRequest {
   const questions = Array.from({ length: QUESTIONS_MAX + 1 }, (_, n) => ({
-    number: field(form, `questions-${n}-number`),
-    text: field(form, `questions-${n}-text`)
+    number: form.text(`questions-${n}-number`),
+    text: form.text(`questions-${n}-text`)
   }))
   return {
-    version: field(form, 'version'),
-    texts: each(textFields, name => field(form, name)),
+    version: form.text('version'),
+    texts: each(textFields, name => form.text(name)),
     dates: each(dateFields, name => typedDate(form, name)),
-    covers: every(form, 'insurance-authorisation-covers'),
+    covers: form.list('insurance-authorisation-covers'),
     questions: questions.filter(({ number, text }) => number !== '' || text !== '')
   }
 }

@@ -11,9 +11,9 @@ import { Refusal } from '../../errors.ts'
 import { callerOf } from '../../http/area.ts'
 import { homeOf } from '../../identity/accounts.ts'
 import type { Caller } from '../../identity/principal.ts'
+import { addressOf, formOf } from '../form.ts'
 import type { Web } from '../routes.ts'
 import type { Texts } from '../texts.ts'
-import { inAddress, typed } from '../typed.ts'
 import {
   type Asked,
   type FieldErrors,
@@ -53,8 +53,8 @@ export function questionIn(request: FastifyRequest): Question {
   const isForm = request.method === 'POST'
   return Object.fromEntries(
     fields.map(name => {
-      if (isForm) return [name, typed(request, name)]
-      return [name, inBodyOnly.includes(name) ? '' : inAddress(request, name)]
+      if (isForm) return [name, formOf(request).text(name)]
+      return [name, inBodyOnly.includes(name) ? '' : addressOf(request).text(name)]
     })
   ) as Question
 }
@@ -104,7 +104,8 @@ export async function answerPage(web: Web, request: FastifyRequest, reply: Fasti
   const { exchange, pages } = web
   const { texts: t } = pages
   const caller = callerOf(request)
-  const cursor = request.method === 'POST' ? typed(request, 'cursor') : inAddress(request, 'cursor')
+  const cursor =
+    request.method === 'POST' ? formOf(request).text('cursor') : addressOf(request).text('cursor')
   const { events, next } = await answerTo(web, caller, found.asked, cursor)
   const kinds = await kindsOfRecords(exchange, events)
   const question = { ...found.question, person: found.question.actor ? '' : found.question.person }

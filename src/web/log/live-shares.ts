@@ -2,8 +2,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { askForLiveShares } from '../../audit/ask/live-shares.ts'
 import { countryName } from '../../audit/report/wording.ts'
 import { callerOf } from '../../http/area.ts'
+import { addressOf } from '../form.ts'
 import type { Web } from '../routes.ts'
-import { inAddress } from '../typed.ts'
 
 /** Every share that is live, with whom and until when: one page, newest first. */
 export async function liveSharesPage(
@@ -11,7 +11,7 @@ export async function liveSharesPage(
   request: FastifyRequest,
   reply: FastifyReply
 ) {
-  const cursor = inAddress(request, 'cursor')
+  const cursor = addressOf(request).text('cursor')
   const asked = cursor === '' ? {} : { cursor }
   const { shares, next } = await askForLiveShares(exchange, callerOf(request), asked)
   return pages.show(request, reply, 'log/live-shares', {

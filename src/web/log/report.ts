@@ -18,8 +18,8 @@ import { Refusal } from '../../errors.ts'
 import { callerOf } from '../../http/area.ts'
 import { isId } from '../../http/page.ts'
 import { homeOf } from '../../identity/accounts.ts'
+import { formOf } from '../form.ts'
 import type { Web } from '../routes.ts'
-import { typed } from '../typed.ts'
 import { linked } from './answer.ts'
 import { chartsOf } from './chart.ts'
 import { type FieldErrors, readDate } from './question.ts'
@@ -47,13 +47,13 @@ export async function reportPage(web: Web, request: FastifyRequest, reply: Fasti
 /** The same as a file: a report of its own. */
 export async function reportFile(web: Web, request: FastifyRequest, reply: FastifyReply) {
   const { asked } = await reportAsked(web, request, reply)
-  const format = typed(request, 'format') === 'json' ? 'json' : 'pdf'
+  const format = formOf(request).text('format') === 'json' ? 'json' : 'pdf'
   return sendReport(web.exchange, callerOf(request), { ...asked, format }, reply)
 }
 
 async function reportAsked({ exchange, pages }: Web, request: FastifyRequest, reply: FastifyReply) {
   const { texts: t } = pages
-  const question = Object.fromEntries(names.map(name => [name, typed(request, name)]))
+  const question = Object.fromEntries(names.map(name => [name, formOf(request).text(name)]))
   const errors: FieldErrors = {}
   pages.onRefusal(request, (problems, { code }) => {
     if (code === 'nhs-number-invalid') errors['nhs-number'] = t('log.wrong-nhs-number')

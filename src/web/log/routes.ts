@@ -2,8 +2,8 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { sendExport } from '../../audit/ask/send-export.ts'
 import { callerOf, sessionOf } from '../../http/area.ts'
 import { requireRecentProof } from '../../sessions/session.ts'
+import { formOf } from '../form.ts'
 import type { Web } from '../routes.ts'
-import { typed } from '../typed.ts'
 import { answerPage, askedBy, emptyQuestion, formModel } from './answer.ts'
 import { eventPage } from './event.ts'
 import { integrityPage, verifyPage } from './integrity.ts'
@@ -48,6 +48,6 @@ async function exportFile(web: Web, request: FastifyRequest, reply: FastifyReply
   if (signedIn !== undefined) requireRecentProof(exchange, signedIn)
   const found = await askedBy(web, request, reply)
   if (found === undefined) return reply
-  const format = formats.find(name => name === typed(request, 'format')) ?? 'csv'
+  const format = formats.find(name => name === formOf(request).text('format')) ?? 'csv'
   return sendExport(exchange, callerOf(request), { ...found.asked, format }, reply)
 }

@@ -2,9 +2,9 @@ import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { callerOf } from '../../http/area.ts'
 import type { AccountInput } from '../../identity/enrolment-rules.ts'
 import { addStaff, disableStaff, listStaff, newStaffCode } from '../../identity/staff.ts'
+import { formOf } from '../form.ts'
 import type { Web } from '../routes.ts'
 import { countryItems } from '../signing/countries.ts'
-import { fieldOf } from '../signing/fields.ts'
 
 const LIST = '/administration/people'
 const FORM = 'people/add'
@@ -67,7 +67,7 @@ export function peopleRoutes({ exchange, pages, guarded }: Web): FastifyPluginAs
 }
 
 function personOf(request: FastifyRequest): AccountInput {
-  const field = (name: string) => fieldOf(request, name)
+  const field = (name: string) => formOf(request).text(name)
   return {
     role: field('role'),
     name: field('name'),

@@ -2,8 +2,8 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { callerOf } from '../../http/area.ts'
 import { declineCase } from '../../opinions/decline.ts'
 import { lookAtReceived } from '../../shares/received.ts'
+import { formOf, requireShort } from '../form.ts'
 import type { Web } from '../routes.ts'
-import { fieldOf, requireShort } from './form-fields.ts'
 
 const REASON_CHARACTERS_MAX = 1000
 
@@ -28,7 +28,7 @@ export function declineRoutes({ exchange, pages, guarded }: Web): FastifyPluginA
       '/reviews/:share/decline',
       guarded('case.decline', 'specialist'),
       async (request: Request, reply) => {
-        const reason = fieldOf(request.body, 'reason')
+        const reason = formOf(request).text('reason')
         pages.onRefusal(request, problems => show(request, reply, { problems, reason }))
         requireShort('reason', reason, REASON_CHARACTERS_MAX)
         await declineCase(exchange, callerOf(request), request.params.share, reason)

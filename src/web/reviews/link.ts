@@ -2,8 +2,8 @@ import type { FastifyPluginAsync } from 'fastify'
 import { callerOf } from '../../http/area.ts'
 import { openLink } from '../../shares/open.ts'
 import { lookAtLink } from '../../shares/received.ts'
+import { formOf } from '../form.ts'
 import type { Web } from '../routes.ts'
-import { fieldOf } from './form-fields.ts'
 
 /**
  * Where links lead. To whoever is not signed in nothing is told here but what the link itself says,
@@ -19,7 +19,7 @@ export function linkRoutes({ exchange, pages, guarded, greeted }: Web): FastifyP
       handler: (request, reply) => pages.show(request, reply, 'reviews/link')
     })
     app.post('/s/look', guarded('share.list', 'specialist'), async (request, reply) => {
-      const link = fieldOf(request.body, 'link')
+      const link = formOf(request).text('link')
       pages.onRefusal(request, (problems, { code }) =>
         pages.show(request, reply, 'reviews/link-refused', { problems, code, link })
       )
@@ -27,7 +27,7 @@ export function linkRoutes({ exchange, pages, guarded, greeted }: Web): FastifyP
       return pages.show(request, reply, 'reviews/received', { review, link })
     })
     app.post('/s/open', guarded('link.open', 'specialist'), async (request, reply) => {
-      const link = fieldOf(request.body, 'link')
+      const link = formOf(request).text('link')
       pages.onRefusal(request, (problems, { code }) =>
         pages.show(request, reply, 'reviews/link-refused', { problems, code, link })
       )

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { callerOf } from '../../http/area.ts'
 import { listMessages, writeMessage } from '../../opinions/messages.ts'
+import { formOf, requireShort } from '../form.ts'
 import type { Web } from '../routes.ts'
-import { fieldOf, requireShort } from './form-fields.ts'
 
 const TEXT_CHARACTERS_MAX = 10_000
 
@@ -28,7 +28,7 @@ export function messageRoutes({ exchange, pages, guarded }: Web): FastifyPluginA
       '/reviews/:share/messages',
       guarded('message.create', 'specialist'),
       async (request: Request, reply) => {
-        const text = fieldOf(request.body, 'text')
+        const text = formOf(request).text('text')
         pages.onRefusal(request, problems => show(request, reply, { problems, text, messages: [] }))
         requireShort('message', text, TEXT_CHARACTERS_MAX)
         await writeMessage(exchange, callerOf(request), request.params.share, text)

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { callerOf } from '../../http/area.ts'
 import { askMoreTime, listAsks } from '../../shares/more-time/ask.ts'
+import { formOf, requireShort } from '../form.ts'
 import type { Web } from '../routes.ts'
-import { fieldOf, requireShort } from './form-fields.ts'
 
 /** What can be asked for with one press; the sender decides. */
 const DAYS_OFFERED = [2, 7, 14]
@@ -34,8 +34,8 @@ export function moreTimeRoutes({ exchange, pages, guarded }: Web): FastifyPlugin
       guarded('more-time.ask', 'specialist'),
       async (request: Request, reply) => {
         const { share } = request.params
-        const words = fieldOf(request.body, 'words')
-        const asked = fieldOf(request.body, 'days')
+        const words = formOf(request).text('words')
+        const asked = formOf(request).text('days')
         pages.onRefusal(request, problems =>
           show(request, reply, { problems, words, asked, requests: [] })
         )

@@ -8,7 +8,7 @@ import {
   type Stance,
   stances
 } from '../../../schemas/opinion.ts'
-import { fieldOf, fieldsOf, requireShort } from './form-fields.ts'
+import { formOf, requireShort } from '../form.ts'
 
 const TEXT_CHARACTERS_MAX = 10_000
 
@@ -40,11 +40,11 @@ const namesOf = (questions: Questions): string[] => [
 
 /** What somebody sent. */
 export function typedIn(body: unknown, questions: Questions): Typed {
-  const values = namesOf(questions).map(name => [name, fieldOf(body, name)] as const)
+  const values = namesOf(questions).map(name => [name, formOf({ body }).text(name)] as const)
   return {
-    version: fieldOf(body, 'version'),
+    version: formOf({ body }).text('version'),
     values: Object.fromEntries(values),
-    attachments: fieldsOf(body, 'attachments')
+    attachments: formOf({ body }).list('attachments')
   }
 }
 

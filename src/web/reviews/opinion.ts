@@ -13,8 +13,8 @@ import { isShownInPlace } from '../../records/in-place.ts'
 import { receiveForm, takeForms } from '../../records/receive-form.ts'
 import { readManifest } from '../../shares/open.ts'
 import { lookAtReceived } from '../../shares/received.ts'
+import { formOf } from '../form.ts'
 import type { Web } from '../routes.ts'
-import { fieldOf } from './form-fields.ts'
 import { differences, opinionTyped, type Typed, typedBefore, typedIn } from './opinion-form.ts'
 
 type Request = FastifyRequest<{ Params: { share: string } }>
@@ -66,7 +66,7 @@ export function opinionRoutes(web: Web): FastifyPluginAsync {
         const typed = typedIn(request.body, questions)
         const asked = { shareId: share, ifMatch: etagOf(Number(typed.version)) }
         await saveDraft(exchange, caller, asked, opinionTyped(typed, questions))
-        const next = { check: '/submit', attach: '/attachments' }[fieldOf(request.body, 'onward')]
+        const next = { check: '/submit', attach: '/attachments' }[formOf(request).text('onward')]
         return reply.redirect(`/reviews/${share}/opinion${next ?? '?saved=1'}`, 303)
       }
     )

@@ -7,8 +7,8 @@ import { accessToOwnDocument } from '../../opinions/own-document.ts'
 import { previewOpinion } from '../../opinions/preview.ts'
 import { submitOpinion } from '../../opinions/submit.ts'
 import { serveRecord } from '../../records/serve.ts'
+import { formOf, requireShort } from '../form.ts'
 import type { Web } from '../routes.ts'
-import { fieldOf, requireShort } from './form-fields.ts'
 import { typedBefore } from './opinion-form.ts'
 
 const TEXT_CHARACTERS_MAX = 10_000
@@ -40,7 +40,7 @@ export function submittingRoutes({ exchange, pages, guarded }: Web): FastifyPlug
         pages.onRefusal(request, problems =>
           pages.show(request, reply, 'reviews/typed', { share, problems, typed: [] })
         )
-        const version = Number(fieldOf(request.body, 'version'))
+        const version = Number(formOf(request).text('version'))
         await submitOpinion(exchange, callerOf(request), {
           shareId: share,
           ifMatch: etagOf(version)
@@ -53,7 +53,7 @@ export function submittingRoutes({ exchange, pages, guarded }: Web): FastifyPlug
       guarded('opinion.addendum', 'specialist'),
       async (request: Request, reply) => {
         const { share } = request.params
-        const text = fieldOf(request.body, 'text')
+        const text = formOf(request).text('text')
         const typed = text === '' ? [] : [{ name: 'addendum', text }]
         pages.onRefusal(request, problems =>
           pages.show(request, reply, 'reviews/typed', { share, problems, typed })

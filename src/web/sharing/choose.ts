@@ -2,8 +2,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { readCase } from '../../cases/read.ts'
 import { callerOf } from '../../http/area.ts'
 import { listSpecialists } from '../../register/search.ts'
+import { formOf } from '../form.ts'
 import type { Web } from '../routes.ts'
-import { formOf } from './form.ts'
 import { countryItems, languageItems, queryOf, searchOf, showSpecialist } from './people.ts'
 
 export type OfCase = { case: string }

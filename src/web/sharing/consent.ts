@@ -9,8 +9,8 @@ import { consentTexts } from '../../consents/texts.ts'
 import { Refusal } from '../../errors.ts'
 import { callerOf } from '../../http/area.ts'
 import { describeAccount, homeOf } from '../../identity/accounts.ts'
+import { dayOf, type Form, filled, formOf, isDay, requireNoProblem } from '../form.ts'
 import type { Web } from '../routes.ts'
-import { dayOf, type Form, filled, formOf, isDay, requireNoProblem } from './form.ts'
 import { type OfChoice, readChoice } from './grounds.ts'
 import { showSpecialist } from './people.ts'
 
@@ -82,7 +82,7 @@ const typedOf = (form: Form) => ({
   recipient: form.text('recipient'),
   why: form.text('why'),
   risks: form.text('risks'),
-  dataTypes: form.list('dataTypes'),
+  dataTypes: [...new Set(form.list('dataTypes'))],
   told: form.text('told')
 })
 

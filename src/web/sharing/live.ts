@@ -3,8 +3,8 @@ import { callerOf } from '../../http/area.ts'
 import { listLive } from '../../shares/live-shares.ts'
 import { listShares } from '../../shares/manage.ts'
 import { revokeShares } from '../../shares/revoke-many.ts'
+import { filled, formOf, requireNoProblem, wholeNumber } from '../form.ts'
 import type { Web } from '../routes.ts'
-import { filled, formOf, requireNoProblem, wholeNumber } from './form.ts'
 import { showShare } from './show-share.ts'
 
 type Query = Record<string, unknown>
@@ -44,7 +44,7 @@ export async function livePage(
 export async function endManyPage(web: Web, request: FastifyRequest, reply: FastifyReply) {
   const { exchange, pages } = web
   pages.onRefusal(request, problems => livePage(web, request, reply, { problems }))
-  const chosen = formOf(request).list('shares')
+  const chosen = [...new Set(formOf(request).list('shares'))]
   requireNoProblem(chosen.length === 0 ? [pages.texts('sharing.none-chosen')] : [])
   const { shares } = await listLive(exchange, callerOf(request), { limit: '200' })
   const now = exchange.clock()
@@ -59,7 +59,7 @@ export async function endManyPage(web: Web, request: FastifyRequest, reply: Fast
 export async function endMany(web: Web, request: FastifyRequest, reply: FastifyReply) {
   const { exchange, pages } = web
   pages.onRefusal(request, problems => livePage(web, request, reply, { problems }))
-  const shares = formOf(request).list('shares')
+  const shares = [...new Set(formOf(request).list('shares'))]
   requireNoProblem(shares.length === 0 ? [pages.texts('sharing.none-chosen')] : [])
   const reason = formOf(request).text('reason').slice(0, REASON_CHARACTERS_MAX)
   const { results } = await revokeShares(exchange, callerOf(request), {

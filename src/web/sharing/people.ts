@@ -1,8 +1,8 @@
 import { countries } from '../../../schemas/countries.ts'
 import type { SpecialistQuery, SpecialistView } from '../../../schemas/specialist.ts'
 import { countryName } from '../../audit/report/wording.ts'
+import { type Form, filled } from '../form.ts'
 import type { Texts } from '../texts.ts'
-import { type Form, filled } from './form.ts'
 import { type Law, lawOf } from './law.ts'
 
 const languageNames = new Intl.DisplayNames('en-GB', { type: 'language', fallback: 'code' })

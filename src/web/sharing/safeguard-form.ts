@@ -1,6 +1,6 @@
 import type { Safeguard } from '../../../schemas/transfer.ts'
+import { dayOf, type Form, isDay } from '../form.ts'
 import type { Texts } from '../texts.ts'
-import { dayOf, type Form, isDay } from './form.ts'
 import type { Law } from './law.ts'
 
 /** The fields of a safeguard, each type with its own: without scripts all of them are there at once. */

@@ -7,8 +7,8 @@ import type { Refusal } from '../../errors.ts'
 import { callerOf } from '../../http/area.ts'
 import { homeOf } from '../../identity/accounts.ts'
 import { listRecords } from '../../records/read.ts'
+import { type Form, filled, formOf, requireNoProblem, wholeNumber } from '../form.ts'
 import type { Web } from '../routes.ts'
-import { type Form, filled, formOf, requireNoProblem, wholeNumber } from './form.ts'
 import { fittingConsents, type OfChoice, readChoice } from './grounds.ts'
 import { lawOf } from './law.ts'
 import { showSpecialist } from './people.ts'
@@ -34,7 +34,7 @@ export const carried = (form: Form): { name: string; value: string }[] =>
 export async function termsPage(web: Web, request: OfChoicePage, reply: FastifyReply) {
   const form = formOf(request)
   web.pages.onRefusal(request, problems => recordsPage(web, request, reply, { problems }))
-  const records = form.list('records')
+  const records = [...new Set(form.list('records'))]
   const { texts: t } = web.pages
   const most = web.exchange.limits.recordsPerShareMax
   requireNoProblem(records.length === 0 ? [t('sharing.no-records')] : [])
@@ -57,7 +57,7 @@ export async function showTerms(
   const { records } = await listRecords(exchange, caller, request.params.case)
   const { publicAuthority } = await homeOf(exchange.database.read, caller.organisationId)
   const form = formOf(request)
-  const chosen = form.list('records')
+  const chosen = [...new Set(form.list('records'))]
   const specialist = showSpecialist(t, view, exchange.clock())
   const { shareHoursDefault, shareHoursMax } = exchange.limits
   const hours = [...new Set([...LIFE_HOURS, shareHoursDefault])].filter(n => n <= shareHoursMax)
@@ -101,7 +101,7 @@ export function wantedOf({ exchange, pages }: Web, form: Form, specialist: Speci
   const { texts: t } = pages
   const problems: string[] = []
   const purpose = form.text('purpose')
-  const records = form.list('records')
+  const records = [...new Set(form.list('records'))]
   if (purpose === '') problems.push(t('sharing.purpose-missing'))
   if (records.length === 0) problems.push(t('sharing.no-records'))
   const hours = wholeNumber(form.text('hours'), exchange.limits.shareHoursMax)

@@ -2,9 +2,9 @@ import type { FastifyPluginAsync } from 'fastify'
 import { traceOf } from '../../http/area.ts'
 import { sessionCookie } from '../../sessions/cookie.ts'
 import { beginEnrolment, finishEnrolment } from '../../sessions/enrol-person.ts'
+import { formOf } from '../form.ts'
 import { homeOfRole } from '../pages.ts'
 import type { Web } from '../routes.ts'
-import { fieldOf } from './fields.ts'
 
 const PAGE = 'signing/enrol'
 
@@ -23,7 +23,7 @@ export function enrolPages({ exchange, pages, greeted, submitted }: Web): Fastif
     app.post<Enrolment>('/enrol/:enrolment', submitted('enrolment.use'), async (request, reply) => {
       const { enrolment } = request.params
       pages.onRefusal(request, problems => pages.show(request, reply, PAGE, { problems }))
-      const begun = await beginEnrolment(exchange, enrolment, fieldOf(request, 'code'))
+      const begun = await beginEnrolment(exchange, enrolment, formOf(request).text('code'))
       return pages.show(request, reply, 'signing/make-passkey', {
         ...begun,
         action: `/enrol/${encodeURIComponent(enrolment)}/passkey`,
@@ -36,7 +36,7 @@ export function enrolPages({ exchange, pages, greeted, submitted }: Web): Fastif
       submitted('enrolment.use'),
       async (request, reply) => {
         pages.onRefusal(request, problems => pages.show(request, reply, PAGE, { problems }))
-        const answer = fieldOf(request, 'answer')
+        const answer = formOf(request).text('answer')
         const { cookie, role, recoveryCodes } = await finishEnrolment(
           exchange,
           traceOf(request),

@@ -2,10 +2,10 @@ import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { traceOf } from '../../http/area.ts'
 import { sessionCookie } from '../../sessions/cookie.ts'
 import { beginFirst, type FirstForm, finishFirst } from '../../sessions/first-administrator.ts'
+import { formOf } from '../form.ts'
 import { homeOfRole, type Model } from '../pages.ts'
 import type { Web } from '../routes.ts'
 import { countryItems, timeZoneItems } from './countries.ts'
-import { fieldOf } from './fields.ts'
 
 const PAGE = 'signing/first'
 const EMPTY = { organisation: '', odsCode: '', country: 'GB', timeZone: 'Europe/London', name: '' }
@@ -24,11 +24,11 @@ export function firstPages({ exchange, pages, greeted, submitted }: Web): Fastif
     )
 
     app.post('/enrol/first', submitted('enrolment.use'), async (request, reply) => {
-      const form = formOf(request)
+      const form = typedForm(request)
       pages.onRefusal(request, problems =>
         pages.show(request, reply, PAGE, { ...modelOf(form), problems })
       )
-      const options = await beginFirst(exchange, form, fieldOf(request, 'code'))
+      const options = await beginFirst(exchange, form, formOf(request).text('code'))
       return pages.show(request, reply, 'signing/make-passkey', {
         action: '/enrol/first/passkey',
         back: '/enrol/first',
@@ -41,7 +41,7 @@ export function firstPages({ exchange, pages, greeted, submitted }: Web): Fastif
       pages.onRefusal(request, problems =>
         pages.show(request, reply, PAGE, { ...modelOf(EMPTY), problems })
       )
-      const arrived = await finishFirst(exchange, traceOf(request), fieldOf(request, 'answer'))
+      const arrived = await finishFirst(exchange, traceOf(request), formOf(request).text('answer'))
       reply.header('set-cookie', sessionCookie(arrived.cookie))
       const next = homeOfRole('administrator')
       return pages.show(request, reply, 'signing/codes', { codes: arrived.recoveryCodes, next })
@@ -49,8 +49,8 @@ export function firstPages({ exchange, pages, greeted, submitted }: Web): Fastif
   }
 }
 
-function formOf(request: FastifyRequest): FirstForm {
-  const field = (name: string) => fieldOf(request, name)
+function typedForm(request: FastifyRequest): FirstForm {
+  const { text: field } = formOf(request)
   return {
     organisation: field('organisation'),
     odsCode: field('odsCode'),

@@ -2,9 +2,9 @@ import type { FastifyPluginAsync } from 'fastify'
 import { traceOf } from '../../http/area.ts'
 import { beginAcceptance, finishAcceptance } from '../../register/accept-by-passkey.ts'
 import { sessionCookie } from '../../sessions/cookie.ts'
+import { formOf } from '../form.ts'
 import { homeOfRole } from '../pages.ts'
 import type { Web } from '../routes.ts'
-import { fieldOf } from './fields.ts'
 
 const PAGE = 'signing/invitation'
 
@@ -22,9 +22,9 @@ export function invitationPages({ exchange, pages, greeted, submitted }: Web): F
     })
 
     app.post('/i', submitted('invitation.accept'), async (request, reply) => {
-      const link = fieldOf(request, 'link')
+      const link = formOf(request).text('link')
       pages.onRefusal(request, problems => pages.show(request, reply, PAGE, { link, problems }))
-      const begun = await beginAcceptance(exchange, link, fieldOf(request, 'code'))
+      const begun = await beginAcceptance(exchange, link, formOf(request).text('code'))
       return pages.show(request, reply, 'signing/make-passkey', {
         ...begun,
         action: '/i/passkey'
@@ -33,7 +33,7 @@ export function invitationPages({ exchange, pages, greeted, submitted }: Web): F
 
     app.post('/i/passkey', submitted('invitation.accept'), async (request, reply) => {
       pages.onRefusal(request, problems => pages.show(request, reply, PAGE, { problems }))
-      const answer = fieldOf(request, 'answer')
+      const answer = formOf(request).text('answer')
       const accepted = await finishAcceptance(exchange, traceOf(request), answer)
       const { cookie, recoveryCodes, invitedBy, message } = accepted
       reply.header('set-cookie', sessionCookie(cookie))

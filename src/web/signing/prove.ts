@@ -3,9 +3,10 @@ import { callerOf, sessionOf } from '../../http/area.ts'
 import type { Role } from '../../identity/principal.ts'
 import type { SignedIn } from '../../sessions/session.ts'
 import { proofOptions, proveHolder } from '../../sessions/sign-in.ts'
+import { formOf } from '../form.ts'
 import { homeOfRole } from '../pages.ts'
 import type { Web } from '../routes.ts'
-import { fieldOf, nextOf } from './fields.ts'
+import { nextOf } from './next.ts'
 
 const PAGE = 'signing/prove'
 export const EVERYBODY: Role[] = ['clinician', 'specialist', 'auditor', 'administrator']
@@ -29,7 +30,7 @@ export function provePages({ exchange, pages, guarded }: Web): FastifyPluginAsyn
       const next = nextOf(request)
       pages.onRefusal(request, problems => pages.show(request, reply, PAGE, { next, problems }))
       const caller = callerOf(request)
-      await proveHolder(exchange, caller, heldSession(request), fieldOf(request, 'answer'))
+      await proveHolder(exchange, caller, heldSession(request), formOf(request).text('answer'))
       return reply.redirect(next ?? homeOfRole(caller.role), 303)
     })
   }

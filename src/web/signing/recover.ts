@@ -2,8 +2,8 @@ import type { FastifyPluginAsync } from 'fastify'
 import { traceOf } from '../../http/area.ts'
 import { sessionCookie } from '../../sessions/cookie.ts'
 import { beginRecovery, finishRecovery } from '../../sessions/recover.ts'
+import { formOf } from '../form.ts'
 import type { Web } from '../routes.ts'
-import { fieldOf } from './fields.ts'
 
 const PAGE = 'signing/recover'
 
@@ -14,7 +14,7 @@ export function recoverPages({ exchange, pages, greeted, submitted }: Web): Fast
 
     app.post('/recover', submitted('recovery.use'), async (request, reply) => {
       pages.onRefusal(request, problems => pages.show(request, reply, PAGE, { problems }))
-      const begun = await beginRecovery(exchange, fieldOf(request, 'code'))
+      const begun = await beginRecovery(exchange, formOf(request).text('code'))
       return pages.show(request, reply, 'signing/make-passkey', {
         ...begun,
         action: '/recover/passkey',
@@ -24,7 +24,7 @@ export function recoverPages({ exchange, pages, greeted, submitted }: Web): Fast
 
     app.post('/recover/passkey', submitted('recovery.use'), async (request, reply) => {
       pages.onRefusal(request, problems => pages.show(request, reply, PAGE, { problems }))
-      const answer = fieldOf(request, 'answer')
+      const answer = formOf(request).text('answer')
       const { cookie } = await finishRecovery(exchange, traceOf(request), answer)
       return reply
         .header('set-cookie', sessionCookie(cookie))

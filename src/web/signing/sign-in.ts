@@ -2,9 +2,10 @@ import type { FastifyPluginAsync } from 'fastify'
 import { knownCaller, traceOf } from '../../http/area.ts'
 import { sessionCookie } from '../../sessions/cookie.ts'
 import { signIn, signInOptions } from '../../sessions/sign-in.ts'
+import { formOf } from '../form.ts'
 import { homeOfRole } from '../pages.ts'
 import type { Web } from '../routes.ts'
-import { fieldOf, nextOf } from './fields.ts'
+import { nextOf } from './next.ts'
 
 const PAGE = 'signing/sign-in'
 
@@ -26,7 +27,11 @@ export function signInPages({ exchange, pages, greeted, submitted }: Web): Fasti
     app.post('/sign-in', submitted('session.begin'), async (request, reply) => {
       const next = nextOf(request)
       pages.onRefusal(request, problems => pages.show(request, reply, PAGE, { next, problems }))
-      const { cookie, role } = await signIn(exchange, traceOf(request), fieldOf(request, 'answer'))
+      const { cookie, role } = await signIn(
+        exchange,
+        traceOf(request),
+        formOf(request).text('answer')
+      )
       return reply
         .header('set-cookie', sessionCookie(cookie))
         .redirect(next ?? homeOfRole(role), 303)

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { Refusal } from '../../errors.ts'
+import { Refusal } from '../errors.ts'
 
 /** What a form sent. A field that is absent reads as empty. */
 export interface Form {
@@ -10,16 +10,19 @@ export interface Form {
 }
 
 /** Reads a form as a browser sends it, and whatever else was sent in its place. */
-export function formOf({ body }: Pick<FastifyRequest, 'body'>): Form {
-  const fields = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>
+export const formOf = ({ body }: Pick<FastifyRequest, 'body'>): Form => fieldsOf(body)
+
+/** The same of an address. It holds ids and words of ours only: never what somebody typed. */
+export const addressOf = ({ query }: Pick<FastifyRequest, 'query'>): Form => fieldsOf(query)
+
+function fieldsOf(sent: unknown): Form {
+  const fields = (typeof sent === 'object' && sent !== null ? sent : {}) as Record<string, unknown>
   const list = (name: string): string[] =>
     Object.hasOwn(fields, name)
       ? [fields[name]].flat().filter(value => typeof value === 'string')
       : []
-  return {
-    text: name => (list(name)[0] ?? '').replaceAll('\r\n', '\n').trim(),
-    list: name => [...new Set(list(name))]
-  }
+  // Of several the last counts, as everywhere on the web; browsers end lines with CR LF.
+  return { list, text: name => (list(name).at(-1) ?? '').replaceAll('\r\n', '\n').trim() }
 }
 
 /** Only what was filled in, so that flows find absent what was left empty. */
@@ -53,4 +56,11 @@ export function requireNoProblem(problems: string[]): void {
 export function wholeNumber(text: string, max: number): number | undefined {
   const value = Number(text)
   return /^\d{1,6}$/.test(text) && value >= 1 && value <= max ? value : undefined
+}
+
+/** Throws Refusal `request-invalid` for a text longer than the API takes. */
+export function requireShort(name: string, text: string, charactersMax: number): void {
+  if (text.length <= charactersMax) return
+  const problems = [`${name} is longer than ${charactersMax.toLocaleString('en-GB')} characters.`]
+  throw new Refusal('request-invalid', undefined, { problems })
 }
