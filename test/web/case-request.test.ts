@@ -37,7 +37,7 @@ const requestForm: Record<string, string> = {
 
 t.test('a request is written with a form', async t => {
   const exchange = await startExchange(t)
-  exchange.clock.set('2026-11-23T12:00:00Z')
+  exchange.clock.set('2027-01-10T12:00:00Z')
   const client = exchange.client('clinician')
   const browser = await signedIn(exchange, 'clinician')
   const { id } = await createCase(client)
