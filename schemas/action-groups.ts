@@ -61,6 +61,7 @@ export const actionGroups = {
   people: [
     'organisation.create',
     'organisation.list',
+    'account.list',
     'account.create',
     'account.read',
     'account.disable',

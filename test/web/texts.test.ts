@@ -24,6 +24,10 @@ t.test('what a person is told to do next is no instruction for a machine', async
   for (const code of refusalCodes.filter(name => !machines.test(name))) {
     const own = `next.${code}`
     const next = texts.has(own) ? texts(own) : publicFace(code).next
-    t.notMatch(next, /\/v1|\/fhir|openapi|API|If-Match|ETag|\b[a-z]+[A-Z][a-z]+\b|header/, `${code}: ${next}`)
+    t.notMatch(
+      next,
+      /\/v1|\/fhir|openapi|API|If-Match|ETag|\b[a-z]+[A-Z][a-z]+\b|header/,
+      `${code}: ${next}`
+    )
   }
 })

@@ -1,7 +1,6 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { sendExport } from '../../audit/ask/send-export.ts'
-import { callerOf, sessionOf } from '../../http/area.ts'
-import { requireRecentProof } from '../../sessions/session.ts'
+import { callerOf } from '../../http/area.ts'
 import { formOf } from '../form.ts'
 import type { Web } from '../routes.ts'
 import { answerPage, askedBy, emptyQuestion, formModel } from './answer.ts'
@@ -35,7 +34,7 @@ export function logPages(web: Web): FastifyPluginAsync {
     const verifying = guarded('audit.verify', 'auditor')
     app.get('/log/integrity', verifying, (request, reply) => integrityPage(web, request, reply))
     app.post('/log/integrity', verifying, (request, reply) => verifyPage(web, request, reply))
-    app.post('/log/export', guarded('audit.export', 'auditor'), (request, reply) =>
+    app.post('/log/export', guarded.proven('audit.export', 'auditor'), (request, reply) =>
       exportFile(web, request, reply)
     )
   }
@@ -44,8 +43,6 @@ export function logPages(web: Web): FastifyPluginAsync {
 /** Sends everything that a question is about as a file. Needs a fresh proof of who asks. */
 async function exportFile(web: Web, request: FastifyRequest, reply: FastifyReply) {
   const { exchange } = web
-  const signedIn = sessionOf(request)
-  if (signedIn !== undefined) requireRecentProof(exchange, signedIn)
   const found = await askedBy(web, request, reply)
   if (found === undefined) return reply
   const format = formats.find(name => name === formOf(request).text('format')) ?? 'csv'
