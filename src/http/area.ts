@@ -7,6 +7,7 @@ import type { Authenticate } from '../identity/authenticate.ts'
 import type { Caller, Role } from '../identity/principal.ts'
 import { requireRecentProof, type SignedIn } from '../sessions/session.ts'
 import { countryOf } from './country.ts'
+import { requestLimiter } from './request-limiter.ts'
 import { requireSameOrigin } from './same-origin.ts'
 
 /** Who may call a route and what the access log calls it. Every route has one. */
@@ -103,11 +104,21 @@ export function guardedBy(gate: Gate, isPage = false): Guarded {
   return Object.assign(make(false), { proven: make(true) })
 }
 
-/** Forms of people whom nobody knows yet: sent from a page of ours, by whomever. */
+/** Forms that one network may send in a second before anybody there is known, and how many at once. */
+const FORMS_PER_SECOND_MAX = 10
+const FORMS_BURST_MAX = 200
+
+/** Forms of people whom nobody knows yet: sent from a page of ours, by whomever, in bounds. */
 export function submittedBy(gate: Gate): (action: Rule['action']) => Guard {
+  const limiter = requestLimiter(FORMS_PER_SECOND_MAX, FORMS_BURST_MAX, gate.clock)
   return action => ({
     config: configOf({ action, roles: 'public' }, true),
     async onRequest(request) {
+      const seconds = limiter.take(request.ip)
+      if (seconds > 0) {
+        const headers = { 'retry-after': String(seconds) }
+        throw new Refusal('too-many-requests', undefined, { headers })
+      }
       gate.logGuard.requireLog()
       requireSameOrigin(request, gate.publicUrl, true)
     }

@@ -52,7 +52,7 @@ export async function insertOrganisation(
 
 /**
  * Inserts an account with its event, inside the caller's transaction. A specialist enters the register
- * with it, verified by whoever adds them.
+ * with it: verified when an operator adds them at the machine itself, else still to be verified.
  */
 export async function insertAccount(
   tx: Queries,
@@ -89,7 +89,8 @@ export async function insertAccount(
       organisationId: organisation.id,
       profile,
       verifiedAt: now,
-      verifiedUntil: verifiedUntil(now)
+      verifiedUntil: verifiedUntil(now),
+      ...(actor.actorId !== undefined && { addedBy: actor })
     },
     now
   )

@@ -8,6 +8,7 @@ import { type Page, pageOf } from '../http/page.ts'
 import { pageOfAccounts, waysInOf } from '../sessions/enrolment-queries.ts'
 import { type NewEnrolment, newEnrolment } from '../sessions/enrolments.ts'
 import { holdAccount } from '../sessions/passkey-queries.ts'
+import { endSessionsOf } from '../sessions/session.ts'
 import { toRole } from './accounts.ts'
 import { disableAccount } from './enrol.ts'
 import { type AccountInput, checkAccount } from './enrolment-rules.ts'
@@ -86,7 +87,8 @@ export async function addStaff(
 }
 
 /**
- * Makes a new code for a person of the caller's organisation who has lost the last one, or every way in.
+ * Makes a new code for a person of the caller's organisation who has lost the last one, or every way in,
+ * and ends their sessions.
  * Throws Refusal `account-not-found`, alike for those of others, or `account-disabled`.
  */
 export async function newStaffCode(
@@ -97,6 +99,8 @@ export async function newStaffCode(
   return exchange.database.write(async tx => {
     const { disabledAt } = await ownAccount(tx, caller, accountId)
     if (disabledAt !== null) throw new Refusal('account-disabled')
+    // Whoever has the device that was lost is out at once, and not when the code is used.
+    await endSessionsOf(tx, accountId)
     return makeCode(tx, exchange, caller, accountId)
   })
 }

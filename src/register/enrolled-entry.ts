@@ -15,7 +15,7 @@ export const VERIFIED_DAYS_DEFAULT = 365
 /** Accounts that get their entry in one transaction. */
 const BATCH = 200
 
-/** A specialist whom an operator enrolled at the machine itself. */
+/** A specialist who was enrolled by an operator at the machine itself, or by somebody else. */
 export interface EnrolledSpecialist {
   accountId: string
   country: string
@@ -24,12 +24,14 @@ export interface EnrolledSpecialist {
   profile: Profile
   verifiedAt: number
   verifiedUntil: number
+  /** Who did, if not an operator. */
+  addedBy?: { actorId?: string | undefined; actorOrganisationId?: string | undefined }
 }
 
 /**
- * Gives an account that an operator enrolled its entry, under the same id. It counts as verified by
- * whoever ran the script: they were asked for body and number. Writes the event too. False when
- * another process was quicker.
+ * Gives an account its entry, under the same id. What an operator enrolled counts as verified by whoever
+ * ran the script: they were asked for body and number. What an administrator typed (`addedBy`) is verified
+ * by nobody yet. Writes the event too. False when another process was quicker.
  */
 export async function insertEnrolled(
   tx: Queries,
@@ -37,9 +39,10 @@ export async function insertEnrolled(
   enrolled: EnrolledSpecialist,
   now: number
 ): Promise<boolean> {
-  const { accountId: id, country, organisation, organisationId, profile } = enrolled
+  const { accountId: id, country, organisation, organisationId, profile, addedBy } = enrolled
   const { name, professionalBody, registrationNumber, email } = profile
   const isRegistered = professionalBody !== undefined && registrationNumber !== undefined
+  const isVerified = isRegistered && addedBy === undefined
   const system = isRegistered ? systemOfBody(professionalBody, country) : null
   const ref =
     system === null ? null : numberRef(serviceKeys.lookup, system, registrationNumber ?? '')
@@ -55,7 +58,9 @@ export async function insertEnrolled(
       professionalBody,
       registrationSystem: system ?? '',
       registrationNumber,
-      verification: { by: OPERATOR, evidence: 'Enrolled at the operator console.' }
+      ...(isVerified && {
+        verification: { by: OPERATOR, evidence: 'Enrolled at the operator console.' }
+      })
     })
   }
   const isSecond = ref !== null && (await entryByNumber(tx, ref)) !== undefined
@@ -72,9 +77,9 @@ export async function insertEnrolled(
     availableFrom: null,
     availableUntil: null,
     capacity: null,
-    verifiedAt: isRegistered ? enrolled.verifiedAt : null,
-    verifiedUntil: isRegistered ? enrolled.verifiedUntil : null,
-    unverifiedReason: isRegistered ? null : 'new',
+    verifiedAt: isVerified ? enrolled.verifiedAt : null,
+    verifiedUntil: isVerified ? enrolled.verifiedUntil : null,
+    unverifiedReason: isVerified ? null : 'new',
     expiryNotedAt: null,
     version: 1,
     createdAt: now,
@@ -85,7 +90,14 @@ export async function insertEnrolled(
     action: 'specialist.create',
     outcome: 'success',
     organisationId,
-    details: { by: OPERATOR, specialist: id, account: id, verified: isRegistered }
+    actorId: addedBy?.actorId,
+    actorOrganisationId: addedBy?.actorOrganisationId,
+    details: {
+      ...(addedBy === undefined && { by: OPERATOR }),
+      specialist: id,
+      account: id,
+      verified: isVerified
+    }
   })
   return true
 }

@@ -67,13 +67,23 @@ t.test('somebody is added, and makes their first passkey', async t => {
   await t.test('a new code takes the place of all they had', async t => {
     const { id = '' } = people[0] ?? {}
     const renewed = await newStaffCode(exchange.exchange, administrator, id)
-    t.match(await inside.get('/v1/account'), { status: 200 }, 'not before it is used')
+    t.match(await inside.get('/v1/account'), { status: 401 }, 'a lost device is out at once')
     const again = await browser.post(`/enrol/${renewed.id}`, { code: renewed.code })
     const next = new Authenticator().register(optionsIn(again.text))
     t.match(await browser.post(`/enrol/${renewed.id}/passkey`, { answer: next }), { status: 200 })
-    t.match(await inside.get('/v1/account'), { status: 401 })
     const old = device.authenticate(await optionsFrom(browser, '/sign-in/options'))
     t.match(await browser.post('/sign-in', { answer: old }), { status: 403 })
+  })
+
+  await t.test('a specialist whom an administrator adds is verified by nobody yet', async t => {
+    const { events } = await exchange.eventsOf(() =>
+      addStaff(exchange.exchange, administrator, { ...PERSON, role: 'specialist' })
+    )
+    const created = events.find(({ action }) => action === 'specialist.create')
+    t.match(created, { actorId: administrator.accountId, details: { verified: false } })
+    const id = String(created?.details['specialist'])
+    const entry = await exchange.client('clinician').json('GET', `/v1/specialists/${id}`)
+    t.match(entry, { state: 'unverified' })
   })
 
   await t.test('only people of one’s own organisation, and not oneself', async t => {

@@ -2,6 +2,9 @@
 /// <reference lib="dom.iterable" />
 // Downloads several records, one after the other; each has a link of its own without it.
 
+// Whoever is here has opened the link: the tab need not know it any more.
+sessionStorage.removeItem('consilium-link')
+
 /** Browsers drop downloads that begin at the same moment. */
 const PAUSE_MILLISECONDS = 1500
 

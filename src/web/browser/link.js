@@ -68,5 +68,3 @@ function begin() {
 // Another link that is followed in this tab changes the fragment alone.
 window.addEventListener('hashchange', begin)
 begin()
-// Once it is opened the tab need not know it any more.
-element('open-the-case')?.addEventListener('submit', () => sessionStorage.removeItem(PLACE))

@@ -4,6 +4,7 @@ import type { RecordView } from '../../../schemas/record.ts'
 import { readCase } from '../../cases/read.ts'
 import { Refusal } from '../../errors.ts'
 import { callerOf } from '../../http/area.ts'
+import { isShownInPlace } from '../../records/in-place.ts'
 import { confirmPatient } from '../../records/patient-confirmation.ts'
 import { readRecord } from '../../records/read.ts'
 import { formOf } from '../form.ts'
@@ -78,17 +79,23 @@ async function modelOf({ exchange }: Web, request: FastifyRequest) {
     reasons: record.patientReasons ?? [],
     isDoubtful: isDoubtful(record),
     confirmation: confirmed && { ...confirmed, by: nameOf(confirmed.by) },
-    files: record.objects.map(({ id, fileName, type, bytes, sha256, patientMatch, scan }) => ({
-      id,
-      fileName,
-      type,
-      bytes,
-      sha256,
-      isOther: patientMatch === 'mismatch',
-      isInfected: scan === 'infected',
-      content: `/v1/records/${record.id}/objects/${id}/content`,
-      isShown: SHOWN.test(type) && scan !== 'infected',
-      isPicture: type.startsWith('image/')
-    }))
+    files: record.objects.map(
+      ({ id, fileName, type, bytes, sha256, patientMatch, scan, endToEnd, summary }) => ({
+        id,
+        fileName,
+        type,
+        bytes,
+        sha256,
+        isOther: patientMatch === 'mismatch',
+        isInfected: scan === 'infected',
+        content: `/v1/records/${record.id}/objects/${id}/content`,
+        isShown:
+          SHOWN.test(type) &&
+          scan !== 'infected' &&
+          // A PDF with scripts, or with files in it, is for a viewer of its own.
+          (type !== 'application/pdf' || isShownInPlace({ type, endToEnd }, summary)),
+        isPicture: type.startsWith('image/')
+      })
+    )
   }
 }

@@ -28,7 +28,8 @@ export function peopleRoutes({ exchange, pages, guarded }: Web): FastifyPluginAs
       })
     })
 
-    const adding = guarded('account.create', 'administrator')
+    // Whoever makes codes could become anybody here, so the passkey is asked for again.
+    const adding = guarded.proven('account.create', 'administrator')
     app.get(`${LIST}/add`, adding, async (request, reply) =>
       pages.show(request, reply, FORM, { person: {}, countries: countryItems('GB') })
     )
@@ -44,7 +45,7 @@ export function peopleRoutes({ exchange, pages, guarded }: Web): FastifyPluginAs
 
     app.post<Person>(
       `${LIST}/:account/code`,
-      guarded('enrolment.create', 'administrator'),
+      guarded.proven('enrolment.create', 'administrator'),
       async (request, reply) => {
         const { account } = request.params
         const enrolment = await newStaffCode(exchange, callerOf(request), account)
@@ -53,7 +54,7 @@ export function peopleRoutes({ exchange, pages, guarded }: Web): FastifyPluginAs
     )
     app.post<Person>(
       `${LIST}/:account/disable`,
-      guarded('account.disable', 'administrator'),
+      guarded.proven('account.disable', 'administrator'),
       async (request, reply) => {
         await disableStaff(exchange, callerOf(request), request.params.account)
         return reply.redirect(`${LIST}?done=disabled`, 303)
