@@ -32,9 +32,9 @@ const SLOW = /^test\/(backup|faults|moving|processes|uploads)\//
 
 const ABSENT = 'PostgreSQL 15 is not installed'
 
-/** What needs a process of its own: it is slow, measures itself, or holds something for all its tests. */
+/** What needs a process of its own: it is slow, looks at all its process wrote, or holds something for all its tests. */
 const ALONE =
-  /^test\/(backup|faults|moving|peers|processes|scripts|sender|uploads|web)\/|memory|start/
+  /^test\/(backup|faults|moving|peers|processes|scripts|sender|uploads|web)\/|memory|secrets|start/
 const HOLDS_SOMETHING = /^(?:const|let|await|t\.(?!test\()).*\(t[,)]/m
 
 /** Files that share a process: loading the service and compiling it costs more than most tests. */
