@@ -32,9 +32,12 @@ const SLOW = /^test\/(backup|faults|moving|processes|uploads)\//
 
 const ABSENT = 'PostgreSQL 15 is not installed'
 
-/** What needs a process of its own: it is slow, looks at all its process wrote, or holds something for all its tests. */
+/**
+ * What needs a process of its own: it is slow, measures itself, keeps its store on the disk in every run
+ * (told by the name of its process: test/helpers/s3.ts), or holds something for all its tests.
+ */
 const ALONE =
-  /^test\/(backup|faults|moving|peers|processes|scripts|sender|uploads|web)\/|memory|secrets|start/
+  /^test\/(backup|deployment|faults|moving|peers|processes|records\/scan|scripts|sender|uploads|web)\/|clean-up|memory|secrets|start/
 const HOLDS_SOMETHING = /^(?:const|let|await|t\.(?!test\()).*\(t[,)]/m
 
 /** Files that share a process: loading the service and compiling it costs more than most tests. */

@@ -595,7 +595,7 @@ t.test('no key, no token and no name is anywhere it must not be', async t => {
     const addresses = found(all, Buffer.from(whole)).filter(label => !mailed.has(label))
     const isInvited = [EMAIL, WAITING].includes(String(recipients[0]))
     t.equal(addresses.length, isInvited ? 0 : 1, 'has its own address and no other')
-    t.equal(recipients.length, 1)
+    t.equal(recipients.length, 1, 'goes to one address')
   }
   for (const { body, signature } of receiver.received) {
     t.same(found(all, Buffer.from(`${body}${signature}`)), [], 'a delivery to a webhook')
@@ -620,7 +620,8 @@ t.test('no key, no token and no name is anywhere it must not be', async t => {
   const files = filesOf(exchange.directory)
   t.equal(
     files.some(([name]) => name === 'consilium.db'),
-    TEST_DATABASE === 'sqlite'
+    TEST_DATABASE === 'sqlite',
+    'the database is a file on SQLite alone'
   )
   t.ok(files.some(([name]) => name.startsWith('objects/blobs/')))
   for (const [name, bytes] of files) t.same(found(all, bytes), [], `${name}, after a stop`)

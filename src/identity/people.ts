@@ -3,35 +3,6 @@ import type { Queries } from '../database/database.ts'
 import type { ServiceKeys } from '../exchange.ts'
 import { openProfile } from './profile.ts'
 
-/** An enrolled specialist whose account is not disabled, or undefined. */
-export async function findSpecialist(
-  queries: Queries,
-  id: string
-): Promise<{ id: string; country: string } | undefined> {
-  const { accounts } = queries.tables
-  const [row] = await queries
-    .select({ id: accounts.id, country: accounts.country })
-    .from(accounts)
-    .where(and(eq(accounts.id, id), eq(accounts.role, 'specialist'), isNull(accounts.disabledAt)))
-  return row
-}
-
-/** Who sent a share, as its specialist reads it. */
-export async function describeSender(
-  queries: Queries,
-  keys: Pick<ServiceKeys, 'directory'>,
-  accountId: string
-): Promise<{ organisation: string; clinician: string }> {
-  const { accounts, organisations } = queries.tables
-  const [row] = await queries
-    .select({ account: accounts, organisation: organisations.name })
-    .from(accounts)
-    .innerJoin(organisations, eq(organisations.id, accounts.organisationId))
-    .where(eq(accounts.id, accountId))
-  if (row === undefined) throw new Error('A share names an account that is not there.')
-  return { organisation: row.organisation, clinician: openProfile(keys, row.account).name }
-}
-
 /** Where notices to an account go, if anywhere; undefined when it is disabled or not there. */
 export async function contactOf(
   queries: Queries,

@@ -121,7 +121,7 @@ async function modelOf({ exchange, pages }: Web, request: FastifyRequest) {
   return {
     case: found,
     patient: shownPatient(found.patient),
-    kinds: recordKinds.map(value => ({ value, text: pages.texts(`cases.record-kind-${value}`) })),
+    kinds: recordKinds.map(value => ({ value, text: pages.texts(`kinds.${value}`) })),
     drafts: drafts.map(shownDraft),
     said: JSON.stringify(saidBy(pages.texts))
   }
