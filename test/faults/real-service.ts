@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { type Config, readConfig } from '../../src/config.ts'
@@ -9,6 +8,7 @@ import { type Client, makeClient } from '../helpers/client.ts'
 import { PUBLIC_URL, readEvents } from '../helpers/data.ts'
 import { databaseSettings } from '../helpers/databases.ts'
 import type { AuditRow } from '../helpers/exchange.ts'
+import { freePort } from '../helpers/free-port.ts'
 import { nodeForService, plainEnvironment } from '../helpers/own-process.ts'
 import { enrolPeople, type People, type PersonName } from '../helpers/people.ts'
 import { type RawCall, rawCall } from '../helpers/raw.ts'
@@ -55,7 +55,7 @@ export async function startRealService(
   // Asked for before the directory, so that the directory is removed last.
   t.teardown(() => {})
   const database = await databaseSettings()
-  const port = await quietPort()
+  const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const settings = {
     CONSILIUM_DATA: join(t.testdir(), 'data'),
@@ -159,7 +159,7 @@ export async function startBeside(
   service: Pick<RealService, 'settings' | 'people'>,
   env: Record<string, string> = {}
 ): Promise<Beside> {
-  const port = await quietPort()
+  const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const child = spawnService({ ...service.settings, ...env, CONSILIUM_PORT: String(port) })
   let told = ''
@@ -211,22 +211,6 @@ async function prepare(config: Config): Promise<People> {
   } finally {
     await data.close()
     release()
-  }
-}
-
-/** A free port outside the range from which the system gives ports to whoever asks for any. */
-async function quietPort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000)
-    const server = createServer()
-    const free = await new Promise<boolean>(resolve => {
-      server.once('error', () => resolve(false))
-      server.listen(port, '127.0.0.1', () => resolve(true))
-    })
-    if (!free) continue
-    server.close()
-    await once(server, 'close')
-    return port
   }
 }
 

@@ -2,12 +2,12 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import type { Test } from 'tap'
+import { freePort } from '../helpers/free-port.ts'
 import { goPeer } from './go.ts'
 
 /** A running witness that knows one log, at size 0. */
@@ -104,16 +104,6 @@ async function saidVkey(witness: ChildProcess): Promise<string> {
   const key = vkey()
   if (key === undefined) throw new Error(`the witness did not start: ${said}`)
   return key
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }
 
 async function until(ready: () => Promise<boolean>): Promise<void> {
