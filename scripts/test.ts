@@ -4,6 +4,7 @@ import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } 
 import { createInterface } from 'node:readline'
 import { findPostgres, startPostgresServer } from '../test/helpers/postgres-server.ts'
 import { onlyCredentials, startS3Server } from '../test/helpers/s3-server.ts'
+import { keepInMemory } from './test-place.ts'
 
 // Runs the tests and holds the coverage gate: all of them on SQLite and disk, then a second time, on
 // PostgreSQL and S3, those that open an exchange: they are found by what they import. Tests of both
@@ -44,6 +45,7 @@ const HOLDS_SOMETHING = /^(?:const|let|await|t\.(?!test\()).*\(t[,)]/m
 const FILES_PER_PROCESS = 8
 const GROUPS = '.tap/groups'
 
+keepInMemory()
 const args = process.argv.slice(2)
 const isWhole = args.length === 0
 const coverage = isWhole ? ['--coverage-report=json-summary'] : ['--disable-coverage']
