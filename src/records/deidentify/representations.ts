@@ -35,8 +35,19 @@ export const hasLongLength = (representation: string): boolean => long.has(repre
 
 type Listed = Record<string, Record<string, string | undefined>>
 
-/** Each tag with the names under which it is listed. */
-function tagsOf(listed: Listed): Map<Tag, string[]> {
+/**
+ * Each tag with the names under which it is listed. Worked out when it is first asked for: there are
+ * five thousand, and most processes never look at one.
+ */
+function tagsOf(listed: Listed): (tag: Tag) => string[] {
+  let found: Map<Tag, string[]> | undefined
+  return tag => {
+    found ??= namesByTag(listed)
+    return found.get(tag) ?? []
+  }
+}
+
+function namesByTag(listed: Listed): Map<Tag, string[]> {
   const found = new Map<Tag, string[]>()
   for (const [name, groups] of Object.entries(listed)) {
     for (const [group, elements] of Object.entries(groups)) {
@@ -54,7 +65,7 @@ const alternatives = tagsOf(dictionary.alternatives)
 const multiplicities = tagsOf(dictionary.multiplicities)
 
 /** The value representation that the standard gives to a tag, the first where it gives several. */
-export const representationOf = (tag: Tag): string | undefined => known.get(tag)?.[0]
+export const representationOf = (tag: Tag): string | undefined => known(tag)[0]
 
 /**
  * The representation of a value on which file and standard agree; undefined where they do not: nobody
@@ -63,7 +74,7 @@ export const representationOf = (tag: Tag): string | undefined => known.get(tag)
 export function agreedRepresentation(tag: Tag, representation: string): string | undefined {
   const standard = representationOf(tag)
   if (representation === standard || representation === 'UN') return standard
-  return alternatives.get(tag)?.includes(representation) ? representation : undefined
+  return alternatives(tag).includes(representation) ? representation : undefined
 }
 
 /** How many bytes one number takes: DICOM PS3.5, table 6.2-1. */
@@ -90,7 +101,7 @@ export function isLengthOfNumbers(tag: Tag, representation: string, bytes: numbe
   const count = bytes / (numberBytes[representation] ?? Number.NaN)
   if (!Number.isInteger(count)) return false
   const [, from = '1', to = from] =
-    /^(\d+)(?:-(\d*n|\d+))?$/.exec(multiplicities.get(tag)?.[0] ?? '1') ?? []
+    /^(\d+)(?:-(\d*n|\d+))?$/.exec(multiplicities(tag)[0] ?? '1') ?? []
   const [least, step] = [Number(from), to.endsWith('n') ? Number.parseInt(to, 10) || 1 : 1]
   const most = to.endsWith('n') ? NUMBERS_MAX : Number(to)
   return count === 0 || (count >= least && count <= most && (count - least) % step === 0)
