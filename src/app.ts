@@ -1,11 +1,6 @@
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import Fastify, {
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type FastifyServerOptions,
-  LogController
-} from 'fastify'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { mountAreas } from './areas.ts'
 import { openDisclosures } from './audit/disclosures.ts'
 import { LogFault } from './audit/tree/grow-tree.ts'
@@ -24,6 +19,7 @@ import { operationRoutes, refuseWhenStopping } from './http/operations.ts'
 import { answerBadAddress, answerProblems, answerUnreadable } from './http/problems.ts'
 import { countRefusals } from './http/refusal-counts.ts'
 import { requestIds } from './http/request-ids.ts'
+import { compileWhenNeeded, type SchemaCompilers } from './http/schema-compilers.ts'
 import { createStreams } from './http/streams.ts'
 import { refuseIllFormedText } from './http/well-formed.ts'
 import { openNotices } from './notices/outbox.ts'
@@ -64,7 +60,7 @@ export interface Parts {
   /** The addresses of a name. */
   resolve?: Resolve
   /** What compiles the schemas of the routes: many services in one process share it. */
-  compilers?: NonNullable<FastifyServerOptions['schemaController']>['compilersFactory']
+  compilers?: SchemaCompilers
 }
 
 /** Builds the whole service on a data directory that `prepareData` has made. It does not listen. */
@@ -200,7 +196,7 @@ async function openTree(
 function createFastify(
   config: Config,
   log: FastifyBaseLogger,
-  { compilers }: Pick<Parts, 'compilers'>
+  { compilers = compileWhenNeeded() }: Pick<Parts, 'compilers'>
 ): FastifyInstance {
   const { limits, tls, trustedProxies } = config
   const options = {
@@ -220,7 +216,7 @@ function createFastify(
     return503OnClosing: false,
     clientErrorHandler: answerUnreadable,
     frameworkErrors: answerBadAddress,
-    ...(compilers && { schemaController: { compilersFactory: compilers } }),
+    schemaController: { compilersFactory: compilers },
     // Nothing is bent to fit: a number taken for text would change a patient's identifier. And the
     // first problem is enough: a body can have a hundred thousand.
     ajv: {

@@ -7,6 +7,7 @@ import { placeAllPending } from '../../src/audit/tree/pending.ts'
 import type { Blobs } from '../../src/blobs/blobs.ts'
 import { type Config, type Limits, readConfig } from '../../src/config.ts'
 import type { Exchange } from '../../src/exchange.ts'
+import { compileWhenNeeded } from '../../src/http/schema-compilers.ts'
 import { createLogger } from '../../src/log.ts'
 import { openBlobs, openData, prepareData } from '../../src/open-data.ts'
 import { type Client, makeClient } from './client.ts'
@@ -15,7 +16,6 @@ import { databaseSettings } from './databases.ts'
 import { enrolPeople, type People, type PersonName } from './people.ts'
 import { type RawCall, rawCall } from './raw.ts'
 import { storeSettings } from './s3.ts'
-import { sharedCompilers } from './schema-compilers.ts'
 
 export type { Answer, Client, SentBody } from './client.ts'
 export type { People, Person, PersonName } from './people.ts'
@@ -74,6 +74,9 @@ export interface TestExchange {
   restart(env?: Record<string, string>): Promise<void>
 }
 
+/** Schemas are the same in every exchange of a process. */
+const compilers = compileWhenNeeded()
+
 /**
  * Starts the service the way `main.ts` does, without housekeeping, on 127.0.0.1. Everything is
  * closed when the test ends.
@@ -93,7 +96,7 @@ export async function startExchange(t: Test, options: ExchangeOptions = {}): Pro
     const blobs = wrapBlobs?.(await openBlobs(config))
     const app = await buildApp(config, log, {
       clock: clock.now,
-      compilers: sharedCompilers,
+      compilers,
       ...(blobs && { blobs })
     })
     await app.fastify.listen({ host: '127.0.0.1', port: 0 })
