@@ -39,10 +39,10 @@ export function signInTables(c: Columns) {
     expiresAt: c.int('expires_at').notNull()
   })
 
-  /** A challenge that one authenticator is to answer, once. The id is its SHA-256, as above. */
+  /** A challenge that one authenticator, or another issuer as its `state`, is to answer, once. The id is its SHA-256, as above. */
   const ceremonies = c.table('ceremonies', {
     id: c.text('id').primaryKey(),
-    /** What the answer is good for: sign-in, prove, add, first, enrol, invitation or recover. */
+    /** What the answer is good for: sign-in, prove, add, first, enrol, invitation, recover or errand. */
     purpose: c.text('purpose').notNull(),
     /** Whose passkey it is to be; null while nobody has signed in. */
     accountId: c.text('account_id'),

@@ -22,6 +22,7 @@ import { requestIds } from './http/request-ids.ts'
 import { compileWhenNeeded, type SchemaCompilers } from './http/schema-compilers.ts'
 import { createStreams } from './http/streams.ts'
 import { refuseIllFormedText } from './http/well-formed.ts'
+import { openSignInIssuers } from './identity/sign-in-issuers.ts'
 import { openNotices } from './notices/outbox.ts'
 import { openTargets, type Resolve } from './notices/webhooks/targets.ts'
 import {
@@ -157,6 +158,7 @@ async function openParts(
     links: await openLinkKeys(links, config.publicUrl, clock),
     invitationLinks: await openInvitationLinks(links, config.publicUrl, clock),
     signatures: await openSignatures(links),
+    signInIssuers: await openSignInIssuers(config.signInIssuers, { ...config, clock, log }),
     disclosures,
     notices: openNotices({ ...data, mail: config.mail !== undefined }),
     targets: openTargets(config.webhookNetworks, parts.resolve),

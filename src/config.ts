@@ -9,6 +9,7 @@ import { type MailSettings, readMail, readWebhookNetworks } from './config-notic
 import { readS3, type S3Settings } from './config-s3.ts'
 import { readScan, type ScanSettings } from './config-scan.ts'
 import { readConsent, readCountryHeader } from './config-sharing.ts'
+import { readSignIn, type SignInSettings } from './config-sign-in.ts'
 import type { ConsentPolicy } from './consents/policy.ts'
 
 export type { Limits } from './config-limits.ts'
@@ -43,6 +44,8 @@ export interface Config {
   consent: ConsentPolicy
   /** In which header a trusted proxy says from which country a request comes, if it does. */
   countryHeader: string | undefined
+  /** Through which issuers of others people sign in, beside passkeys. */
+  signInIssuers: SignInSettings[]
   limits: Limits
 }
 
@@ -110,6 +113,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   const webhookNetworks = readWebhookNetworks(env, problems)
   const consent = readConsent(env, problems)
   const countryHeader = readCountryHeader(env, trustedProxies, problems)
+  const signInIssuers = readSignIn(env, publicUrl, problems)
   if (limits.shareHoursDefault > limits.shareHoursMax) {
     problems.push('CONSILIUM_SHARE_HOURS_DEFAULT must not be above CONSILIUM_SHARE_HOURS_MAX.')
   }
@@ -132,6 +136,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     webhookNetworks,
     consent,
     countryHeader,
+    signInIssuers,
     limits: Object.freeze(limits)
   })
 }

@@ -1,3 +1,4 @@
+import type { Action } from '../schemas/audit-event.ts'
 import type { RefusedFile } from '../schemas/inspection.ts'
 import { requestRefusals } from './cases/refusals.ts'
 import { consentRefusals } from './consents/refusals.ts'
@@ -253,6 +254,8 @@ export interface RefusalExtra {
   headers?: Record<string, string>
   /** It is on the access log already, in the transaction of what it ended. */
   recorded?: boolean
+  /** What was refused, where that is something else than the route says. */
+  action?: Action
   /** For the sealed details of the event alone. Nothing personal either. */
   logged?: Record<string, string>
   /** For the access log only: whose object was refused, or to whom. The caller is not told. */

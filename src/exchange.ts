@@ -10,6 +10,7 @@ import type { ConsentPolicy } from './consents/policy.ts'
 import type { Database } from './database/database.ts'
 import type { RefusalCounter } from './http/refusal-counter.ts'
 import type { Streams } from './http/streams.ts'
+import type { SignInIssuers } from './identity/sign-in-issuers.ts'
 import type { Notices } from './notices/outbox.ts'
 import type { Targets } from './notices/webhooks/targets.ts'
 import type { InspectPool } from './records/inspect/inspect-pool.ts'
@@ -50,6 +51,8 @@ export interface Exchange {
   invitationLinks: SignedLinks
   /** Signs what leaves the service as a document of its own. */
   signatures: Signatures
+  /** Issuers of others, through which people sign in. */
+  signInIssuers: SignInIssuers
   audit: AuditLog
   /** The Merkle tree over the access log. */
   tree: LogTree

@@ -35,13 +35,15 @@ import { assertion } from './helpers/identity.ts'
 import { intrude } from './helpers/intruder.ts'
 import { madeScan, SOMEBODY_ELSE } from './helpers/made-dicom.ts'
 import { startMailServer } from './helpers/mail-server.ts'
+import { CLIENT_SECRET, issuerSettings } from './helpers/openid-issuer.ts'
 import { putAnswers, putRequest, readyCase, wholeRequest } from './helpers/request.ts'
 import { scriptedClamd } from './helpers/scripted-clamd.ts'
+import { scriptedIssuer } from './helpers/scripted-issuer.ts'
 import { startReceiver } from './helpers/webhook-receiver.ts'
 import { deliver, mailSettings, untilEnded } from './notices/stage.ts'
 import { attachmentForm } from './opinions/scene.ts'
 import { entryInput, invitationInput, mailOf, newKey, sendAccept } from './register/scene.ts'
-import { wordsOfSigningIn } from './sessions/secret-words.ts'
+import { wordsOfIssuer, wordsOfSigningIn } from './sessions/secret-words.ts'
 import { beginUpload, sendBegin, sendPatch, TUS } from './uploads/tus.ts'
 
 const TITLE = 'Stereotactic biopsy of Ottoline'
@@ -523,9 +525,11 @@ t.test('no key, no token and no name is anywhere it must not be', async t => {
   }
   const mails = await startMailServer(t)
   const receiver = await startReceiver(t)
+  const city = await scriptedIssuer(t, CLIENT_SECRET)
   const exchange = await startExchange(t, {
     env: {
       ...mailSettings(mails),
+      ...issuerSettings(t, [{ name: 'city', issuer: city.url }]),
       CONSILIUM_WEBHOOK_NETWORKS: '127.0.0.1',
       CONSILIUM_CLAMD: clamd.address
     }
@@ -535,7 +539,10 @@ t.test('no key, no token and no name is anywhere it must not be', async t => {
     .json('POST', '/v1/webhooks', { url: `http://127.0.0.1:${receiver.port}/${HOOK_PATH}` })
   const delivering = deliver(t, exchange)
   const told = await live(exchange)
-  const signing = await wordsOfSigningIn(exchange)
+  const signing = new Map([
+    ...(await wordsOfSigningIn(exchange)),
+    ...(await wordsOfIssuer(exchange, city))
+  ])
   for (const channel of ['mail', 'webhook']) await untilEnded(exchange, channel)
   await delivering.stop()
   const heard = await strangersHear(exchange, told)
@@ -566,7 +573,7 @@ t.test('no key, no token and no name is anywhere it must not be', async t => {
     const raw = isRandom ? spellings(Buffer.from(word, 'base64url')) : [bare]
     tokens.set(label, [Buffer.from(word), ...raw])
   }
-  t.ok(signing.size > 15)
+  t.ok(signing.size > 30)
   for (const code of told.invited.codes) {
     tokens.set(`enrolment code ${code}`, [Buffer.from(code), Buffer.from(code.replace('-', ''))])
   }

@@ -72,10 +72,10 @@ async function recordRefusal(
   refusal: Refusal
 ): Promise<void> {
   const caller = knownCaller(request)
-  const { about = {}, ...extra } = refusal.extra
+  const { about = {}, action: tried = action, ...extra } = refusal.extra
   await exchange.database.write(tx =>
     exchange.audit.append(tx, {
-      action,
+      action: tried,
       outcome: 'refused',
       code: refusal.code,
       actorId: caller?.accountId,

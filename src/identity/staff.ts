@@ -26,6 +26,8 @@ export interface StaffView {
   country: string
   isDisabled: boolean
   passkeys: number
+  /** They sign in through an issuer of others. */
+  signsInElsewhere: boolean
   /** Until when the code that they were given is good, if they have not used it. */
   codeUntil?: number
 }
@@ -42,7 +44,7 @@ export async function listStaff(
     pageOfAccounts(database.read, { organisationId, before, limit })
   )
   const ids = rows.map(row => row.id)
-  const { passkeys, codes } = await waysInOf(database.read, ids, clock())
+  const { passkeys, codes, elsewhere } = await waysInOf(database.read, ids, clock())
   await database.write(tx =>
     audit.append(tx, {
       action: 'account.list',
@@ -60,6 +62,7 @@ export async function listStaff(
       country: row.country,
       isDisabled: row.disabledAt !== null,
       passkeys: passkeys.get(row.id) ?? 0,
+      signsInElsewhere: elsewhere.has(row.id),
       ...(codeUntil !== undefined && { codeUntil })
     }
   })

@@ -3,6 +3,7 @@ import type { Exchange } from '../exchange.ts'
 import { describeSender } from '../identity/accounts.ts'
 import type { Trace } from '../identity/principal.ts'
 import { type Arrived, settle } from '../sessions/arrive.ts'
+import type { Errand } from '../sessions/errand.ts'
 import { browserName } from '../sessions/passkey-names.ts'
 import { registrationOptions, verifyRegistration } from '../sessions/passkeys.ts'
 import { enrolInvited, withRightCode } from './accept.ts'
@@ -12,8 +13,8 @@ import { findByLink } from './invitation-queries.ts'
 import { findEntry } from './queries.ts'
 
 /**
- * Tries the code of an invitation, and asks whoever has it for a passkey. The try is counted as by
- * `acceptInvitation`, and throws as that does.
+ * Tries the code of an invitation, and asks whoever has it for a passkey, or sends them to an issuer of
+ * others with `errand`. The try is counted as by `acceptInvitation`, and throws as that does.
  */
 export async function beginAcceptance(exchange: Exchange, link: string, code: string) {
   exchange.logGuard.requireLog()
@@ -29,7 +30,8 @@ export async function beginAcceptance(exchange: Exchange, link: string, code: st
   const options = await registrationOptions(exchange, 'invitation', holder, {
     details: { linkId }
   })
-  return { options, name }
+  const errand: Errand = { kind: 'invitation', about: { linkId } }
+  return { options, name, errand }
 }
 
 /** Accepts an invitation with the passkey that was asked for. Of several with one code one is enrolled. */

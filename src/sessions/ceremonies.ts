@@ -7,7 +7,16 @@ import { canonicalContext, openBox, sealBox } from '../sealing/keys.ts'
 type Parts = Pick<Exchange, 'database' | 'clock' | 'serviceKeys'>
 
 /** What the answer of an authenticator is good for. One that was asked for one thing is no other. */
-export type Purpose = 'sign-in' | 'prove' | 'add' | 'first' | 'enrol' | 'invitation' | 'recover'
+export type Purpose =
+  | 'sign-in'
+  | 'prove'
+  | 'add'
+  | 'first'
+  | 'enrol'
+  | 'invitation'
+  | 'recover'
+  /** At an issuer of others: its `state` is the challenge. */
+  | 'errand'
 
 /** How long a person may look for their authenticator. */
 export const CEREMONY_MINUTES = 5
@@ -18,6 +27,8 @@ const CHALLENGE_BYTES = 32
 export interface Ceremony {
   /** Whose passkey is to answer; undefined while nobody is known. */
   accountId?: string
+  /** Instead of `CEREMONY_MINUTES`. */
+  minutes?: number
   /** What else the answer needs, such as who is to be enrolled. Sealed meanwhile. */
   details?: Record<string, unknown>
 }
@@ -26,7 +37,7 @@ export interface Ceremony {
 export async function beginCeremony(
   { database, clock, serviceKeys }: Parts,
   purpose: Purpose,
-  { accountId, details }: Ceremony = {}
+  { accountId, details, minutes = CEREMONY_MINUTES }: Ceremony = {}
 ): Promise<string> {
   const challenge = randomBytes(CHALLENGE_BYTES).toString('base64url')
   const id = idOf(challenge)
@@ -38,7 +49,7 @@ export async function beginCeremony(
       details === undefined
         ? null
         : sealBox(serviceKeys.directory, contextOf(id), Buffer.from(JSON.stringify(details))),
-    expiresAt: clock() + CEREMONY_MINUTES * 60_000
+    expiresAt: clock() + minutes * 60_000
   }
   await database.write(async tx => void (await tx.insert(tx.tables.ceremonies).values(row)))
   return challenge

@@ -5,6 +5,12 @@ import { parseCookie, stringifySetCookie } from 'cookie'
  * for the whole host, and from nobody but the host.
  */
 export const SESSION_COOKIE = '__Host-consilium'
+/**
+ * Known again by it is the browser that was sent to sign in elsewhere, and by nothing is a person: what
+ * comes back is taken from the same browser alone, so that nobody is signed in as somebody else by an
+ * address that they were sent (login CSRF).
+ */
+export const ERRAND_COOKIE = '__Host-consilium-errand'
 /** 32 random bytes in base64url. */
 const FORM = /^[A-Za-z0-9_-]{43}$/
 
@@ -12,9 +18,15 @@ const FORM = /^[A-Za-z0-9_-]{43}$/
 const attributes = { path: '/', httpOnly: true, secure: true, sameSite: 'lax' } as const
 
 /** The session a request names, or undefined. */
-export function readSessionCookie(header: string | undefined): string | undefined {
-  if (header === undefined || !header.includes(SESSION_COOKIE)) return undefined
-  const value = parseCookie(header)[SESSION_COOKIE]
+export const readSessionCookie = (header: string | undefined): string | undefined =>
+  readCookie(header, SESSION_COOKIE)
+
+export const readErrandCookie = (header: string | undefined): string | undefined =>
+  readCookie(header, ERRAND_COOKIE)
+
+function readCookie(header: string | undefined, name: string): string | undefined {
+  if (header === undefined || !header.includes(name)) return undefined
+  const value = parseCookie(header)[name]
   return value !== undefined && FORM.test(value) ? value : undefined
 }
 
@@ -24,3 +36,7 @@ export const sessionCookie = (value: string): string =>
 
 export const noSessionCookie = (): string =>
   stringifySetCookie({ name: SESSION_COOKIE, value: '', ...attributes, maxAge: 0 })
+
+/** `Lax`, because the way back begins at another site. It lives as long as the errand may take. */
+export const errandCookie = (value: string, seconds: number): string =>
+  stringifySetCookie({ name: ERRAND_COOKIE, value, ...attributes, maxAge: seconds })

@@ -127,10 +127,19 @@ export function pageOfAccounts(
     .limit(filter.limit)
 }
 
-/** How many passkeys accounts have, and until when a code of theirs is in force. */
+/**
+ * How many passkeys accounts have, which have an identity at an issuer of others, and until when a code of
+ * theirs is in force.
+ */
 export async function waysInOf(queries: Queries, ids: string[], now: number) {
-  const { passkeys, enrolments } = queries.tables
-  if (ids.length === 0) return { passkeys: new Map<string, number>(), codes: new Map() }
+  const { passkeys, enrolments, identities } = queries.tables
+  if (ids.length === 0) {
+    return { passkeys: new Map<string, number>(), codes: new Map(), elsewhere: new Set<string>() }
+  }
+  const known = await queries
+    .select({ accountId: identities.accountId })
+    .from(identities)
+    .where(and(inArray(identities.accountId, ids), ne(identities.issuer, EMBEDDED)))
   const counted = await queries
     .select({ accountId: passkeys.accountId, passkeys: count() })
     .from(passkeys)
@@ -149,6 +158,7 @@ export async function waysInOf(queries: Queries, ids: string[], now: number) {
     )
   return {
     passkeys: new Map(counted.map(row => [row.accountId, row.passkeys])),
+    elsewhere: new Set(known.map(row => row.accountId)),
     codes: new Map(open.map(row => [String(row.accountId), row.expiresAt]))
   }
 }

@@ -4,6 +4,7 @@ import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { describeAccount } from '../identity/accounts.ts'
 import type { Caller } from '../identity/principal.ts'
+import { issuersOf } from './identity-queries.ts'
 import { openPasskeyName, readPasskeyName, sealPasskeyName } from './passkey-names.ts'
 import {
   countRecoveryCodes,
@@ -32,12 +33,15 @@ export interface WaysIn {
   passkeys: PasskeyView[]
   recoveryCodesLeft: number
   sessions: SessionView[]
+  /** On the buttons of the issuers at which they have an identity. */
+  issuers: string[]
 }
 
 /** The caller's own passkeys, recovery codes left, and sessions. */
 export async function describeWaysIn(exchange: Exchange, caller: Caller): Promise<WaysIn> {
-  const { database, serviceKeys, audit } = exchange
+  const { database, serviceKeys, audit, signInIssuers } = exchange
   const { accountId } = caller
+  const elsewhere = await issuersOf(database.read, accountId)
   const rows = await passkeysOf(database.read, accountId)
   const ways = {
     passkeys: rows.map(row => ({
@@ -47,7 +51,8 @@ export async function describeWaysIn(exchange: Exchange, caller: Caller): Promis
       usedAt: row.usedAt
     })),
     recoveryCodesLeft: await countRecoveryCodes(database.read, accountId),
-    sessions: await listSessions(exchange, accountId)
+    sessions: await listSessions(exchange, accountId),
+    issuers: elsewhere.flatMap(issuer => signInIssuers.of(issuer)?.label ?? [])
   }
   await database.write(tx =>
     audit.append(tx, { action: 'passkey.list', outcome: 'success', ...actedBy(caller) })
@@ -144,7 +149,8 @@ export const isOwn = ({ sessionId }: SignedIn, { id }: SessionView): boolean => 
 async function requireOtherWayIn(tx: Queries, accountId: string, id: string): Promise<void> {
   const known = await passkeysOf(tx, accountId)
   if (known.some(row => row.id !== id)) return
-  if ((await countRecoveryCodes(tx, accountId)) === 0) throw new Refusal('passkey-last')
+  if ((await countRecoveryCodes(tx, accountId)) > 0) return
+  if ((await issuersOf(tx, accountId)).length === 0) throw new Refusal('passkey-last')
 }
 
 function requireName(typed: string): string {

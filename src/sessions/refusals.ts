@@ -10,7 +10,7 @@ export const sessionRefusals = {
   'ceremony-ended': [
     403,
     'That took too long, or was used before',
-    'Begin again. You have five minutes each time.'
+    'Begin again. You have a few minutes each time.'
   ],
   'passkey-refused': [
     403,
@@ -44,6 +44,37 @@ export const sessionRefusals = {
     403,
     'This recovery code is wrong or was used',
     'Try another of your codes, or ask your administrator for a new enrolment code.'
+  ],
+  'issuer-not-found': [404, 'No such way to sign in', 'Go to the sign-in page.'],
+  'issuer-unavailable': [
+    503,
+    'The other sign-in does not answer',
+    'Try again in a few minutes, or use your passkey.'
+  ],
+  'issuer-declined': [
+    403,
+    'The other sign-in did not let you through',
+    'Begin again, and sign in there to the end.'
+  ],
+  'issuer-answer-refused': [
+    403,
+    'The answer of the other sign-in was not accepted',
+    'Begin again from the sign-in page, in the browser in which you go on.'
+  ],
+  'assurance-refused': [
+    403,
+    'You signed in too weakly there',
+    'Begin again, and sign in there with a smartcard, a security key or a second factor.'
+  ],
+  'proof-refused': [
+    403,
+    'You were not asked again who you are',
+    'Sign out there, then try again, or use your passkey.'
+  ],
+  'identity-other': [
+    403,
+    'You signed in there as somebody else',
+    'Begin again, and sign in there as yourself.'
   ],
   'account-own': [409, 'This is your own account', 'Ask another administrator to do it.']
 } as const

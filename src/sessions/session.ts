@@ -69,6 +69,7 @@ export async function beginSession(
   const cookie = randomBytes(COOKIE_BYTES).toString('base64url')
   const now = clock()
   const id = storedId(cookie)
+  const { assurance, issuer } = proven
   const { address, ...request } = trace
   const origin = Buffer.from(JSON.stringify({ address, userAgent: request.userAgent }))
   await insertSession(tx, {
@@ -87,7 +88,7 @@ export async function beginSession(
     organisationId,
     actorId: proven.accountId,
     actorOrganisationId: organisationId,
-    details: { address, ...request, assurance: proven.assurance }
+    details: { address, ...request, assurance, ...(assurance === 'external' && { issuer }) }
   })
   return cookie
 }

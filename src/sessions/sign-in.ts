@@ -44,6 +44,11 @@ export async function proofOptions(exchange: Exchange, { accountId }: Caller) {
   return authenticationOptions(exchange, 'prove', { accountId, known })
 }
 
+/** Whether the caller has a passkey to be asked for. */
+export async function hasPasskeys(exchange: Exchange, { accountId }: Caller): Promise<boolean> {
+  return (await passkeysOf(exchange.database.read, accountId)).length > 0
+}
+
 /** Notes that the holder of a session proved again who they are, with a passkey of their own. */
 export async function proveHolder(
   exchange: Exchange,

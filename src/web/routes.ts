@@ -21,6 +21,7 @@ import { homeOfRole, type Pages } from './pages.ts'
 import { peopleRoutes } from './people/routes.ts'
 import { reviewRoutes } from './reviews/routes.ts'
 import { sharingRoutes } from './sharing/routes.ts'
+import { afterSignOut } from './signing/elsewhere.ts'
 import { signingRoutes } from './signing/routes.ts'
 
 /** What the pages of every area are made with. */
@@ -75,8 +76,10 @@ function startRoutes({ exchange, pages, guarded, greeted }: Web): FastifyPluginA
       guarded('session.end', 'clinician', 'specialist', 'auditor', 'administrator'),
       async (request, reply) => {
         const id = sessionOf(request)?.sessionId
-        await endSessions(exchange, callerOf(request), id === undefined ? {} : { id })
-        return reply.header('set-cookie', noSessionCookie()).redirect('/', 303)
+        const caller = callerOf(request)
+        await endSessions(exchange, caller, id === undefined ? {} : { id })
+        const next = afterSignOut({ exchange }, caller)
+        return reply.header('set-cookie', noSessionCookie()).redirect(next, 303)
       }
     )
   }

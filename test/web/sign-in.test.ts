@@ -1,10 +1,13 @@
 import type { Page } from 'playwright-core'
 import t from 'tap'
+import { addStaff } from '../../src/identity/staff.ts'
 import { firstAdministratorCode } from '../../src/sessions/first-administrator.ts'
 import { looksRight, noBrowser, startBrowser } from '../helpers/browser.ts'
 import { startExchange } from '../helpers/exchange.ts'
+import { issuerSettings, startOpenidIssuer } from '../helpers/openid-issuer.ts'
 import { signedIn } from '../helpers/signed-in.ts'
 import { invite, mailOf } from '../register/scene.ts'
+import { callerAs } from '../sessions/scene.ts'
 
 const PROBE = '"><img src=x onerror=alert(1)>'
 
@@ -160,6 +163,70 @@ t.test('an invited specialist, from the link in the mail', { skip: noBrowser() }
   )
   await window.goto('/account')
   t.match(await window.locator('main').innerText(), /Specialist/)
+})
+
+t.test('through the issuer of a hospital, by links alone', { skip: noBrowser() }, async t => {
+  const city = await startOpenidIssuer(t)
+  const down = { name: 'valley', issuer: 'http://127.0.0.1:1' }
+  const entries = [{ name: 'city', issuer: city.url, label: 'your City Hospital account' }, down]
+  const exchange = await startExchange(t, { env: issuerSettings(t, entries) })
+  const by = callerAs(exchange, 'administrator')
+  const person = { role: 'auditor', name: 'Sora Crake' }
+  const { id, code } = await addStaff(exchange.exchange, by, person)
+  const { page } = await startBrowser(t, exchange)
+  const window = await page(undefined, { javaScriptEnabled: false })
+  const follow = (name: RegExp) => window.getByRole('button', { name }).click()
+  const CITY = /Continue with your City Hospital account/
+  const signInThere = async (name: string) => {
+    await window.getByLabel('Name').fill(name)
+    await follow(/Sign in/)
+  }
+  // Scripts are off for the whole window: what has to look right is looked at in another.
+  const withScripts = await page()
+  await withScripts.goto('/sign-in?next=/log')
+  await looksRight(t, withScripts, 'sign-in-elsewhere')
+
+  await window.goto('/sign-in?next=/log')
+  await follow(CITY)
+  await signInThere('sora')
+  await heading(window, 'You did not get in')
+  t.match(await window.locator('main').innerText(), /You were sent a link and a code/)
+
+  await window.goto(`/enrol/${id}`)
+  await window.getByLabel('Your code').fill(code)
+  await press(window, 'Continue')
+  await heading(window, 'Choose how you sign in')
+  t.match(await window.locator('main').innerText(), /the account of valley does not answer/)
+  await follow(CITY)
+  await window.getByText(/From now on you sign in with/).waitFor()
+
+  const { sessions } = exchange.exchange.database.read.tables
+  await exchange.exchange.database.write(tx => tx.update(sessions).set({ provenAt: 1 }))
+  await press(window, 'Make new recovery codes')
+  await heading(window, 'Show again that it is you')
+  await follow(CITY)
+  await signInThere('sora')
+  await heading(window, 'Your account')
+
+  // The answer to a form leads on to the issuer by a page: browsers let no form lead there.
+  await press(window, 'Sign out everywhere')
+  await heading(window, 'You are signed out here')
+  await window.getByRole('button', { name: /Sign out of your City Hospital account too/ }).click()
+  await follow(/Sign out/)
+  await window.waitForURL('http://localhost:3000/')
+
+  await withScripts.goto('/signed-out/city')
+  await looksRight(t, withScripts, 'signed-out-elsewhere')
+  await withScripts.goto('/sign-in/with/city')
+  await withScripts.getByLabel('Name').fill('nobody')
+  await withScripts.getByRole('button', { name: 'Sign in' }).click()
+  await heading(withScripts, 'You did not get in')
+  await looksRight(t, withScripts, 'sign-in-elsewhere-unknown')
+  const again = await addStaff(exchange.exchange, by, person)
+  await withScripts.goto(`/enrol/${again.id}`)
+  await withScripts.getByLabel('Your code').fill(again.code)
+  await press(withScripts, 'Continue')
+  await looksRight(t, withScripts, 'enrol-elsewhere')
 })
 
 t.test('without JavaScript the way in says why it needs it', { skip: noBrowser() }, async t => {

@@ -16,10 +16,11 @@ import { endSessions } from '../../sessions/session.ts'
 import { formOf } from '../form.ts'
 import type { Model } from '../pages.ts'
 import type { Web } from '../routes.ts'
+import { afterSignOut } from '../signing/elsewhere.ts'
 import { EVERYBODY, heldSession } from '../signing/prove.ts'
 
 /** What was just done, of which the page says so. */
-const DONE = ['added', 'renamed', 'removed', 'recovered']
+const DONE = ['added', 'renamed', 'removed', 'recovered', 'joined', 'accepted']
 
 /** Who one is here, and how one gets in. */
 export function ownAccountRoutes(web: Web): FastifyPluginAsync {
@@ -70,8 +71,10 @@ export function ownAccountRoutes(web: Web): FastifyPluginAsync {
       '/account/sign-out-everywhere',
       guarded('session.end', ...EVERYBODY),
       async (request, reply) => {
-        await endSessions(exchange, callerOf(request))
-        return reply.header('set-cookie', noSessionCookie()).redirect('/', 303)
+        const caller = callerOf(request)
+        await endSessions(exchange, caller)
+        const next = afterSignOut(web, caller)
+        return reply.header('set-cookie', noSessionCookie()).redirect(next, 303)
       }
     )
   }
@@ -85,12 +88,13 @@ async function showAccount(
 ): Promise<FastifyReply> {
   const caller = callerOf(request)
   const session = heldSession(request)
-  const { passkeys, recoveryCodesLeft, sessions } = await describeWaysIn(exchange, caller)
+  const { passkeys, recoveryCodesLeft, sessions, issuers } = await describeWaysIn(exchange, caller)
   const done = String(Object(request.query).done)
   return pages.show(request, reply, 'account/account', {
     account: await describeAccount(exchange, caller.accountId),
     passkeys,
     recoveryCodesLeft,
+    issuers,
     sessions: sessions.map(view => ({
       ...view,
       browser: browserName(view.userAgent),

@@ -25,7 +25,7 @@ export async function overviewPage(
 
 /** What the operator has set, and where each of it is changed. */
 export function policyPage({ exchange, pages }: Web, request: FastifyRequest, reply: FastifyReply) {
-  const { limits, consent, scanner, publicUrl } = exchange
+  const { limits, consent, scanner, publicUrl, signInIssuers } = exchange
   const { texts: t } = pages
   const { version, classes } = policyOf(limits)
   const scan = scanner.policy.isOn ? `unscanned-${scanner.policy.unscanned}` : 'unscanned-off'
@@ -49,7 +49,12 @@ export function policyPage({ exchange, pages }: Web, request: FastifyRequest, re
         'CONSILIUM_SESSION_IDLE_MINUTES_MAX'
       ),
       setting('session', hours(limits.sessionHoursMax), 'CONSILIUM_SESSION_HOURS_MAX'),
-      setting('issuer', `${publicUrl}/oidc`, 'CONSILIUM_URL')
+      setting('issuer', `${publicUrl}/oidc`, 'CONSILIUM_URL'),
+      setting(
+        'sign-in',
+        [t('administration.passkeys'), ...signInIssuers.all.map(({ issuer }) => issuer)].join(', '),
+        'CONSILIUM_SIGN_IN_ISSUERS'
+      )
     ],
     version,
     classes: Object.entries(classes).map(([name, { why }]) => ({ name, why }))

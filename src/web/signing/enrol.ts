@@ -5,6 +5,7 @@ import { beginEnrolment, finishEnrolment } from '../../sessions/enrol-person.ts'
 import { formOf } from '../form.ts'
 import { homeOfRole } from '../pages.ts'
 import type { Web } from '../routes.ts'
+import { waysElsewhere } from './elsewhere.ts'
 
 const PAGE = 'signing/enrol'
 
@@ -13,7 +14,8 @@ interface Enrolment {
 }
 
 /** Somebody whom an administrator added: the code, then a passkey, then the recovery codes. */
-export function enrolPages({ exchange, pages, greeted, submitted }: Web): FastifyPluginAsync {
+export function enrolPages(web: Web): FastifyPluginAsync {
+  const { exchange, pages, greeted, submitted } = web
   return async app => {
     // The same for every id: a page that knew which there are would tell it.
     app.get('/enrol/:enrolment', greeted, async (request, reply) =>
@@ -23,9 +25,11 @@ export function enrolPages({ exchange, pages, greeted, submitted }: Web): Fastif
     app.post<Enrolment>('/enrol/:enrolment', submitted('enrolment.use'), async (request, reply) => {
       const { enrolment } = request.params
       pages.onRefusal(request, problems => pages.show(request, reply, PAGE, { problems }))
-      const begun = await beginEnrolment(exchange, enrolment, formOf(request).text('code'))
+      const code = formOf(request).text('code')
+      const { errand, ...begun } = await beginEnrolment(exchange, enrolment, code)
       return pages.show(request, reply, 'signing/make-passkey', {
         ...begun,
+        elsewhere: await waysElsewhere(web, request, reply, errand),
         action: `/enrol/${encodeURIComponent(enrolment)}/passkey`,
         back: `/enrol/${encodeURIComponent(enrolment)}`
       })

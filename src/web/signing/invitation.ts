@@ -5,6 +5,7 @@ import { sessionCookie } from '../../sessions/cookie.ts'
 import { formOf } from '../form.ts'
 import { homeOfRole } from '../pages.ts'
 import type { Web } from '../routes.ts'
+import { waysElsewhere } from './elsewhere.ts'
 
 const PAGE = 'signing/invitation'
 
@@ -12,7 +13,8 @@ const PAGE = 'signing/invitation'
  * Where the link of an invitation leads. Its token is in the fragment, which the browser keeps to itself
  * until a form is sent: what fetches this page, or runs it, changes nothing.
  */
-export function invitationPages({ exchange, pages, greeted, submitted }: Web): FastifyPluginAsync {
+export function invitationPages(web: Web): FastifyPluginAsync {
+  const { exchange, pages, greeted, submitted } = web
   return async app => {
     app.route({
       method: ['GET', 'HEAD'],
@@ -24,9 +26,11 @@ export function invitationPages({ exchange, pages, greeted, submitted }: Web): F
     app.post('/i', submitted('invitation.accept'), async (request, reply) => {
       const link = formOf(request).text('link')
       pages.onRefusal(request, problems => pages.show(request, reply, PAGE, { link, problems }))
-      const begun = await beginAcceptance(exchange, link, formOf(request).text('code'))
+      const code = formOf(request).text('code')
+      const { errand, ...begun } = await beginAcceptance(exchange, link, code)
       return pages.show(request, reply, 'signing/make-passkey', {
         ...begun,
+        elsewhere: await waysElsewhere(web, request, reply, errand),
         action: '/i/passkey'
       })
     })

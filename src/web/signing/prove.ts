@@ -2,9 +2,9 @@ import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { callerOf, sessionOf } from '../../http/area.ts'
 import type { Role } from '../../identity/principal.ts'
 import type { SignedIn } from '../../sessions/session.ts'
-import { proofOptions, proveHolder } from '../../sessions/sign-in.ts'
+import { hasPasskeys, proofOptions, proveHolder } from '../../sessions/sign-in.ts'
 import { formOf } from '../form.ts'
-import { homeOfRole } from '../pages.ts'
+import { homeOfRole, type Model } from '../pages.ts'
 import type { Web } from '../routes.ts'
 import { nextOf } from './next.ts'
 
@@ -13,11 +13,19 @@ export const EVERYBODY: Role[] = ['clinician', 'specialist', 'auditor', 'adminis
 
 /** Showing again who one is, before what must not be done at a screen that was left open. */
 export function provePages({ exchange, pages, guarded }: Web): FastifyPluginAsync {
+  /** Where they signed in, they can show it again; by a passkey too, when they have one. */
+  const modelOf = async (request: FastifyRequest): Promise<Model> => {
+    const caller = callerOf(request)
+    const elsewhere = exchange.signInIssuers.of(caller.issuer)
+    const hasPasskey = elsewhere === undefined || (await hasPasskeys(exchange, caller))
+    return { next: nextOf(request), elsewhere: elsewhere?.label, hasPasskey }
+  }
+
   return async app => {
     const guard = guarded('session.prove', ...EVERYBODY)
 
     app.get('/prove', guard, async (request, reply) =>
-      pages.show(request, reply, PAGE, { next: nextOf(request) })
+      pages.show(request, reply, PAGE, await modelOf(request))
     )
 
     app.post('/prove/options', guard, async (request, reply) =>
@@ -28,7 +36,9 @@ export function provePages({ exchange, pages, guarded }: Web): FastifyPluginAsyn
 
     app.post('/prove', guard, async (request, reply) => {
       const next = nextOf(request)
-      pages.onRefusal(request, problems => pages.show(request, reply, PAGE, { next, problems }))
+      pages.onRefusal(request, async problems =>
+        pages.show(request, reply, PAGE, { ...(await modelOf(request)), problems })
+      )
       const caller = callerOf(request)
       await proveHolder(exchange, caller, heldSession(request), formOf(request).text('answer'))
       return reply.redirect(next ?? homeOfRole(caller.role), 303)

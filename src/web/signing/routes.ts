@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { Web } from '../routes.ts'
+import { elsewherePages } from './elsewhere.ts'
 import { enrolPages } from './enrol.ts'
 import { firstPages } from './first.ts'
 import { invitationPages } from './invitation.ts'
@@ -12,6 +13,7 @@ export function signingRoutes(web: Web): FastifyPluginAsync {
   return async app => {
     for (const pages of [
       signInPages,
+      elsewherePages,
       provePages,
       firstPages,
       enrolPages,

@@ -9,14 +9,16 @@ import { nextOf } from './next.ts'
 
 const PAGE = 'signing/sign-in'
 
-/** Signing in with a passkey: press one button, unlock the device, and be where one wanted to go. */
+/** Signing in: press one button, unlock the device or sign in there, and be where one wanted to go. */
 export function signInPages({ exchange, pages, greeted, submitted }: Web): FastifyPluginAsync {
+  const issuers = exchange.signInIssuers.all.map(({ name, label }) => ({ name, label }))
+
   return async app => {
     app.get('/sign-in', greeted, async (request, reply) => {
       const next = nextOf(request)
       const caller = knownCaller(request)
       if (caller !== undefined) return reply.redirect(next ?? homeOfRole(caller.role), 303)
-      return pages.show(request, reply, PAGE, { next })
+      return pages.show(request, reply, PAGE, { next, issuers })
     })
 
     // Asked for when the button is pressed: a challenge lives five minutes, an open page for days.
@@ -26,7 +28,9 @@ export function signInPages({ exchange, pages, greeted, submitted }: Web): Fasti
 
     app.post('/sign-in', submitted('session.begin'), async (request, reply) => {
       const next = nextOf(request)
-      pages.onRefusal(request, problems => pages.show(request, reply, PAGE, { next, problems }))
+      pages.onRefusal(request, problems =>
+        pages.show(request, reply, PAGE, { next, issuers, problems })
+      )
       const { cookie, role } = await signIn(
         exchange,
         traceOf(request),
