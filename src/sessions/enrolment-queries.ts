@@ -27,10 +27,10 @@ export async function putEnrolment(tx: Queries, row: EnrolmentRow): Promise<void
       .set({ codeRef: null })
       .where(and(eq(enrolments.accountId, row.accountId), ne(enrolments.id, row.id)))
   }
-  const { codeRef, tries, createdAt, expiresAt, usedAt } = row
+  const { codeRef, tries, createdBy, createdAt, expiresAt, usedAt, withdrawnAt } = row
   await tx.insert(enrolments).values(row).onConflictDoUpdate({
     target: enrolments.id,
-    set: { codeRef, tries, createdAt, expiresAt, usedAt }
+    set: { codeRef, tries, createdBy, createdAt, expiresAt, usedAt, withdrawnAt }
   })
 }
 
@@ -48,6 +48,16 @@ export async function countTry(
     .set({ tries: sql`${enrolments.tries} + 1` })
     .where(and(inForce(tx, at), lt(enrolments.tries, at.triesMax)))
     .returning()
+  return row
+}
+
+/** The row of a code in force, whatever was tried on it. */
+export async function openCode(
+  queries: Queries,
+  at: { id: string; now: number }
+): Promise<EnrolmentRow | undefined> {
+  const { enrolments } = queries.tables
+  const [row] = await queries.select().from(enrolments).where(inForce(queries, at))
   return row
 }
 
@@ -81,12 +91,19 @@ function inForce(tx: Queries, { id, now }: { id: string; now: number }) {
   )
 }
 
-/** Whether some administrator has a way in: a passkey, a client, or an identity elsewhere. */
+/**
+ * Whether some administrator of the organisation that runs this exchange has a way in: a passkey, a
+ * client, or an identity elsewhere.
+ */
 export async function hasAdministrator(queries: Queries): Promise<boolean> {
-  const { accounts, passkeys, identities, clients } = queries.tables
+  const { accounts, operatingOrganisation, passkeys, identities, clients } = queries.tables
   const [found] = await queries
     .select({ id: accounts.id })
     .from(accounts)
+    .innerJoin(
+      operatingOrganisation,
+      eq(operatingOrganisation.organisationId, accounts.organisationId)
+    )
     .leftJoin(passkeys, eq(passkeys.accountId, accounts.id))
     .leftJoin(identities, eq(identities.accountId, accounts.id))
     .leftJoin(
