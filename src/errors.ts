@@ -56,6 +56,7 @@ const table = {
     'Check the account id, and ask the specialist to register their age recipient.'
   ],
   'account-not-found': [404, 'No such account', 'Check the account id.'],
+  'organisation-not-found': [404, 'No such organisation', 'Check the organisation id.'],
   'webhook-not-found': [404, 'No such webhook', 'Check the webhook id.'],
 
   // The request itself.

@@ -1,5 +1,6 @@
 import {
   and,
+  asc,
   count,
   desc,
   eq,
@@ -144,10 +145,74 @@ export function pageOfAccounts(
     .limit(filter.limit)
 }
 
-/** How many passkeys accounts have, and until when a code of theirs is in force. */
+export async function accountRow(queries: Queries, id: string): Promise<AccountRow | undefined> {
+  const { accounts } = queries.tables
+  const [row] = await queries.select().from(accounts).where(eq(accounts.id, id))
+  return row
+}
+
+export async function setRole(
+  tx: Queries,
+  id: string,
+  change: Pick<AccountRow, 'role' | 'profileSealed'>
+): Promise<void> {
+  const { accounts } = tx.tables
+  await tx.update(accounts).set(change).where(eq(accounts.id, id))
+}
+
+/** Codes of the people of one organisation with their accounts, newest first, from `before` on. */
+export async function pageOfEnrolments(
+  queries: Queries,
+  filter: { organisationId: string; before: string | undefined; limit: number }
+): Promise<(EnrolmentRow & { account: Pick<AccountRow, 'id' | 'profileSealed'> })[]> {
+  const { accounts, enrolments } = queries.tables
+  const rows = await queries
+    .select({
+      enrolment: enrolments,
+      account: { id: accounts.id, profileSealed: accounts.profileSealed }
+    })
+    .from(enrolments)
+    .innerJoin(accounts, eq(accounts.id, enrolments.accountId))
+    .where(
+      and(
+        eq(accounts.organisationId, filter.organisationId),
+        filter.before === undefined ? undefined : lt(enrolments.id, filter.before)
+      )
+    )
+    .orderBy(desc(enrolments.id))
+    .limit(filter.limit)
+  return rows.map(({ enrolment, account }) => ({ ...enrolment, account }))
+}
+
+/** Ends the code in force of an account; false when there is none. */
+export async function withdrawCode(
+  tx: Queries,
+  { accountId, now }: { accountId: string; now: number }
+): Promise<boolean> {
+  const { enrolments } = tx.tables
+  const withdrawn = await tx
+    .update(enrolments)
+    .set({ withdrawnAt: now, codeRef: null })
+    .where(
+      and(
+        eq(enrolments.accountId, accountId),
+        isNull(enrolments.usedAt),
+        isNotNull(enrolments.codeRef),
+        gt(enrolments.expiresAt, now)
+      )
+    )
+    .returning({ id: enrolments.id })
+  return withdrawn.length > 0
+}
+
+/**
+ * How many passkeys accounts have, until when a code of theirs is in force, and when a recovery code of
+ * those they have was last used.
+ */
 export async function waysInOf(queries: Queries, ids: string[], now: number) {
-  const { passkeys, enrolments } = queries.tables
-  if (ids.length === 0) return { passkeys: new Map<string, number>(), codes: new Map() }
+  const { passkeys, enrolments, recoveryCodes } = queries.tables
+  const none = () => new Map<string, number>()
+  if (ids.length === 0) return { passkeys: none(), codes: none(), recovered: none() }
   const counted = await queries
     .select({ accountId: passkeys.accountId, passkeys: count() })
     .from(passkeys)
@@ -164,8 +229,14 @@ export async function waysInOf(queries: Queries, ids: string[], now: number) {
         gt(enrolments.expiresAt, now)
       )
     )
+  const used = await queries
+    .select({ accountId: recoveryCodes.accountId, usedAt: recoveryCodes.usedAt })
+    .from(recoveryCodes)
+    .where(and(inArray(recoveryCodes.accountId, ids), isNotNull(recoveryCodes.usedAt)))
+    .orderBy(asc(recoveryCodes.usedAt))
   return {
     passkeys: new Map(counted.map(row => [row.accountId, row.passkeys])),
-    codes: new Map(open.map(row => [String(row.accountId), row.expiresAt]))
+    codes: new Map(open.map(row => [String(row.accountId), row.expiresAt])),
+    recovered: new Map(used.map(row => [row.accountId, row.usedAt ?? 0]))
   }
 }

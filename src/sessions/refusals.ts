@@ -45,5 +45,15 @@ export const sessionRefusals = {
     'This recovery code is wrong or was used',
     'Try another of your codes, or ask your administrator for a new enrolment code.'
   ],
+  'enrolment-not-found': [
+    404,
+    'There is no code to withdraw',
+    'Nothing needs to be done: it was used, withdrawn or has expired.'
+  ],
+  'role-fixed': [
+    409,
+    'A specialist stays a specialist',
+    'Add another account for what else they do here, or for them as a specialist.'
+  ],
   'account-own': [409, 'This is your own account', 'Ask another administrator to do it.']
 } as const

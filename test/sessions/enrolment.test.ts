@@ -60,7 +60,7 @@ t.test('somebody is added, and makes their first passkey', async t => {
   const signing = device.authenticate(await optionsFrom(browser, '/sign-in/options'))
   t.match(await browser.post('/sign-in', { answer: signing }), { status: 303 })
 
-  const { people } = await listStaff(exchange.exchange, administrator, {})
+  const { accounts: people } = await listStaff(exchange.exchange, administrator, {})
   t.match(people[0], { name: 'Dr Wren Whinchat', passkeys: 1 })
   t.notOk(people[0]?.codeUntil)
 
