@@ -61,10 +61,13 @@ export const actionGroups = {
   people: [
     'organisation.create',
     'organisation.list',
+    'organisation.operate',
     'account.list',
     'account.create',
     'account.read',
     'account.disable',
+    'account.enable',
+    'account.role',
     'client.create',
     'token.issue',
     'specialist.list',
@@ -92,7 +95,9 @@ export const actionGroups = {
     'recovery.make',
     'recovery.use',
     'enrolment.create',
-    'enrolment.use'
+    'enrolment.use',
+    'enrolment.list',
+    'enrolment.withdraw'
   ],
   log: ['audit.query', 'audit.export', 'audit.report'],
   ending: [

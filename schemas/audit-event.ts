@@ -116,7 +116,12 @@ export const actions = [
   'enrolment.use',
   'account.list',
   'organisation.list',
-  'audit.verify'
+  'audit.verify',
+  'organisation.operate',
+  'account.enable',
+  'account.role',
+  'enrolment.list',
+  'enrolment.withdraw'
 ] as const
 
 /**

@@ -61,7 +61,8 @@ export function signInTables(c: Columns) {
     createdBy: c.text('created_by'),
     createdAt: c.int('created_at').notNull(),
     expiresAt: c.int('expires_at').notNull(),
-    usedAt: c.int('used_at')
+    usedAt: c.int('used_at'),
+    withdrawnAt: c.int('withdrawn_at')
   })
 
   /** Codes that lead to a new passkey when all are lost, each once. */

@@ -31,6 +31,13 @@ function define(c: Columns) {
     publicAuthority: c.flag('public_authority').notNull().default(false)
   })
 
+  /** One row: the organisation that runs this exchange, that of its first administrator. */
+  const operatingOrganisation = c.table('operating_organisation', {
+    id: c.int('id').primaryKey(),
+    organisationId: c.text('organisation_id').notNull(),
+    since: c.int('since').notNull()
+  })
+
   const accounts = c.table('accounts', {
     id: c.text('id').primaryKey(),
     organisationId: c.text('organisation_id').notNull(),
@@ -218,6 +225,7 @@ function define(c: Columns) {
 
   return {
     organisations,
+    operatingOrganisation,
     accounts,
     identities,
     clients,

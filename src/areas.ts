@@ -14,6 +14,7 @@ import { createAuthenticator, tokenVerifier } from './identity/authenticate.ts'
 import { embeddedIssuer } from './identity/issuer.ts'
 import { recipientRoutes } from './identity/recipient-routes.ts'
 import { accountRoutes } from './identity/routes.ts'
+import { staffRoutes } from './identity/staff-routes.ts'
 import { noticeRoutes } from './notices/routes.ts'
 import { webhookRoutes } from './notices/webhooks/routes.ts'
 import { readSigningKeys } from './open-data.ts'
@@ -53,6 +54,7 @@ export async function mountAreas(
   await app.register(invitationRoutes(exchange, guarded, verifyToken))
   for (const routes of [
     accountRoutes,
+    staffRoutes,
     recipientRoutes,
     registerRoutes,
     caseRoutes,

@@ -67,7 +67,7 @@ ${isNew ? 'Made the key ring, the signing keys and the database. Back up the key
     ? ''
     : `
 There is no administrator yet. To become it, open ${publicUrl}/enrol/first
-and type this code, which is good once, for three days, until the next start:
+and type or paste this code. It is good once, for three days, until the next start or until there is one:
 
     ${code}
 `

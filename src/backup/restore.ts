@@ -6,6 +6,7 @@ import type { Config } from '../config.ts'
 import { COPIED_TABLES } from '../database/postgres-copy.ts'
 import { checkStored } from '../housekeeping/check-exchange.ts'
 import { lockData, openBlobs, openData } from '../open-data.ts'
+import { endAccess } from '../sessions/end-access.ts'
 import { decrypted } from './age.ts'
 import {
   CHECKPOINT_NAME,
@@ -145,7 +146,8 @@ async function writeObject(
 }
 
 /**
- * Puts the restore on the log that was restored, and then checks everything: the log against its
+ * Puts the restore on the log that was restored, ends what lets somebody in who may be out since (an
+ * older release saved its sessions too), and then checks everything: the log against its
  * signatures and against the checkpoint that the backup was made with, then every object and field.
  * Resolves to what is wrong.
  */
@@ -170,9 +172,10 @@ export async function checkRestored(
         // They are on the log, and nobody will find them.
         draftsLeftOut: head.counts.drafts ?? 0
       }
-      await data.database.write(tx =>
-        data.audit.append(tx, { action: 'data.restore', outcome: 'success', details })
-      )
+      await data.database.write(async tx => {
+        await endAccess(tx)
+        await data.audit.append(tx, { action: 'data.restore', outcome: 'success', details })
+      })
       const { checkpoint: note } = head.log
       const older = note === undefined ? [] : [{ name: 'The checkpoint in the backup', note }]
       return await checkStored({ ...data, blobs, disclosures }, older, findings, progress)

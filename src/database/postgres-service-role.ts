@@ -9,7 +9,8 @@ import { ConfigError } from '../config.ts'
 export const SERVICE_GRANTS: Record<string, string> = {
   migrations: 'SELECT',
   organisations: 'SELECT, INSERT',
-  accounts: 'SELECT, INSERT, UPDATE (country, profile_sealed, disabled_at)',
+  operating_organisation: 'SELECT, INSERT, UPDATE (organisation_id, since)',
+  accounts: 'SELECT, INSERT, UPDATE (role, country, profile_sealed, disabled_at)',
   identities: 'SELECT, INSERT',
   clients: 'SELECT, INSERT, UPDATE (disabled_at)',
   recipients: 'SELECT, INSERT',
@@ -73,7 +74,8 @@ export const SERVICE_GRANTS: Record<string, string> = {
   passkeys: 'SELECT, INSERT, UPDATE (counter, name_sealed, used_at), DELETE',
   sessions: 'SELECT, INSERT, UPDATE (seen_at, proven_at), DELETE',
   ceremonies: 'SELECT, INSERT, DELETE',
-  enrolments: 'SELECT, INSERT, UPDATE (code_ref, tries, created_at, expires_at, used_at)',
+  enrolments:
+    'SELECT, INSERT, UPDATE (code_ref, tries, created_by, created_at, expires_at, used_at, withdrawn_at)',
   recovery_codes: 'SELECT, INSERT, UPDATE (used_at), DELETE'
 }
 

@@ -4,8 +4,11 @@ import Sqlite from 'better-sqlite3'
 /** How long the copy waits for a script that holds the file. */
 const BUSY_MILLISECONDS = 5000
 
-/** Uploads under way come and go, with their blobs, while a backup is made. */
-const NOT_COPIED = ['upload_segments', 'uploads', 'drafts']
+/**
+ * Uploads under way come and go, with their blobs, while a backup is made; and a copy lets nobody in who
+ * was signed in when it was made.
+ */
+const NOT_COPIED = ['upload_segments', 'uploads', 'drafts', 'sessions', 'ceremonies']
 
 /**
  * Copies a SQLite database as it is at this moment into a new private file, also while a service

@@ -1,9 +1,10 @@
 import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose'
 import { v7 as uuidv7 } from 'uuid'
-import { and, eq, isNull } from '../../schemas/drizzle.ts'
+import { and, eq, isNotNull, isNull } from '../../schemas/drizzle.ts'
 import { actedBy } from '../audit/acted-by.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
+import { withdrawCode } from '../sessions/enrolment-queries.ts'
 import { endSessionsOf } from '../sessions/session.ts'
 import {
   type AccountInput,
@@ -19,6 +20,7 @@ import {
   invalid,
   valueOrRefusal
 } from './insert-account.ts'
+import { requireOperator } from './operator.ts'
 import { type Caller, EMBEDDED } from './principal.ts'
 
 type Parts = Pick<Exchange, 'database' | 'audit' | 'clock' | 'serviceKeys'>
@@ -40,8 +42,8 @@ export interface ClientKey {
 }
 
 /**
- * Adds an organisation and resolves to its id; `by` says who does, if not the operator. Throws Refusal
- * `request-invalid` with every problem.
+ * Adds an organisation and resolves to its id; `by` says who does, if not whoever runs scripts at the
+ * machine itself. Throws Refusal `operator-only`, or `request-invalid` with every problem.
  */
 export async function addOrganisation(
   exchange: Parts,
@@ -49,13 +51,15 @@ export async function addOrganisation(
   by?: Caller
 ): Promise<string> {
   const checked = valueOrRefusal(checkOrganisation(input))
-  return exchange.database.write(tx =>
-    insertOrganisation(tx, exchange, checked, by === undefined ? { details: OPERATOR } : doneBy(by))
-  )
+  return exchange.database.write(async tx => {
+    if (by === undefined) return insertOrganisation(tx, exchange, checked, { details: OPERATOR })
+    await requireOperator(tx, by)
+    return insertOrganisation(tx, exchange, checked, doneBy(by))
+  })
 }
 
-/** An event of the organisation that is added, told of who added it. */
-function doneBy(caller: Caller): AddedBy {
+/** An event of an organisation that need not be the caller's, told of who did it. */
+export function doneBy(caller: Caller): AddedBy {
   const { actorId, actorOrganisationId, details } = actedBy(caller)
   return { actorId, actorOrganisationId, details: details ?? {} }
 }
@@ -118,7 +122,7 @@ export async function addClient(exchange: Parts, input: { accountId: string }): 
 
 /**
  * Disables an account: from the next request on, none of its tokens is accepted and none is issued, and
- * its sessions are over. Resolves to false when it was disabled already. Throws Refusal
+ * its sessions and its code to enrol with are over. Resolves to false when it was disabled already. Throws Refusal
  * `account-not-found`.
  */
 export async function disableAccount(
@@ -140,10 +144,39 @@ export async function disableAccount(
       return false
     }
     await endSessionsOf(tx, accountId)
+    await withdrawCode(tx, { accountId, now: exchange.clock() })
     await exchange.audit.append(tx, {
       action: 'account.disable',
       outcome: 'success',
       organisationId: disabled.organisationId,
+      ...actor,
+      details: { ...details, account: accountId }
+    })
+    return true
+  })
+}
+
+/**
+ * Takes that back: passkeys, clients and identities are good again. Resolves to false when it was not
+ * disabled.
+ */
+export async function enableAccount(
+  exchange: Parts,
+  { accountId }: { accountId: string },
+  { details, ...actor }: AddedBy
+): Promise<boolean> {
+  return exchange.database.write(async tx => {
+    const { accounts } = tx.tables
+    const [enabled] = await tx
+      .update(accounts)
+      .set({ disabledAt: null })
+      .where(and(eq(accounts.id, accountId), isNotNull(accounts.disabledAt)))
+      .returning()
+    if (enabled === undefined) return false
+    await exchange.audit.append(tx, {
+      action: 'account.enable',
+      outcome: 'success',
+      organisationId: enabled.organisationId,
       ...actor,
       details: { ...details, account: accountId }
     })

@@ -5,6 +5,7 @@ import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { insertEnrolled, verifiedUntil } from '../register/enrolled-entry.ts'
 import type { Checked, checkAccount, checkOrganisation } from './enrolment-rules.ts'
+import { makeOperating } from './operator.ts'
 import { sealProfile } from './profile.ts'
 
 type Parts = Pick<Exchange, 'audit' | 'clock' | 'serviceKeys'>
@@ -52,7 +53,8 @@ export async function insertOrganisation(
 
 /**
  * Inserts an account with its event, inside the caller's transaction. A specialist enters the register
- * with it: verified when an operator adds them at the machine itself, else still to be verified.
+ * with it: verified when an operator adds them at the machine itself, else still to be verified. The
+ * organisation of the first administrator is the one that runs this exchange.
  */
 export async function insertAccount(
   tx: Queries,
@@ -78,6 +80,9 @@ export async function insertAccount(
     ...actor,
     details: { ...details, account: id, role, country }
   })
+  if (role === 'administrator') {
+    await makeOperating(tx, exchange, organisation.id, { details, ...actor })
+  }
   if (role !== 'specialist') return
   await insertEnrolled(
     tx,

@@ -1,25 +1,22 @@
 import { desc, lt } from '../../schemas/drizzle.ts'
+import type { OrganisationView } from '../../schemas/staff.ts'
 import { actedBy } from '../audit/acted-by.ts'
 import type { Exchange } from '../exchange.ts'
 import { type Page, pageOf } from '../http/page.ts'
+import { requireOperator } from './operator.ts'
 import type { Caller } from './principal.ts'
 
-/** An organisation as administrators see it: nothing of what it holds. */
-export interface OrganisationLine {
-  id: string
-  name: string
-  odsCode: string | null
-  country: string
-  timeZone: string
-}
-
-/** One page of the organisations of this exchange, the newest first. On record. */
+/**
+ * One page of the organisations of this exchange, the newest first, for who runs it. On record. Throws
+ * Refusal `operator-only`.
+ */
 export async function listOrganisations(
   exchange: Exchange,
   caller: Caller,
   asked: Page
-): Promise<{ organisations: OrganisationLine[]; next?: string }> {
+): Promise<{ organisations: OrganisationView[]; next?: string }> {
   const { database, audit, limits } = exchange
+  await requireOperator(database.read, caller)
   const { organisations } = database.read.tables
   const { id, name, odsCode, country, timeZone } = organisations
   const { rows, next } = await pageOf(asked, limits, (before, limit) =>
@@ -33,5 +30,9 @@ export async function listOrganisations(
   await database.write(tx =>
     audit.append(tx, { action: 'organisation.list', outcome: 'success', ...actedBy(caller) })
   )
-  return { organisations: rows, ...(next !== undefined && { next }) }
+  const shown = rows.map(({ odsCode, ...row }) => ({
+    ...row,
+    ...(odsCode !== null && { odsCode })
+  }))
+  return { organisations: shown, ...(next !== undefined && { next }) }
 }

@@ -20,6 +20,12 @@ export function newCode(): string {
 }
 
 /**
+ * A code of 150 bits, in six groups: nobody has to count tries of it, so nobody can use them up for whom
+ * it is meant.
+ */
+export const newLongCode = (): string => [newCode(), newCode(), newCode()].join('-')
+
+/**
  * What is stored of a code: a keyed hash, bound to its link. 50 bits are few for whoever has a plain
  * hash, but this key is not in the database, and without it there is nothing to try codes on.
  */

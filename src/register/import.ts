@@ -4,6 +4,8 @@ import type { AuditEvent } from '../audit/log.ts'
 import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
+import { requireOperator } from '../identity/operator.ts'
+import type { Caller } from '../identity/principal.ts'
 import { CsvError, type CsvLimits, readCsv } from './csv.ts'
 import {
   type EntryDetails,
@@ -16,7 +18,7 @@ import {
 import { columnOf, type Header, type RowProblem, readHeader, readRow } from './import-rows.ts'
 import { entriesByEmail, entryByNumber } from './queries.ts'
 import { type CheckedEntry, checkEntry } from './rules.ts'
-import { type Act, addEntry, exclusively, replaceEntry } from './write-entry.ts'
+import { type Act, actOf, addEntry, exclusively, replaceEntry } from './write-entry.ts'
 
 const MIB = 1024 ** 2
 
@@ -75,6 +77,17 @@ export async function importSpecialists(
     exchange.audit.append(tx, importEvent(act, { dryRun, ...counts }))
   )
   return { dryRun, ...counts, rows }
+}
+
+/** The same for a caller, who must be of those that keep the register. Throws Refusal `operator-only` too. */
+export async function importAs(
+  exchange: Parts,
+  caller: Caller,
+  bytes: AsyncIterable<Uint8Array>,
+  dryRun: boolean
+): Promise<SpecialistImport> {
+  await requireOperator(exchange.database.read, caller)
+  return importSpecialists(exchange, actOf(caller), bytes, dryRun)
 }
 
 function importEvent(act: Act, details: Record<string, unknown>): AuditEvent {

@@ -50,7 +50,7 @@ export function invitationRoutes(
     app.get(
       '/v1/invitations',
       {
-        ...guarded('invitation.list', 'clinician'),
+        ...guarded('invitation.list', 'clinician', 'administrator'),
         schema: {
           tags,
           summary: 'Invitations of your organisation, newest first',
@@ -81,7 +81,7 @@ export function invitationRoutes(
     app.delete(
       '/v1/invitations/:invitation',
       {
-        ...guarded('invitation.withdraw', 'clinician'),
+        ...guarded('invitation.withdraw', 'clinician', 'administrator'),
         schema: {
           tags,
           summary: 'Withdraw an invitation for good',

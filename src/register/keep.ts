@@ -4,6 +4,7 @@ import { actedBy } from '../audit/acted-by.ts'
 import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
+import { requireOperator } from '../identity/operator.ts'
 import type { Caller } from '../identity/principal.ts'
 import { verifiedUntil } from './enrolled-entry.ts'
 import { type EntryRow, endOfDay, openEntry, sealEntry, viewEntry } from './entry.ts'
@@ -33,6 +34,7 @@ export async function createSpecialist(
   const checked = checkedOrRefusal(input)
   const row = await exclusively(() =>
     exchange.database.write(async tx => {
+      await requireOperator(tx, caller)
       await requireOrganisation(tx, checked.details.organisationId)
       return await addEntry(tx, exchange, actOf(caller), checked)
     })
@@ -54,6 +56,7 @@ export async function replaceSpecialist(
   const checked = checkedOrRefusal(input)
   const row = await exclusively(() =>
     exchange.database.write(async tx => {
+      await requireOperator(tx, caller)
       await requireOrganisation(tx, checked.details.organisationId)
       const before = await entryIn(tx, at)
       return await replaceEntry(tx, exchange, actOf(caller), before, checked)
@@ -74,6 +77,7 @@ export async function verifySpecialist(
 ): Promise<Kept> {
   const { serviceKeys } = exchange
   const row = await exchange.database.write(async tx => {
+    await requireOperator(tx, caller)
     const now = exchange.clock()
     const until = wanted.until === undefined ? verifiedUntil(now) : endOfDay(wanted.until)
     if (until <= now || until > now + VERIFIED_DAYS_MAX * DAY_MILLISECONDS) {
@@ -111,6 +115,7 @@ export async function expireSpecialist(
   reason: string
 ): Promise<Kept> {
   const row = await exchange.database.write(async tx => {
+    await requireOperator(tx, caller)
     const now = exchange.clock()
     const before = await entryIn(tx, at)
     if (before.verifiedAt === null) throw new Refusal('specialist-unverified')

@@ -16,7 +16,7 @@ import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { callerOf, type Guarded } from '../http/area.ts'
 import { etagOf, versionOf } from '../http/versions.ts'
-import { importSpecialists } from './import.ts'
+import { importAs } from './import.ts'
 import {
   createSpecialist,
   expireSpecialist,
@@ -25,7 +25,6 @@ import {
   verifySpecialist
 } from './keep.ts'
 import { listSpecialists, readSpecialist } from './search.ts'
-import { actOf } from './write-entry.ts'
 
 const params = Type.Object({ specialist: Id })
 const headers = Type.Object({
@@ -175,7 +174,7 @@ function importRoute(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTy
         // A body of another type that is taken elsewhere, such as JSON, was read already.
         if (!(body instanceof Readable)) throw new Refusal('media-type-refused', 'not CSV')
         const dryRun = request.query.dryRun !== undefined
-        return importSpecialists(exchange, actOf(callerOf(request)), body, dryRun)
+        return importAs(exchange, callerOf(request), body, dryRun)
       }
     )
   }

@@ -3,6 +3,7 @@ import { actedBy } from '../audit/acted-by.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { readPage } from '../http/page.ts'
+import { isOperating } from '../identity/operator.ts'
 import type { Caller } from '../identity/principal.ts'
 import { type EntryRow, viewEntry } from './entry.ts'
 import { type EntryFilter, findEntry, pageOfEntries } from './queries.ts'
@@ -48,7 +49,7 @@ export async function listSpecialists(
   caller: Caller,
   query: SpecialistQuery
 ): Promise<SpecialistPage> {
-  const page = await searchSpecialists(exchange, query, caller.role === 'administrator')
+  const page = await searchSpecialists(exchange, query, await keepsRegister(exchange, caller))
   await exchange.database.write(tx =>
     exchange.audit.append(tx, { action: 'specialist.list', outcome: 'success', ...actedBy(caller) })
   )
@@ -69,12 +70,18 @@ export async function readSpecialist(
       ...actedBy(caller, { specialist: id })
     })
   )
-  const withEmail = caller.role === 'administrator'
+  const withEmail = await keepsRegister(exchange, caller)
   return {
     view: viewEntry(exchange.serviceKeys, row, exchange.clock(), withEmail),
     version: row.version
   }
 }
+
+/** Who keeps the register sees where its notices go; to others that is nobody's business. */
+const keepsRegister = async (
+  { database }: Pick<Exchange, 'database'>,
+  { role, organisationId }: Caller
+): Promise<boolean> => role === 'administrator' && isOperating(database.read, organisationId)
 
 /** Throws Refusal `specialist-entry-not-found`. */
 export async function entryOf(exchange: Pick<Exchange, 'database'>, id: string): Promise<EntryRow> {

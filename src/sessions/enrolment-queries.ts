@@ -1,5 +1,6 @@
 import {
   and,
+  asc,
   count,
   desc,
   eq,
@@ -27,10 +28,10 @@ export async function putEnrolment(tx: Queries, row: EnrolmentRow): Promise<void
       .set({ codeRef: null })
       .where(and(eq(enrolments.accountId, row.accountId), ne(enrolments.id, row.id)))
   }
-  const { codeRef, tries, createdAt, expiresAt, usedAt } = row
+  const { codeRef, tries, createdBy, createdAt, expiresAt, usedAt, withdrawnAt } = row
   await tx.insert(enrolments).values(row).onConflictDoUpdate({
     target: enrolments.id,
-    set: { codeRef, tries, createdAt, expiresAt, usedAt }
+    set: { codeRef, tries, createdBy, createdAt, expiresAt, usedAt, withdrawnAt }
   })
 }
 
@@ -48,6 +49,16 @@ export async function countTry(
     .set({ tries: sql`${enrolments.tries} + 1` })
     .where(and(inForce(tx, at), lt(enrolments.tries, at.triesMax)))
     .returning()
+  return row
+}
+
+/** The row of a code in force, whatever was tried on it. */
+export async function openCode(
+  queries: Queries,
+  at: { id: string; now: number }
+): Promise<EnrolmentRow | undefined> {
+  const { enrolments } = queries.tables
+  const [row] = await queries.select().from(enrolments).where(inForce(queries, at))
   return row
 }
 
@@ -81,12 +92,19 @@ function inForce(tx: Queries, { id, now }: { id: string; now: number }) {
   )
 }
 
-/** Whether some administrator has a way in: a passkey, a client, or an identity elsewhere. */
+/**
+ * Whether some administrator of the organisation that runs this exchange has a way in: a passkey, a
+ * client, or an identity elsewhere.
+ */
 export async function hasAdministrator(queries: Queries): Promise<boolean> {
-  const { accounts, passkeys, identities, clients } = queries.tables
+  const { accounts, operatingOrganisation, passkeys, identities, clients } = queries.tables
   const [found] = await queries
     .select({ id: accounts.id })
     .from(accounts)
+    .innerJoin(
+      operatingOrganisation,
+      eq(operatingOrganisation.organisationId, accounts.organisationId)
+    )
     .leftJoin(passkeys, eq(passkeys.accountId, accounts.id))
     .leftJoin(identities, eq(identities.accountId, accounts.id))
     .leftJoin(
@@ -127,14 +145,75 @@ export function pageOfAccounts(
     .limit(filter.limit)
 }
 
+export async function accountRow(queries: Queries, id: string): Promise<AccountRow | undefined> {
+  const { accounts } = queries.tables
+  const [row] = await queries.select().from(accounts).where(eq(accounts.id, id))
+  return row
+}
+
+export async function setRole(
+  tx: Queries,
+  id: string,
+  change: Pick<AccountRow, 'role' | 'profileSealed'>
+): Promise<void> {
+  const { accounts } = tx.tables
+  await tx.update(accounts).set(change).where(eq(accounts.id, id))
+}
+
+/** Codes of the people of one organisation with their accounts, newest first, from `before` on. */
+export async function pageOfEnrolments(
+  queries: Queries,
+  filter: { organisationId: string; before: string | undefined; limit: number }
+): Promise<(EnrolmentRow & { account: Pick<AccountRow, 'id' | 'profileSealed'> })[]> {
+  const { accounts, enrolments } = queries.tables
+  const rows = await queries
+    .select({
+      enrolment: enrolments,
+      account: { id: accounts.id, profileSealed: accounts.profileSealed }
+    })
+    .from(enrolments)
+    .innerJoin(accounts, eq(accounts.id, enrolments.accountId))
+    .where(
+      and(
+        eq(accounts.organisationId, filter.organisationId),
+        filter.before === undefined ? undefined : lt(enrolments.id, filter.before)
+      )
+    )
+    .orderBy(desc(enrolments.id))
+    .limit(filter.limit)
+  return rows.map(({ enrolment, account }) => ({ ...enrolment, account }))
+}
+
+/** Ends the code in force of an account; false when there is none. */
+export async function withdrawCode(
+  tx: Queries,
+  { accountId, now }: { accountId: string; now: number }
+): Promise<boolean> {
+  const { enrolments } = tx.tables
+  const withdrawn = await tx
+    .update(enrolments)
+    .set({ withdrawnAt: now, codeRef: null })
+    .where(
+      and(
+        eq(enrolments.accountId, accountId),
+        isNull(enrolments.usedAt),
+        isNotNull(enrolments.codeRef),
+        gt(enrolments.expiresAt, now)
+      )
+    )
+    .returning({ id: enrolments.id })
+  return withdrawn.length > 0
+}
+
 /**
- * How many passkeys accounts have, which have an identity at an issuer of others, and until when a code of
- * theirs is in force.
+ * How many passkeys accounts have, which have an identity at an issuer of others, until when a code of
+ * theirs is in force, and when a recovery code of those they have was last used.
  */
 export async function waysInOf(queries: Queries, ids: string[], now: number) {
-  const { passkeys, enrolments, identities } = queries.tables
+  const { passkeys, enrolments, recoveryCodes, identities } = queries.tables
+  const none = () => new Map<string, number>()
   if (ids.length === 0) {
-    return { passkeys: new Map<string, number>(), codes: new Map(), elsewhere: new Set<string>() }
+    return { passkeys: none(), codes: none(), recovered: none(), elsewhere: new Set<string>() }
   }
   const known = await queries
     .select({ accountId: identities.accountId })
@@ -156,9 +235,15 @@ export async function waysInOf(queries: Queries, ids: string[], now: number) {
         gt(enrolments.expiresAt, now)
       )
     )
+  const used = await queries
+    .select({ accountId: recoveryCodes.accountId, usedAt: recoveryCodes.usedAt })
+    .from(recoveryCodes)
+    .where(and(inArray(recoveryCodes.accountId, ids), isNotNull(recoveryCodes.usedAt)))
+    .orderBy(asc(recoveryCodes.usedAt))
   return {
     passkeys: new Map(counted.map(row => [row.accountId, row.passkeys])),
     elsewhere: new Set(known.map(row => row.accountId)),
-    codes: new Map(open.map(row => [String(row.accountId), row.expiresAt]))
+    codes: new Map(open.map(row => [String(row.accountId), row.expiresAt])),
+    recovered: new Map(used.map(row => [row.accountId, row.usedAt ?? 0]))
   }
 }

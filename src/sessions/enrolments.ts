@@ -7,11 +7,13 @@ import {
   ENROLMENT_HOURS,
   isSameCode,
   newCode,
+  newLongCode,
   TRIES_MAX
 } from '../register/enrolment-code.ts'
 import {
   countTry,
   type EnrolmentRow,
+  openCode,
   putEnrolment,
   spendCode,
   voidCode
@@ -37,21 +39,41 @@ export interface NewEnrolment {
 export async function newEnrolment(
   tx: Queries,
   { clock, serviceKeys }: Omit<Parts, 'database'>,
-  whose: { id?: string; accountId?: string; createdBy?: string }
+  { accountId, createdBy }: { accountId: string; createdBy: string }
 ): Promise<NewEnrolment> {
+  const id = uuidv7({ msecs: clock() })
+  return putCode(tx, { clock, serviceKeys }, { id, accountId, createdBy, code: newCode() })
+}
+
+/** The one row of its kind: a code of a later start takes the place of the one before. */
+const FIRST = 'first'
+
+/** The same for the first administrator, who has no account yet. */
+export function newFirstEnrolment(
+  tx: Queries,
+  parts: Omit<Parts, 'database'>
+): Promise<NewEnrolment> {
+  const nobody = { accountId: null, createdBy: null }
+  return putCode(tx, parts, { id: FIRST, ...nobody, code: newLongCode() })
+}
+
+async function putCode(
+  tx: Queries,
+  { clock, serviceKeys }: Omit<Parts, 'database'>,
+  whose: { id: string; accountId: string | null; createdBy: string | null; code: string }
+): Promise<NewEnrolment> {
+  const { id, code, ...rest } = whose
   const createdAt = clock()
-  const { id = uuidv7({ msecs: createdAt }), accountId = null, createdBy = null } = whose
-  const code = newCode()
   const expiresAt = createdAt + ENROLMENT_HOURS * HOUR_MILLISECONDS
   await putEnrolment(tx, {
     id,
-    accountId,
+    ...rest,
     codeRef: codeRef(serviceKeys.lookup, id, code),
     tries: 0,
-    createdBy,
     createdAt,
     expiresAt,
-    usedAt: null
+    usedAt: null,
+    withdrawnAt: null
   })
   return { id, code, expiresAt }
 }
@@ -76,6 +98,27 @@ export async function tryCode(exchange: Parts, id: string, code: string): Promis
   const about = organisationId === undefined ? {} : { organisationId }
   throw new Refusal('enrolment-code-refused', undefined, { about })
 }
+
+/**
+ * Tries the code of the first administrator. Nothing is counted against it: it is too long to be guessed,
+ * and strangers who could use tries up would lock the operator out. Throws as `tryCode` does.
+ */
+export async function tryFirstCode(exchange: Parts, code: string): Promise<EnrolmentRow> {
+  const { database, clock, serviceKeys } = exchange
+  const row = await openCode(database.read, { id: FIRST, now: clock() })
+  const given = codeRef(serviceKeys.lookup, FIRST, code)
+  if (row === undefined || !isSameCode(row.codeRef, given)) {
+    throw new Refusal('enrolment-code-refused')
+  }
+  return row
+}
+
+/** Uses the code of the first administrator up, as `useCode` does. */
+export const useFirstCode = (
+  tx: Queries,
+  parts: Pick<Exchange, 'clock'>,
+  { createdAt }: Pick<EnrolmentRow, 'createdAt'>
+): Promise<void> => useCode(tx, parts, { id: FIRST, createdAt })
 
 /**
  * Uses a code up that `tryCode` found right, inside the caller's transaction. Throws Refusal

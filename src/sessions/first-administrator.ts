@@ -8,14 +8,12 @@ import {
   insertOrganisation,
   invalid
 } from '../identity/insert-account.ts'
+import { makeOperating } from '../identity/operator.ts'
 import type { Trace } from '../identity/principal.ts'
 import { type Arrived, arrive } from './arrive.ts'
 import { hasAdministrator } from './enrolment-queries.ts'
-import { newEnrolment, tryCode, useCode } from './enrolments.ts'
+import { newFirstEnrolment, tryFirstCode, useFirstCode } from './enrolments.ts'
 import { registrationOptions, verifyRegistration } from './passkeys.ts'
-
-/** The one row of its kind: a code of a later start takes the place of the one before. */
-const FIRST = 'first'
 
 /** What the first administrator says of themselves and of their organisation. */
 export interface FirstForm {
@@ -35,7 +33,7 @@ export async function firstAdministratorCode(exchange: Exchange): Promise<string
   if (await hasAdministrator(exchange.database.read)) return undefined
   return exchange.database
     .write(async tx => {
-      const { code } = await newEnrolment(tx, exchange, { id: FIRST })
+      const { code } = await newFirstEnrolment(tx, exchange)
       // Whoever was using the code of before held its row: they are seen now, and keep it used.
       if (await hasAdministrator(tx)) throw new Refusal('enrolment-not-needed')
       return code
@@ -46,16 +44,23 @@ export async function firstAdministratorCode(exchange: Exchange): Promise<string
     })
 }
 
-/** Tries the code, once everything else is right, and asks for a passkey. Throws as `tryCode` does. */
+/**
+ * Tries the code, once everything else is right, and asks for a passkey. Throws as `tryFirstCode` does, or
+ * Refusal `enrolment-not-needed`, to those alone who have the code.
+ */
 export async function beginFirst(exchange: Exchange, form: FirstForm, code: string) {
   checkForm(form)
-  const { createdAt } = await tryCode(exchange, FIRST, code)
+  const { createdAt } = await tryFirstCode(exchange, code)
+  if (await hasAdministrator(exchange.database.read)) throw new Refusal('enrolment-not-needed')
   const accountId = uuidv7({ msecs: exchange.clock() })
   const details = { accountId, createdAt, form }
   return registrationOptions(exchange, 'first', { accountId, name: form.name }, { details })
 }
 
-/** Makes the first administrator, with their organisation. Of several with the same code one is made. */
+/**
+ * Makes the first administrator, with their organisation, which from now on runs this exchange: whoever
+ * reads the console does. Of several with the same code one is made, and none once there is one.
+ */
 export async function finishFirst(
   exchange: Exchange,
   trace: Trace,
@@ -75,13 +80,16 @@ export async function finishFirst(
   const { organisation, account } = checkForm(form)
   const added = { details: { by: 'code of the operator console' } }
   return exchange.database.write(async tx => {
-    await useCode(tx, exchange, { id: FIRST, createdAt })
+    await useFirstCode(tx, exchange, { createdAt })
+    // Somebody was enrolled at the machine itself meanwhile: the code ended with that.
+    if (await hasAdministrator(tx)) throw new Refusal('enrolment-not-needed')
     // What an operator enrolled before at the machine itself is not enrolled a second time.
     const known =
       organisation.odsCode === null ? undefined : await findOrganisation(tx, organisation.odsCode)
     const organisationId =
       known?.id ?? (await insertOrganisation(tx, exchange, organisation, added))
     const home = { id: organisationId, name: organisation.name }
+    await makeOperating(tx, exchange, organisationId, added, true)
     await insertAccount(tx, exchange, { id, organisation: home, ...account }, added)
     const { address, ...request } = trace
     await exchange.audit.append(tx, {

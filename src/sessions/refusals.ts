@@ -76,5 +76,15 @@ export const sessionRefusals = {
     'You signed in there as somebody else',
     'Begin again, and sign in there as yourself.'
   ],
+  'enrolment-not-found': [
+    404,
+    'There is no code to withdraw',
+    'Nothing needs to be done: it was used, withdrawn or has expired.'
+  ],
+  'role-fixed': [
+    409,
+    'A specialist stays a specialist',
+    'Add another account for what else they do here, or for them as a specialist.'
+  ],
   'account-own': [409, 'This is your own account', 'Ask another administrator to do it.']
 } as const

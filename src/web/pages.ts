@@ -8,6 +8,7 @@ import { publicFace, type Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { isPage, knownCaller } from '../http/area.ts'
 import { describeAccount, homeOf } from '../identity/accounts.ts'
+import { isOperating } from '../identity/operator.ts'
 import type { Role } from '../identity/principal.ts'
 import { openAssets } from './assets.ts'
 import { bytesText, dateText, fromNowText, momentText } from './moments.ts'
@@ -15,6 +16,9 @@ import { readTexts, type Texts } from './texts.ts'
 
 const LANGUAGE = 'en'
 const NONCE_BYTES = 16
+
+/** For the administrators who keep it alone. */
+const REGISTER = '/administration/register'
 
 /** Where each role does its work; the first is where it begins. */
 const NAVIGATION: Record<Role, { href: string; text: string }[]> = {
@@ -31,7 +35,7 @@ const NAVIGATION: Record<Role, { href: string; text: string }[]> = {
   administrator: [
     { href: '/administration', text: 'common.administration' },
     { href: '/administration/people', text: 'common.people' },
-    { href: '/administration/register', text: 'common.specialists' },
+    { href: REGISTER, text: 'common.specialists' },
     { href: '/administration/shares', text: 'common.live-shares' }
   ]
 }
@@ -166,13 +170,16 @@ async function viewerOf(
 ) {
   const caller = knownCaller(request)
   if (caller === undefined) return undefined
+  const { database } = exchange
   const { name, organisation } = await describeAccount(exchange, caller.accountId)
-  const { timeZone } = await homeOf(exchange.database.read, caller.organisationId)
+  const { timeZone } = await homeOf(database.read, caller.organisationId)
   const [path = ''] = request.url.split('?')
-  const links = NAVIGATION[caller.role]
+  const isAdministrator = caller.role === 'administrator'
+  const isOperator = isAdministrator && (await isOperating(database.read, caller.organisationId))
+  const links = NAVIGATION[caller.role].filter(({ href }) => isOperator || href !== REGISTER)
   const current = links.findLast(({ href }) => path === href || path.startsWith(`${href}/`))
   return {
-    viewer: { name, role: caller.role, organisation: organisation.name },
+    viewer: { name, role: caller.role, organisation: organisation.name, isOperator },
     navigation: links.map(link => ({ ...link, current: link === current })),
     timeZone
   }

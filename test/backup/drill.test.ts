@@ -4,14 +4,17 @@ import { startBeside } from '../faults/real-service.ts'
 import { checkAtRest, readableIn, unexpectedFiles } from '../faults/soundness.ts'
 import { eventually, numberedText, PATIENT_NAME, uploadRecord } from '../helpers/exchange.ts'
 import { runScript } from '../scripts/run-script.ts'
-import { backupScene, settingsAt } from './scene.ts'
+import { backupScene, settingsAt, waysIn } from './scene.ts'
 
 t.test('what was saved while uploads went on is whole on another machine', async t => {
-  const { service, caseId, recordIds, path, backup, restore } = await backupScene(t)
+  const scene = await backupScene(t)
+  const { service, caseId, recordIds, path, backup, restore } = scene
+  const ways = await waysIn(scene)
   const clinician = service.client('clinician')
   const contentOf = async (client: typeof clinician, id: string) =>
     (await client.send('GET', `/v1/records/${id}/content`)).bytes
 
+  t.same(await ways.triedAt(service.url), [200, 200])
   const before = await eventually('the log is signed', async () => {
     const { status, bytes } = await service.client().send('GET', '/v1/audit/checkpoint')
     return status === 200 ? bytes : undefined
@@ -62,6 +65,11 @@ t.test('what was saved while uploads went on is whole on another machine', async
   for (const id of recordIds) {
     t.ok((await contentOf(clinician, id)).equals(await contentOf(there, id)), 'every byte is there')
   }
+  t.same(
+    await ways.triedAt(other.url),
+    [401, 403],
+    'who was signed in, or had a code, is not let in'
+  )
   await other.stop()
   t.strictSame(readableIn(t.testdirName, [PATIENT_NAME, '0000000011\n0000000022']), [])
 })

@@ -4,14 +4,14 @@ import { startBeside } from '../faults/real-service.ts'
 import { asAdmin, freshPostgres, hasPostgres } from '../helpers/databases.ts'
 import { numberedText, uploadRecord } from '../helpers/exchange.ts'
 import { runScript } from '../scripts/run-script.ts'
-import { backupScene } from './scene.ts'
+import { backupScene, waysIn } from './scene.ts'
 
 t.test('PostgreSQL is saved beside its service, and put into another database', async t => {
   if (!hasPostgres(t)) return
   const from = await freshPostgres()
-  const { service, caseId, recordIds, path, backup } = await backupScene(t, {
-    DATABASE_URL: from.url
-  })
+  const scene = await backupScene(t, { DATABASE_URL: from.url })
+  const { service, caseId, recordIds, path, backup } = scene
+  const ways = await waysIn(scene)
   const clinician = service.client('clinician')
   let uploading = true
   const uploads = (async () => {
@@ -50,6 +50,11 @@ t.test('PostgreSQL is saved beside its service, and put into another database', 
   }
   const record = { files: [numberedText(4000)] }
   t.ok((await uploadRecord(there, caseId, record)).id, 'and it goes on')
+  t.same(
+    await ways.triedAt(other.url),
+    [401, 403],
+    'who was signed in, or had a code, is not let in'
+  )
   await other.stop()
   t.match(await runScript('check-exchange', settings), { exit: 0, out: 'All is well.' })
   const verified = await runScript(

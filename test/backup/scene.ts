@@ -4,6 +4,10 @@ import type { Test } from 'tap'
 import { decrypterFrom } from '../../src/backup/age.ts'
 import { restore } from '../../src/backup/restore.ts'
 import { readConfig } from '../../src/config.ts'
+import { EMBEDDED } from '../../src/identity/principal.ts'
+import { SESSION_COOKIE } from '../../src/sessions/cookie.ts'
+import { newEnrolment } from '../../src/sessions/enrolments.ts'
+import { beginSession } from '../../src/sessions/session.ts'
 import { type RealService, startRealService } from '../faults/real-service.ts'
 import { createCase, numberedText, uploadRecord } from '../helpers/exchange.ts'
 import { plainEnvironment, plainNode } from '../helpers/own-process.ts'
@@ -79,4 +83,39 @@ export function startScript(script: string, env: Record<string, string>, ...args
     env: { ...plainEnvironment(), ...env },
     stdio: 'ignore'
   })
+}
+
+/** The cookie of somebody who signs in, and a code for a first passkey, that a restore must not bring back. */
+export async function waysIn({ service }: Scene): Promise<{
+  /** What each is answered by a service: 401 and 403 where it is worth nothing. */
+  triedAt(url: string): Promise<number[]>
+}> {
+  const { accountId, organisationId } = service.people.clinician
+  const trace = { requestId: 'test', method: 'POST', route: '/sign-in', address: '127.0.0.1' }
+  const { cookie, enrolment } = await service.look(async data =>
+    data.database.write(async tx => {
+      const parts = { ...data, limits: service.config.limits }
+      const issuer = { issuer: EMBEDDED, subject: accountId }
+      const proven = { accountId, organisationId, ...issuer, assurance: 'passkey' } as const
+      const whose = { accountId, createdBy: accountId }
+      return {
+        cookie: await beginSession(tx, parts, trace, proven),
+        enrolment: await newEnrolment(tx, data, whose)
+      }
+    })
+  )
+  return {
+    async triedAt(url) {
+      const page = { accept: 'text/html', 'sec-fetch-site': 'same-origin' }
+      const asked = await fetch(`${url}/v1/account`, {
+        headers: { cookie: `${SESSION_COOKIE}=${cookie}`, ...page }
+      })
+      const sent = await fetch(`${url}/enrol/${enrolment.id}`, {
+        method: 'POST',
+        headers: page,
+        body: new URLSearchParams({ code: enrolment.code })
+      })
+      return [asked.status, sent.status]
+    }
+  }
 }

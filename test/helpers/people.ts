@@ -1,5 +1,6 @@
 import type { Exchange } from '../../src/exchange.ts'
 import { addAccount, addClient, addOrganisation, type ClientKey } from '../../src/identity/enrol.ts'
+import { makeOperating } from '../../src/identity/operator.ts'
 
 /** One account with the key of the machine that acts for it. */
 export interface Person {
@@ -31,6 +32,7 @@ const roster = {
   administrator: { at: 'city', role: 'administrator', name: 'Gil Fieldfare' },
   /** Another trust, which must never see anything of City Hospital. */
   otherClinician: { at: 'other', role: 'clinician', name: 'Dr Hana Dunnock', ...GMC },
+  otherAdministrator: { at: 'other', role: 'administrator', name: 'Moss Wheatear' },
   otherAuditor: { at: 'other', role: 'auditor', name: 'Ivo Siskin' },
   /** Specialists: at home, adequate, conditional, neither. */
   specialistGb: { at: 'royal', role: 'specialist', name: 'Dr Carol Goldcrest', ...GMC },
@@ -62,6 +64,10 @@ export async function enrolPeople(
   for (const [name, organisation] of Object.entries(organisations)) {
     ids.set(name, await addOrganisation(exchange, organisation))
   }
+  // All are enrolled at once, and the organisation of whoever comes first would run the exchange.
+  await exchange.database.write(tx =>
+    makeOperating(tx, exchange, String(ids.get('city')), { details: { by: 'operator console' } })
+  )
   const enrolled = await Promise.all(
     Object.entries(roster).map(async ([who, { at, ...account }]) => {
       const organisationId = String(ids.get(at))

@@ -151,7 +151,34 @@ const retentionPrepares: Record<string, Prepare> = {
   'POST /v1/cases/:case/erasure': closedCase
 }
 
+/** Somebody of City Hospital whom its administrator has just added, as they are to be. */
+const ownPerson =
+  (isDisabled = false): Prepare =>
+  async exchange => {
+    const administrator = exchange.client('administrator')
+    const person = { role: 'auditor', name: 'Wyn Wheatear' }
+    const { account } = await administrator.json<{ account: string }>(
+      'POST',
+      '/v1/accounts',
+      person
+    )
+    if (isDisabled) await administrator.send('POST', `/v1/accounts/${account}/disable`)
+    return { values: { account } }
+  }
+
+const peoplePrepares: Record<string, Prepare> = {
+  'GET /v1/accounts/:account': ownPerson(),
+  'PUT /v1/accounts/:account/role': ownPerson(),
+  'POST /v1/accounts/:account/disable': ownPerson(),
+  'POST /v1/accounts/:account/enable': ownPerson(true),
+  'POST /v1/accounts/:account/enrolment': ownPerson(),
+  'DELETE /v1/accounts/:account/enrolment': ownPerson()
+}
+
 /** Makes one try of a route possible, for a caller who may make it. */
 export function prepare(route: string, exchange: TestExchange, scene: Scene): Promise<Prepared> {
-  return { ...prepares, ...retentionPrepares }[route]?.(exchange, scene) ?? Promise.resolve({})
+  return (
+    { ...prepares, ...retentionPrepares, ...peoplePrepares }[route]?.(exchange, scene) ??
+    Promise.resolve({})
+  )
 }

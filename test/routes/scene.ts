@@ -244,6 +244,9 @@ export function bodyOf(
   })
   const bodies: Record<string, SentBody> = {
     'PUT /v1/account/recipient': { recipient: RECIPIENT },
+    'POST /v1/accounts': { role: 'auditor', name: 'Wyn Wheatear' },
+    'PUT /v1/accounts/:account/role': { role: 'administrator' },
+    'POST /v1/organisations': { name: 'Galway Clinic', country: 'IE' },
     'POST /v1/cases': { patient, question: 'Which course is the better?' },
     'POST /v1/cases/search': { identifier },
     'PUT /v1/cases/:case/request': { conditionGroup: 'general', questions: [{ text: 'Why?' }] },

@@ -3,9 +3,9 @@ import type { PersonName } from '../helpers/exchange.ts'
 
 /**
  * What is expected of a caller: `yes` is success, `token` and `role` are refusals before anything
- * is looked up, `hidden` is the not-found code of the row, anything else is a code by itself.
+ * is looked up, `hidden` is the not-found code of the row, `operator` is for who runs the exchange.
  */
-type Expected = 'yes' | 'token' | 'role' | 'hidden'
+type Expected = 'yes' | 'token' | 'role' | 'hidden' | 'operator'
 
 /** Everybody who tries every route, in the order of the columns below. */
 export const callers: (PersonName | undefined)[] = [
@@ -17,6 +17,8 @@ export const callers: (PersonName | undefined)[] = [
   'stranger',
   'auditor',
   'otherAuditor',
+  // Before her own, who may remove what is asked for.
+  'otherAdministrator',
   'administrator'
 ]
 
@@ -28,51 +30,78 @@ export interface Row {
   expected: Expected[]
 }
 
-const row = (action: Action, words: string, hidden?: string): Row => ({
-  action,
-  expected: words.trim().split(/\s+/) as Expected[],
-  ...(hidden && { hidden })
-})
+/** Whose administrator may not, the administrator of another trust may not either. */
+function row(action: Action, words: string, hidden?: string): Row {
+  const expected = words.trim().split(/\s+/) as Expected[]
+  const all = expected.at(-1) === 'role' ? [...expected, 'role' as const] : expected
+  return { action, expected: all, ...(hidden && { hidden }) }
+}
 
 /**
  * Routes × roles. The object asked for belongs to City Hospital, and is shared with `specialistGb`,
  * who has opened it. Columns: nobody, its clinician, a colleague of hers, a clinician of another
- * trust; the specialist it is shared with, another one; her auditor, the other trust's auditor; her
- * administrator.
+ * trust; the specialist it is shared with, another one; her auditor, the other trust's auditor; the
+ * other trust's administrator, and hers, whose organisation runs the exchange.
  */
 export const table: Record<string, Row> = {
-  'GET /v1/account': row('account.read', 'token  yes yes yes  yes yes  yes yes  yes'),
-  'GET /v1/specialists': row('specialist.list', 'token  yes yes yes  role role  role role  yes'),
+  'GET /v1/account': row('account.read', 'token  yes yes yes  yes yes  yes yes  yes yes'),
+  ...Object.fromEntries(
+    (
+      [
+        ['GET /v1/accounts', 'account.list', 'yes'],
+        ['POST /v1/accounts', 'account.create', 'yes'],
+        ['GET /v1/enrolments', 'enrolment.list', 'yes'],
+        ['GET /v1/organisations', 'organisation.list', 'operator'],
+        ['POST /v1/organisations', 'organisation.create', 'operator'],
+        ['GET /v1/accounts/:account', 'account.read', 'hidden'],
+        ['PUT /v1/accounts/:account/role', 'account.role', 'hidden'],
+        ['POST /v1/accounts/:account/disable', 'account.disable', 'hidden'],
+        ['POST /v1/accounts/:account/enable', 'account.enable', 'hidden'],
+        ['POST /v1/accounts/:account/enrolment', 'enrolment.create', 'hidden'],
+        ['DELETE /v1/accounts/:account/enrolment', 'enrolment.withdraw', 'hidden']
+      ] as const
+    ).map(([route, action, other]) => [
+      route,
+      row(action, `token  role role role  role role  role role  ${other} yes`, 'account-not-found')
+    ])
+  ),
+  'GET /v1/specialists': row(
+    'specialist.list',
+    'token  yes yes yes  role role  role role  yes yes'
+  ),
   'POST /v1/specialists': row(
     'specialist.create',
-    'token  role role role  role role  role role  yes'
+    'token  role role role  role role  role role  operator yes'
   ),
   'POST /v1/specialists/import': row(
     'specialist.import',
-    'token  role role role  role role  role role  yes'
+    'token  role role role  role role  role role  operator yes'
   ),
   'GET /v1/specialists/:specialist': row(
     'specialist.read',
-    'token  yes yes yes  role role  role role  yes'
+    'token  yes yes yes  role role  role role  yes yes'
   ),
   'PUT /v1/specialists/:specialist': row(
     'specialist.update',
-    'token  role role role  role role  role role  yes'
+    'token  role role role  role role  role role  operator yes'
   ),
   'POST /v1/specialists/:specialist/verify': row(
     'specialist.verify',
-    'token  role role role  role role  role role  yes'
+    'token  role role role  role role  role role  operator yes'
   ),
   'POST /v1/specialists/:specialist/expire': row(
     'specialist.expire',
-    'token  role role role  role role  role role  yes'
+    'token  role role role  role role  role role  operator yes'
   ),
 
   'POST /v1/invitations': row(
     'invitation.create',
     'token  yes yes yes  role role  role role  role'
   ),
-  'GET /v1/invitations': row('invitation.list', 'token  yes yes yes  role role  role role  role'),
+  'GET /v1/invitations': row(
+    'invitation.list',
+    'token  yes yes yes  role role  role role  yes yes'
+  ),
   'POST /v1/invitations/:invitation/resend': row(
     'invitation.resend',
     'token  yes yes hidden  role role  role role  role',
@@ -80,26 +109,35 @@ export const table: Record<string, Row> = {
   ),
   'DELETE /v1/invitations/:invitation': row(
     'invitation.withdraw',
-    'token  yes yes hidden  role role  role role  role',
+    'token  yes yes hidden  role role  role role  hidden yes',
     'invitation-not-found'
   ),
 
-  'GET /v1/account/notices': row('account.read', 'token  yes yes yes  yes yes  yes yes  yes'),
-  'PUT /v1/account/notices': row('notice.preferences', 'token  yes yes yes  yes yes  yes yes  yes'),
+  'GET /v1/account/notices': row('account.read', 'token  yes yes yes  yes yes  yes yes  yes yes'),
+  'PUT /v1/account/notices': row(
+    'notice.preferences',
+    'token  yes yes yes  yes yes  yes yes  yes yes'
+  ),
   'GET /v1/notices': row('notice.list', 'token  yes yes yes  role role  role role  role'),
-  'POST /v1/webhooks': row('webhook.create', 'token  role role role  role role  role role  yes'),
-  'GET /v1/webhooks': row('webhook.list', 'token  role role role  role role  role role  yes'),
+  'POST /v1/webhooks': row(
+    'webhook.create',
+    'token  role role role  role role  role role  yes yes'
+  ),
+  'GET /v1/webhooks': row('webhook.list', 'token  role role role  role role  role role  yes yes'),
   'GET /v1/webhooks/:webhook/deliveries': row(
     'webhook.deliveries',
-    'token  role role role  role role  role role  yes'
+    'token  role role role  role role  role role  hidden yes',
+    'webhook-not-found'
   ),
   'POST /v1/webhooks/:webhook/secret': row(
     'webhook.rotate',
-    'token  role role role  role role  role role  yes'
+    'token  role role role  role role  role role  hidden yes',
+    'webhook-not-found'
   ),
   'DELETE /v1/webhooks/:webhook': row(
     'webhook.remove',
-    'token  role role role  role role  role role  yes'
+    'token  role role role  role role  role role  hidden yes',
+    'webhook-not-found'
   ),
 
   'PUT /v1/account/recipient': row(
@@ -151,28 +189,31 @@ export const table: Record<string, Row> = {
   ),
   'POST /v1/safeguards/withdraw': row(
     'safeguard.withdraw',
-    'token  yes yes yes  role role  role role  yes'
+    'token  yes yes yes  role role  role role  yes yes'
   ),
   'GET /v1/cases/:case/retention': row(
     'retention.read',
-    'token  yes yes hidden  role role  yes hidden  yes',
+    'token  yes yes hidden  role role  yes hidden  hidden yes',
     'case-not-found'
   ),
   'POST /v1/cases/:case/holds': row(
     'hold.create',
-    'token  role role role  role role  role role  yes'
+    'token  role role role  role role  role role  hidden yes',
+    'case-not-found'
   ),
   'POST /v1/cases/:case/holds/:hold/lift': row(
     'hold.lift',
-    'token  role role role  role role  role role  yes'
+    'token  role role role  role role  role role  hidden yes',
+    'case-not-found'
   ),
   'POST /v1/cases/:case/erasure': row(
     'case.erase',
-    'token  role role role  role role  role role  yes'
+    'token  role role role  role role  role role  hidden yes',
+    'case-not-found'
   ),
   'GET /v1/erasures/:erasure': row(
     'erasure.read',
-    'token  yes yes hidden  role role  yes hidden  yes',
+    'token  yes yes hidden  role role  yes hidden  hidden yes',
     'erasure-not-found'
   ),
 
@@ -278,7 +319,7 @@ export const table: Record<string, Row> = {
 
   'POST /v1/shares/revoke': row(
     'share.revoke',
-    'token  yes yes hidden  role role  role role  yes',
+    'token  yes yes hidden  role role  role role  hidden yes',
     'case-not-found'
   ),
   'POST /v1/shares/:share/more-time': row(
@@ -494,6 +535,7 @@ export const table: Record<string, Row> = {
 
 /** An act that is told as several, in their order. */
 export const actsOf: Partial<Record<Action, Action[]>> = {
+  'account.create': ['account.create', 'enrolment.create'],
   'more-time.give': ['share.create', 'share.revoke', 'more-time.give']
 }
 

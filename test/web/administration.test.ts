@@ -108,6 +108,58 @@ t.test('an administrator sees to the register and to live shares', async t => {
   })
 })
 
+t.test('organisations and the register are for who runs the exchange', async t => {
+  const exchange = await startExchange(t)
+  const operator = await signedIn(exchange, 'administrator')
+  const other = await signedIn(exchange, 'otherAdministrator')
+  const { otherClinician, auditor } = exchange.people
+  const { id } = await exchange
+    .client('administrator')
+    .json<{ id: string }>('POST', '/v1/specialists', entry({ email: 'jo@clinic.example' }))
+  const entryPath = `/administration/register/${id}`
+
+  for (const path of ['organisations', 'register', 'register/import', `register/${id}`]) {
+    const answer = await other.get(`/administration/${path}`)
+    t.match(answer, { status: 403, text: /does not run this exchange/ }, path)
+  }
+  const tries = {
+    '/administration/organisations': { name: 'Galway Clinic', country: 'IE' },
+    [`${entryPath}/verify`]: { version: '1', evidence: 'I say so' },
+    [`${entryPath}/end`]: { version: '1', reason: 'I say so' }
+  }
+  for (const [path, fields] of Object.entries(tries)) {
+    const { result, events } = await exchange.eventsOf(() => other.post(path, fields))
+    t.match(result, { status: 403 }, path)
+    t.match(events, [{ outcome: 'refused', code: 'operator-only' }])
+  }
+  const overview = await other.get('/administration')
+  t.match(overview, { status: 200, text: /Live shares/ })
+  t.notMatch(overview.text, '/administration/register')
+  t.match((await operator.get('/administration')).text, '/administration/register')
+  const client = exchange.client('otherAdministrator')
+  const seen = await client.json('GET', `/v1/specialists/${id}`)
+  t.notMatch(JSON.stringify(seen), 'jo@clinic.example', 'nor does it see addresses in the register')
+
+  await t.test('who gives others their administrators, and nobody else', async t => {
+    const at = otherClinician.organisationId
+    const form = await operator.get(`/administration/people/add?organisation=${at}`)
+    t.match(form, { status: 200, text: `value="${at}"` })
+    const add = (browser: typeof operator, role: string, organisation = at) =>
+      browser.post('/administration/people', { role, name: 'Wyn Wheatear', organisation })
+    t.match(await add(operator, 'auditor'), { status: 400, text: /only an administrator/ })
+    const { result, events } = await exchange.eventsOf(() => add(operator, 'administrator'))
+    t.match(result, { status: 200, text: /Wyn Wheatear was added/ })
+    t.match(events, [
+      { action: 'account.create', organisationId: at },
+      { action: 'enrolment.create', organisationId: at }
+    ])
+    t.match((await other.get('/administration/people')).text, 'Wyn Wheatear')
+    t.notMatch((await operator.get('/administration/people')).text, 'Wyn Wheatear')
+    t.match(await add(other, 'administrator', auditor.organisationId), { status: 403 })
+    t.match(await add(operator, 'administrator', id), { status: 404 }, 'an id of nothing')
+  })
+})
+
 t.test('an administrator, in a browser', { skip: noBrowser() }, async t => {
   const exchange = await startExchange(t)
   const files = [{ name: 'a.txt', bytes: Buffer.from('Heron.') }]

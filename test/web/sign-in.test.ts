@@ -76,6 +76,12 @@ t.test(
     const link = await administrator.locator('[data-link]').innerText()
     const enrolmentCode = await administrator.locator('[data-code]').innerText()
 
+    await administrator.goto('/administration/people')
+    await administrator.getByRole('link', { name: 'Dr Wren Whinchat' }).click()
+    await looksRight(t, administrator, 'people-person')
+    await administrator.goto('/administration/people/codes')
+    await looksRight(t, administrator, 'people-codes')
+
     const wren = await page()
     const first = await deviceOf(wren)
     await wren.goto(link)
@@ -253,14 +259,120 @@ t.test('people, to other eyes', async t => {
   const { text } = await browser.post('/administration/people', named)
   t.notMatch(text, '<img src=x')
   t.notMatch((await browser.get('/administration/people')).text, '<img src=x')
-  for (const act of ['code', 'disable']) {
+  for (const act of ['code', 'code/withdraw', 'role', 'disable', 'enable']) {
     const { accountId } = exchange.people.otherClinician
     const answer = await browser.post(`/administration/people/${accountId}/${act}`)
     t.match(answer, { status: 404, text: /No such account/ })
   }
+  const foreign = await browser.get(
+    `/administration/people/${exchange.people.otherClinician.accountId}`
+  )
+  t.match(foreign, { status: 404, text: /No such account/ })
   const { accountId } = exchange.people.clinician
   const disabled = await exchange.eventsOf(() =>
     browser.post(`/administration/people/${accountId}/disable`)
   )
   t.match(disabled, { result: { status: 303 }, events: [{ action: 'account.disable' }] })
+  const person = `/administration/people/${accountId}`
+  t.match(await browser.get(person), { status: 200, text: /Let them in again/ })
+  const enabled = await exchange.eventsOf(() => browser.post(`${person}/enable`))
+  t.match(enabled, { result: { status: 303 }, events: [{ action: 'account.enable' }] })
+
+  await t.test('roles are changed, and whoever has one is signed out', async t => {
+    const theirs = await signedIn(exchange, 'clinician')
+    const send = (fields: Record<string, string>) => browser.post(`${person}/role`, fields)
+    for (const role of ['', PROBE, 'clinician']) t.match(await send({ role }), { status: 400 })
+    t.notMatch((await send({ role: PROBE, professionalBody: PROBE })).text, '<img src=x')
+    t.match(await send({ role: 'specialist' }), { status: 409, text: /specialist stays/ })
+    const { result, events } = await exchange.eventsOf(() => send({ role: 'auditor' }))
+    t.match(result, { status: 303 })
+    const details = { account: accountId, from: 'clinician', to: 'auditor', sessionsEnded: 1 }
+    t.match(events, [{ action: 'account.role', outcome: 'success', details }])
+    t.match(await theirs.get('/v1/account'), { status: 401 })
+    const again = await signedIn(exchange, 'clinician')
+    t.match(await again.get('/v1/account'), { status: 200, text: /"role":"auditor"/ })
+    t.match(await exchange.client('clinician').send('GET', '/v1/cases'), { status: 403 })
+    t.match(await send({ role: 'clinician' }), { status: 303 }, 'her registration is known')
+    const { auditor, administrator } = exchange.people
+    const to = (id: string, role: string) =>
+      browser.post(`/administration/people/${id}/role`, { role })
+    const unregistered = await to(auditor.accountId, 'clinician')
+    t.match(unregistered, { status: 400, text: /professional body is missing/ })
+    t.match(await to(administrator.accountId, 'auditor'), { status: 409, text: /your own account/ })
+  })
+
+  await t.test('what can undo a person wants a fresh proof', async t => {
+    exchange.clock.advance(11 * 60_000)
+    for (const act of ['code', 'role', 'disable', 'enable']) {
+      const { status, headers } = await browser.post(`${person}/${act}`, { role: 'auditor' })
+      t.equal(status, 303, act)
+      t.match(headers.get('location'), /^\/prove/)
+    }
+    const headers = { cookie: browser.cookie, 'sec-fetch-site': 'same-origin' }
+    const path = `${exchange.url}/v1/accounts/${accountId}/disable`
+    const asked = await fetch(path, { method: 'POST', headers })
+    t.match(await asked.json(), { code: 'proof-needed' }, 'of the API too')
+  })
+})
+
+t.test('codes and invitations under way', async t => {
+  const exchange = await startExchange(t)
+  const browser = await signedIn(exchange, 'administrator')
+  const administrator = exchange.client('administrator')
+  const add = async (name: string) => {
+    const person = { role: 'auditor', name }
+    return administrator.json<{ account: string; link: string; code: string }>(
+      'POST',
+      '/v1/accounts',
+      person
+    )
+  }
+  const states = async () => {
+    const { enrolments } = await administrator.json<{
+      enrolments: { name: string; state: string }[]
+    }>('GET', '/v1/enrolments')
+    return enrolments.map(({ state }) => state)
+  }
+  const wyn = await add('Wyn Wheatear')
+  const { account } = await add(PROBE)
+  t.same(await states(), ['open', 'open'])
+  const page = '/administration/people/codes'
+  const list = await browser.get(page)
+  t.match(list, { status: 200, text: /Wyn Wheatear/ })
+  t.notMatch(list.text, '<img src=x')
+  t.notMatch(list.text, wyn.code, 'a code is told once')
+
+  const send = (code: string, link = wyn.link) =>
+    fetch(exchange.url + new URL(link).pathname, {
+      method: 'POST',
+      body: new URLSearchParams({ code }),
+      headers: { accept: 'text/html', 'sec-fetch-site': 'same-origin' }
+    })
+  const withdraw = () => browser.post(`/administration/people/${wyn.account}/code/withdraw`)
+  const { result, events } = await exchange.eventsOf(withdraw)
+  t.match(result, { status: 303 })
+  t.match(events, [{ action: 'enrolment.withdraw', details: { account: wyn.account } }])
+  t.match(await withdraw(), { status: 404, text: /no code to withdraw/ })
+  t.equal((await send(wyn.code)).status, 403)
+  t.same(await states(), ['open', 'withdrawn'])
+
+  const again = await administrator.json<typeof wyn>('POST', `/v1/accounts/${account}/enrolment`)
+  t.same(await states(), ['open', 'replaced', 'withdrawn'])
+  for (let tries = 0; tries < 5; tries++) await send('00000-00000', again.link)
+  t.same(await states(), ['locked', 'replaced', 'withdrawn'])
+  await administrator.send('POST', `/v1/accounts/${account}/enrolment`)
+  exchange.clock.advance(72 * 3_600_000)
+  t.equal((await states())[0], 'expired')
+
+  await t.test('an administrator withdraws what a clinician sent', async t => {
+    const { invitation } = await invite(exchange)
+    const inside = await signedIn(exchange, 'administrator')
+    t.match(await inside.get(page), { status: 200, text: invitation.name })
+    const path = `/administration/people/invitations/${invitation.id}/withdraw`
+    const withdrawn = await exchange.eventsOf(() => inside.post(path))
+    t.match(withdrawn, { result: { status: 303 }, events: [{ action: 'invitation.withdraw' }] })
+    const other = await signedIn(exchange, 'otherAdministrator')
+    t.match(await other.post(path), { status: 404, text: /No such invitation/ })
+    t.notMatch((await other.get(page)).text, invitation.name)
+  })
 })

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { endAccess } from '../../src/sessions/end-access.ts'
 import { looksRight, noBrowser, startBrowser } from '../helpers/browser.ts'
 import { startExchange } from '../helpers/exchange.ts'
 import { signedIn } from '../helpers/signed-in.ts'
@@ -45,6 +46,13 @@ t.test('a session lets in until it ends', async t => {
       exchange.clock.advance(20 * 60_000)
     }
     t.match(await account(), { status: 401, text: /session-ended/ })
+  })
+
+  await t.test('when a backup is restored that holds it', async t => {
+    const restored = await signedIn(exchange, 'colleague')
+    const mine = await signedIn(exchange, 'clinician')
+    await exchange.exchange.database.write(endAccess)
+    for (const { get } of [restored, mine]) t.match(await get('/v1/account'), { status: 401 })
   })
 })
 

@@ -227,7 +227,12 @@ const table: Record<Action, Pattern> = {
   'enrolment.use': enrolment,
   'account.list': query,
   'organisation.list': query,
-  'audit.verify': running(subtypes.verify)
+  'audit.verify': running(subtypes.verify),
+  'organisation.operate': { ...enrolment, action: 'U' },
+  'account.enable': { ...enrolment, action: 'U' },
+  'account.role': { ...enrolment, action: 'U' },
+  'enrolment.list': query,
+  'enrolment.withdraw': { ...enrolment, action: 'U' }
 }
 
 /**

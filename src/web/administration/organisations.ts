@@ -23,6 +23,8 @@ export async function organisationsPage(
     given: {},
     ...more,
     next,
+    own: callerOf(request).organisationId,
+    done: addressOf(request).text('done') === 'added',
     organisations: organisations.map(row => ({ ...row, country: countryName(row.country) }))
   })
 }
@@ -35,5 +37,5 @@ export async function addOrganisationPage(web: Web, request: FastifyRequest, rep
   )
   const { name = '', odsCode, country = '', timeZone } = given
   await addOrganisation(web.exchange, { name, odsCode, country, timeZone }, callerOf(request))
-  return reply.redirect('/administration/organisations', 303)
+  return reply.redirect('/administration/organisations?done=added', 303)
 }

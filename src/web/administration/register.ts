@@ -3,10 +3,10 @@ import { type SpecialistView, specialistStates } from '../../../schemas/speciali
 import { countryName } from '../../audit/report/wording.ts'
 import { Refusal } from '../../errors.ts'
 import { callerOf } from '../../http/area.ts'
-import { importSpecialists } from '../../register/import.ts'
+import { requireOperator } from '../../identity/operator.ts'
+import { importAs } from '../../register/import.ts'
 import { expireSpecialist, verifySpecialist } from '../../register/keep.ts'
 import { listSpecialists, readSpecialist } from '../../register/search.ts'
-import { actOf } from '../../register/write-entry.ts'
 import { addressOf, formOf } from '../form.ts'
 import { readDate } from '../log/question.ts'
 import type { Web } from '../routes.ts'
@@ -23,6 +23,7 @@ export async function registerPage(
   request: FastifyRequest,
   reply: FastifyReply
 ) {
+  await requireOperator(exchange.database.read, callerOf(request))
   const q = formOf(request).text('q').slice(0, NAME_CHARACTERS_MAX)
   const isForm = request.method === 'POST'
   const given = (name: string) =>
@@ -62,6 +63,7 @@ export async function entryPage(
   }
 ) {
   const { specialist } = request.params
+  await requireOperator(exchange.database.read, callerOf(request))
   const { view, version } = await readSpecialist(exchange, callerOf(request), specialist)
   const { texts: t } = pages
   return pages.show(request, reply, 'administration/entry', {
@@ -141,6 +143,6 @@ export async function importPage(
     })
   const { mode } = file.fields
   const isTrial = !(mode !== undefined && 'value' in mode && mode.value === 'import')
-  const done = await importSpecialists(exchange, actOf(callerOf(request)), file.file, isTrial)
+  const done = await importAs(exchange, callerOf(request), file.file, isTrial)
   return pages.show(request, reply, 'administration/import', { done })
 }

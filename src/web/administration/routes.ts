@@ -1,6 +1,8 @@
 import multipart from '@fastify/multipart'
 import type { FastifyPluginAsync } from 'fastify'
+import { callerOf } from '../../http/area.ts'
 import { readinessOf } from '../../http/readiness.ts'
+import { requireOperator } from '../../identity/operator.ts'
 import { IMPORT_LIMITS } from '../../register/import.ts'
 import type { Web } from '../routes.ts'
 import { addOrganisationPage, organisationsPage } from './organisations.ts'
@@ -85,9 +87,10 @@ function importPages(web: Web): FastifyPluginAsync {
     await app.register(multipart, {
       limits: { fileSize: IMPORT_LIMITS.bytesMax, files: 1, fields: 4, fieldSize: 100 }
     })
-    app.get('/administration/register/import', importing, (request, reply) =>
-      web.pages.show(request, reply, 'administration/import')
-    )
+    app.get('/administration/register/import', importing, async (request, reply) => {
+      await requireOperator(web.exchange.database.read, callerOf(request))
+      return web.pages.show(request, reply, 'administration/import')
+    })
     app.post('/administration/register/import', importing, (request, reply) =>
       importPage(web, request, reply)
     )
