@@ -26,6 +26,7 @@ import { countRefusals } from './http/refusal-counts.ts'
 import { requestIds } from './http/request-ids.ts'
 import { createStreams } from './http/streams.ts'
 import { refuseIllFormedText } from './http/well-formed.ts'
+import type { Principal } from './identity/principal.ts'
 import { openNotices } from './notices/outbox.ts'
 import { openTargets, type Resolve } from './notices/webhooks/targets.ts'
 import {
@@ -40,6 +41,7 @@ import { createInspectPool } from './records/inspect/inspect-pool.ts'
 import { createScanner } from './records/scan/scanner.ts'
 import { registerOldAccounts } from './register/enrolled-entry.ts'
 import { createSealPool } from './sealing/seal-pool.ts'
+import { isStillKnown } from './sessions/still-known.ts'
 import { openInvitationLinks, openLinkKeys } from './shares/link.ts'
 import { openSignatures } from './signatures.ts'
 import { ASSETS } from './web/assets.ts'
@@ -136,6 +138,11 @@ async function openParts(
 ): Promise<Exchange> {
   const { clock } = data
   const { takePlace } = data.database
+  const watch = {
+    takePlace,
+    isStillKnown: (caller: Principal) => isStillKnown(data, caller),
+    everyMilliseconds: config.limits.cutMillisecondsMax
+  }
   const { links, log: logKeys } = await readSigningKeys(config)
   const blobs = parts.blobs ?? (await openBlobs(config))
   const disclosures = openDisclosures(data.database, data.audit, clock)
@@ -165,8 +172,8 @@ async function openParts(
     notices: openNotices({ ...data, mail: config.mail !== undefined }),
     targets: openTargets(config.webhookNetworks, parts.resolve),
     refusals: countRefusals(data, config.limits.refusalsPerMinuteMax),
-    streams: createStreams(config.limits.streamsPerAccountMax, 'too-many-streams', takePlace),
-    uploads: createStreams(config.limits.uploadsPerAccountMax, 'too-many-uploads', takePlace),
+    streams: createStreams(config.limits.streamsPerAccountMax, 'too-many-streams', watch),
+    uploads: createStreams(config.limits.uploadsPerAccountMax, 'too-many-uploads', watch),
     log,
     consent: config.consent,
     publicUrl: config.publicUrl

@@ -10,7 +10,7 @@ import {
   sessionOf,
   submittedBy
 } from '../http/area.ts'
-import { noSessionCookie } from '../sessions/cookie.ts'
+import { signedOut } from '../sessions/cookie.ts'
 import { endSessions } from '../sessions/session.ts'
 import { ownAccountRoutes } from './account/routes.ts'
 import { administrationPages } from './administration/routes.ts'
@@ -76,7 +76,7 @@ function startRoutes({ exchange, pages, guarded, greeted }: Web): FastifyPluginA
       async (request, reply) => {
         const id = sessionOf(request)?.sessionId
         await endSessions(exchange, callerOf(request), id === undefined ? {} : { id })
-        return reply.header('set-cookie', noSessionCookie()).redirect('/', 303)
+        return reply.headers(signedOut()).redirect('/', 303)
       }
     )
   }

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { callerOf } from '../../http/area.ts'
 import { describeAccount } from '../../identity/accounts.ts'
-import { noSessionCookie } from '../../sessions/cookie.ts'
+import { signedOut } from '../../sessions/cookie.ts'
 import {
   addOptions,
   addPasskey,
@@ -71,7 +71,7 @@ export function ownAccountRoutes(web: Web): FastifyPluginAsync {
       guarded('session.end', ...EVERYBODY),
       async (request, reply) => {
         await endSessions(exchange, callerOf(request))
-        return reply.header('set-cookie', noSessionCookie()).redirect('/', 303)
+        return reply.headers(signedOut()).redirect('/', 303)
       }
     )
   }
