@@ -39,6 +39,9 @@ export async function signedIn(exchange: TestExchange, who: PersonName) {
       return cookie
     },
     get: (path: string, headers: Record<string, string> = {}) => ask(path, { headers }),
+    /** Sends whatever it is. */
+    send: (method: string, path: string, body?: RequestInit['body']) =>
+      ask(path, { method, ...(body !== undefined && { body }) }),
     /** Sends a form. */
     post: (
       path: string,
