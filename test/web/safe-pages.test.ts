@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
 import type { Queries } from '../../src/database/database.ts'
 import type { RuledRoute } from '../../src/http/area.ts'
@@ -71,6 +72,10 @@ t.test('pages and forms, where all that people wrote is hostile', async t => {
 
   await t.test('no form is taken that another site can make a browser send', t =>
     forgeForms(t, exchange, scene, browsers)
+  )
+
+  await t.test('what is not theirs, and what is not there, is answered alike', t =>
+    askForOthers(t, exchange, scene)
   )
 
   await t.test('what is typed into any form comes back harmless', async t => {
@@ -196,6 +201,60 @@ async function forgeForms(
   for (const [name, rows] of Object.entries(after))
     t.equal(rows, before[name], `${name} is as before`)
 }
+
+/** Of each role one who has nothing to do with what the scene is about. */
+const OUTSIDERS = {
+  clinician: 'otherClinician',
+  specialist: 'stranger',
+  auditor: 'otherAuditor'
+} as const
+
+async function askForOthers(t: Test, exchange: TestExchange, scene: HostileScene): Promise<void> {
+  const asked = exchange.app.routes.filter(({ page, url }) => page && url.includes('/:'))
+  for (const [role, who] of Object.entries(OUTSIDERS)) {
+    const browser = await signedIn(exchange, who)
+    const ask = (method: string, path: string) =>
+      method === 'GET' ? browser.get(path) : browser.post(path, FILLED)
+    for (const { method, url, roles } of asked) {
+      // The register is everybody's; who looks for a case of theirs in it names the case.
+      const isOwn = /:(case|share|event|invitation)/.test(url)
+      if (roles === 'public' || !roles.includes(role as RoleName) || !isOwn) continue
+      const foreign = await ask(method, scene.pathOf(url))
+      const unknown = await ask(method, scene.pathOf(url).replaceAll(ID, randomUUID()))
+      const what = `${method} ${url} as ${who}`
+      t.same(stable(foreign), stable(unknown), what)
+      t.match(foreign.headers.get('content-type'), 'text/html', `${what}: a page of ours`)
+    }
+  }
+}
+
+const ID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g
+/** What forms are sent with, so that they get as far as to what they are about. */
+const FILLED = {
+  reason: 'A reason of some length',
+  message: 'A message',
+  text: 'A text',
+  purpose: 'A purpose',
+  hours: '72',
+  days: '7',
+  version: '1',
+  records: randomUUID(),
+  who: 'patient',
+  takenBy: 'Somebody',
+  how: 'in-writing',
+  'given-day': '1',
+  'given-month': '2',
+  'given-year': '2026'
+}
+
+/** An answer without what is different each time. */
+const stable = ({ status, headers, text }: Answer & { status: number }) => ({
+  status,
+  text: text
+    .replaceAll(ID, '')
+    .replaceAll(/nonce="[^"]*"/g, '')
+    .replaceAll(headers.get('x-request-id') ?? 'none', '')
+})
 
 /** All that the service keeps, but for the log and what a look at a page moves on. */
 async function everything(read: Queries): Promise<Record<string, string>> {
