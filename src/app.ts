@@ -22,6 +22,7 @@ import { requestIds } from './http/request-ids.ts'
 import { compileWhenNeeded, type SchemaCompilers } from './http/schema-compilers.ts'
 import { createStreams } from './http/streams.ts'
 import { refuseIllFormedText } from './http/well-formed.ts'
+import type { Principal } from './identity/principal.ts'
 import { openSignInIssuers } from './identity/sign-in-issuers.ts'
 import { openNotices } from './notices/outbox.ts'
 import { openTargets, type Resolve } from './notices/webhooks/targets.ts'
@@ -37,6 +38,7 @@ import { createInspectPool } from './records/inspect/inspect-pool.ts'
 import { createScanner } from './records/scan/scanner.ts'
 import { registerOldAccounts } from './register/enrolled-entry.ts'
 import { createSealPool } from './sealing/seal-pool.ts'
+import { isStillKnown } from './sessions/still-known.ts'
 import { openInvitationLinks, openLinkKeys } from './shares/link.ts'
 import { openSignatures } from './signatures.ts'
 import { ASSETS } from './web/assets.ts'
@@ -133,6 +135,11 @@ async function openParts(
 ): Promise<Exchange> {
   const { clock } = data
   const { takePlace } = data.database
+  const watch = {
+    takePlace,
+    isStillKnown: (caller: Principal) => isStillKnown(data, caller),
+    everyMilliseconds: config.limits.cutMillisecondsMax
+  }
   const { links, log: logKeys } = await readSigningKeys(config)
   const blobs = parts.blobs ?? (await openBlobs(config))
   const disclosures = openDisclosures(data.database, data.audit, clock)
@@ -163,8 +170,8 @@ async function openParts(
     notices: openNotices({ ...data, mail: config.mail !== undefined }),
     targets: openTargets(config.webhookNetworks, parts.resolve),
     refusals: countRefusals(data, config.limits.refusalsPerMinuteMax),
-    streams: createStreams(config.limits.streamsPerAccountMax, 'too-many-streams', takePlace),
-    uploads: createStreams(config.limits.uploadsPerAccountMax, 'too-many-uploads', takePlace),
+    streams: createStreams(config.limits.streamsPerAccountMax, 'too-many-streams', watch),
+    uploads: createStreams(config.limits.uploadsPerAccountMax, 'too-many-uploads', watch),
     log,
     consent: config.consent,
     publicUrl: config.publicUrl

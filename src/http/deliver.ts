@@ -1,10 +1,11 @@
 import type { FastifyReply } from 'fastify'
 import type { Disclosure, Ending } from '../audit/disclosures.ts'
 import type { Exchange } from '../exchange.ts'
+import type { Principal } from '../identity/principal.ts'
 
 /** Content on its way out. */
 export interface Delivery {
-  accountId: string
+  caller: Principal
   status: 200 | 206
   headers: Record<string, string>
   disclosure: Disclosure
@@ -41,7 +42,7 @@ export async function deliver(
   }
   let place: { leave(): void } | undefined
   try {
-    place = await exchange.streams.enter(delivery.accountId, cut)
+    place = await exchange.streams.enter(delivery.caller, cut)
     const watch = watchOver(delivery, exchange.limits.cutMillisecondsMax, cut)
     try {
       let piece = await delivery.pull()

@@ -24,8 +24,9 @@ export function addSecurityHeaders(app: FastifyInstance, overTls: boolean): void
   }
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(all).header('x-request-id', request.id)
-    if (/^\/(v1|fhir)\//.test(request.routeOptions.url ?? ''))
-      reply.header('cache-control', 'no-store')
+    // Assets say themselves how long they may be kept, and nothing else may be: not even that a page
+    // led elsewhere, or that there is none.
+    reply.header('cache-control', 'no-store')
     done()
   })
 }

@@ -42,19 +42,26 @@ export function answerProblems(app: FastifyInstance, exchange: Exchange, pages: 
         refusal = new Refusal('audit-unavailable')
       }
     }
-    return wantsPage(request)
-      ? pages.showRefusal(request, reply, refusal)
-      : sendProblem(request, reply, refusal)
+    return show(request, reply, refusal)
+  }
+
+  /** Whatever fails on the way to an answer, its words are not for whoever asked. */
+  async function show(request: FastifyRequest, reply: FastifyReply, refusal: Refusal) {
+    if (!wantsPage(request)) return sendProblem(request, reply, refusal)
+    try {
+      return await pages.showRefusal(request, reply, refusal)
+    } catch (err) {
+      if (reply.sent) throw err
+      request.log.error({ err }, 'a page that tells of a refusal could not be shown')
+      return sendProblem(request, reply, new Refusal('internal-error'))
+    }
   }
 
   app.setErrorHandler((err, request, reply) =>
     answer(request, reply, ruleOf(request) ?? { action: 'none', roles: 'public' }, err)
   )
   app.setNotFoundHandler((request, reply) => {
-    const refusal = new Refusal('route-not-found')
-    return wantsPage(request)
-      ? pages.showRefusal(request, reply, refusal)
-      : sendProblem(request, reply, refusal)
+    return show(request, reply, new Refusal('route-not-found'))
   })
 }
 

@@ -28,6 +28,8 @@ export interface Principal {
   assurance: 'machine' | 'passkey' | 'external'
   /** When a person last proved it, in milliseconds UTC. A machine proves it with each token. */
   provenAt?: number
+  /** When the session began with which a person came, in milliseconds UTC. */
+  sessionBegunAt?: number
 }
 
 /** What the access log keeps of a request: nothing from its body, its query or its token. */

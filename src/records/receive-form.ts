@@ -4,6 +4,7 @@ import type { Limits } from '../config.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { callerOf } from '../http/area.ts'
+import { refusalOf } from '../http/streams.ts'
 import type { UploadPart } from './form.ts'
 import { partsOf } from './parts.ts'
 
@@ -34,8 +35,8 @@ export async function receiveForm<T>(
   take: (parts: AsyncIterable<UploadPart>) => Promise<T>
 ): Promise<T> {
   if (!request.isMultipart()) throw new Refusal('media-type-refused')
-  const place = await exchange.uploads.enter(callerOf(request).accountId, () =>
-    request.raw.destroy(new Refusal('service-stopping'))
+  const place = await exchange.uploads.enter(callerOf(request), ending =>
+    request.raw.destroy(refusalOf(ending))
   )
   return await take(partsOf(request)).finally(place.leave)
 }

@@ -78,7 +78,7 @@ export async function serveRecord(
     }))
   )
   return deliver(exchange, reply, {
-    accountId: access.caller.accountId,
+    caller: access.caller,
     status: 200,
     headers: { ...headers, 'content-length': String(zip.bytes) },
     disclosure,
@@ -141,7 +141,7 @@ export async function serveObject(
     }
   )
   return deliver(exchange, reply, {
-    accountId: about.caller.accountId,
+    caller: about.caller,
     status: plan.status,
     headers: {
       ...headers,

@@ -34,6 +34,12 @@ function readCookie(header: string | undefined, name: string): string | undefine
 export const sessionCookie = (value: string): string =>
   stringifySetCookie({ name: SESSION_COOKIE, value, ...attributes })
 
+/** With which a browser forgets a session, and whatever of its pages it kept to go back to. */
+export const signedOut = (): Record<string, string> => ({
+  'set-cookie': noSessionCookie(),
+  'clear-site-data': '"cache"'
+})
+
 export const noSessionCookie = (): string =>
   stringifySetCookie({ name: SESSION_COOKIE, value: '', ...attributes, maxAge: 0 })
 

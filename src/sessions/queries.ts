@@ -22,6 +22,27 @@ export const findSession = prepared((q: Queries) => {
     .prepare('find_session')
 })
 
+/** Whether an account, and the client that may act for it, were disabled. */
+export const findStanding = prepared((q: Queries) => {
+  const { accounts, clients } = q.tables
+  return q
+    .select({ disabledAt: accounts.disabledAt, clientDisabledAt: clients.disabledAt })
+    .from(accounts)
+    .leftJoin(clients, eq(clients.id, p('clientId')))
+    .where(eq(accounts.id, p('accountId')))
+    .prepare('find_standing')
+})
+
+/** The session of an account that began at this moment, whatever its cookie is by now. */
+export const sessionBegunAt = prepared((q: Queries) => {
+  const { sessions } = q.tables
+  return q
+    .select({ id: sessions.id })
+    .from(sessions)
+    .where(and(eq(sessions.accountId, p('accountId')), eq(sessions.createdAt, p('createdAt'))))
+    .prepare('session_begun_at')
+})
+
 export async function insertSession(tx: Queries, row: SessionRow): Promise<void> {
   await tx.insert(tx.tables.sessions).values(row)
 }
@@ -29,11 +50,6 @@ export async function insertSession(tx: Queries, row: SessionRow): Promise<void>
 export async function touchSession(tx: Queries, id: string, seenAt: number): Promise<void> {
   const { sessions } = tx.tables
   await tx.update(sessions).set({ seenAt }).where(eq(sessions.id, id))
-}
-
-export async function markProven(tx: Queries, id: string, provenAt: number): Promise<void> {
-  const { sessions } = tx.tables
-  await tx.update(sessions).set({ provenAt, seenAt: provenAt }).where(eq(sessions.id, id))
 }
 
 /** Ends sessions of an account: one of them, those of one passkey, or all. Resolves to those that were there. */

@@ -11,7 +11,6 @@ import {
   deleteSessions,
   findSession,
   insertSession,
-  markProven,
   type SessionRow,
   sessionsOf,
   touchSession
@@ -124,7 +123,8 @@ export async function callerOfSession(exchange: Parts, cookie: string): Promise<
     clientId: PAGES_CLIENT,
     scope: EXCHANGE_SCOPE,
     assurance,
-    provenAt
+    provenAt,
+    sessionBegunAt: session.createdAt
   }
   return { principal, sessionId: id, provenAt }
 }
@@ -178,13 +178,40 @@ export async function endSessionsOf(
   return (await deleteSessions(tx, { accountId, ...which })).length
 }
 
-/** Notes inside the caller's transaction that the holder of a session proved again who they are. */
+/**
+ * Notes inside the caller's transaction that the holder of a session proved again who they are, and
+ * resolves to the cookie under which it goes on: the one before is worth nothing from then on, so that
+ * who had learnt it has not gained this proof (OWASP ASVS 5.0, 7.2.4). Throws Refusal `session-ended`
+ * when it was ended meanwhile.
+ */
 export async function proveAgain(
   tx: Queries,
-  { clock }: Pick<Exchange, 'clock'>,
-  sessionId: string
-): Promise<void> {
-  await markProven(tx, sessionId, clock())
+  { clock, serviceKeys }: Pick<Exchange, 'clock' | 'serviceKeys'>,
+  { accountId, sessionId }: { accountId: string; sessionId: string }
+): Promise<string> {
+  const [row] = await deleteSessions(tx, { accountId, id: sessionId })
+  if (row === undefined) throw new Refusal('session-ended')
+  const cookie = randomBytes(COOKIE_BYTES).toString('base64url')
+  const id = storedId(cookie)
+  const origin = openBox(serviceKeys.directory, originContext(sessionId), row.originSealed)
+  const originSealed = sealBox(serviceKeys.directory, originContext(id), origin)
+  const now = clock()
+  await insertSession(tx, { ...row, id, originSealed, seenAt: now, provenAt: now })
+  return cookie
+}
+
+/**
+ * Ends the session that a browser had when somebody signed in with it anew, whoever's it was: two of one
+ * browser would leave one that nobody can end by signing out. Nothing is done for one that is over.
+ */
+export async function leaveSession(exchange: Parts, trace: Trace, cookie: string): Promise<void> {
+  const held = await callerOfSession(exchange, cookie).catch(ifRefused)
+  if (held === undefined) return
+  await endSessions(exchange, { ...held.principal, trace }, { id: held.sessionId })
+}
+
+function ifRefused(err: unknown): undefined {
+  if (!(err instanceof Refusal)) throw err
 }
 
 /**

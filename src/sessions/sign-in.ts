@@ -49,23 +49,27 @@ export async function hasPasskeys(exchange: Exchange, { accountId }: Caller): Pr
   return (await passkeysOf(exchange.database.read, accountId)).length > 0
 }
 
-/** Notes that the holder of a session proved again who they are, with a passkey of their own. */
+/**
+ * Notes that the holder of a session proved again who they are, with a passkey of their own, and resolves
+ * to the cookie under which the session goes on.
+ */
 export async function proveHolder(
   exchange: Exchange,
   caller: Caller,
   { sessionId }: SignedIn,
   answer: string
-): Promise<void> {
+): Promise<string> {
   const { accountId } = caller
   const { passkey, counter } = await verifyAuthentication(exchange, 'prove', answer, accountId)
-  await exchange.database.write(async tx => {
+  return exchange.database.write(async tx => {
     await accountThatSigned(tx, exchange, passkey, counter)
-    await proveAgain(tx, exchange, sessionId)
+    const cookie = await proveAgain(tx, exchange, { accountId, sessionId })
     await exchange.audit.append(tx, {
       action: 'session.prove',
       outcome: 'success',
       ...actedBy(caller)
     })
+    return cookie
   })
 }
 

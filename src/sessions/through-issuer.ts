@@ -38,7 +38,8 @@ export async function signInThrough(
 }
 
 /**
- * Notes that the holder of a session proved again who they are, at the issuer that they were sent to.
+ * Notes that the holder of a session proved again who they are, at the issuer that they were sent to, and
+ * resolves to the cookie under which the session goes on.
  * Throws Refusal `ceremony-ended` when the session is not there any more or is another, and
  * `identity-other` when it was somebody else who signed in.
  */
@@ -47,24 +48,25 @@ export async function proveThrough(
   trace: Trace,
   errand: EndedErrand,
   cookie: string | undefined
-): Promise<Role> {
+): Promise<{ cookie: string; role: Role }> {
   exchange.logGuard.requireLog()
   const { principal, sessionId } = await holderOf(exchange, cookie, errand)
   const { accountId, organisationId } = principal
   const person = await errand.person()
-  await exchange.database.write(async tx => {
+  const renewed = await exchange.database.write(async tx => {
     if ((await accountOfIdentity(tx, person)) !== accountId) {
       const about = { actorId: accountId, actorOrganisationId: organisationId, organisationId }
       throw new Refusal('identity-other', undefined, { about })
     }
-    await proveAgain(tx, exchange, sessionId)
+    const renewed = await proveAgain(tx, exchange, { accountId, sessionId })
     await exchange.audit.append(tx, {
       action: 'session.prove',
       outcome: 'success',
       ...actedBy({ ...principal, trace })
     })
+    return renewed
   })
-  return principal.role
+  return { cookie: renewed, role: principal.role }
 }
 
 async function holderOf(exchange: Exchange, cookie: string | undefined, { about }: EndedErrand) {

@@ -2,10 +2,12 @@ import { createSecretKey } from 'node:crypto'
 import type { SharedRequest } from '../../schemas/request.ts'
 import type { ShareCreate } from '../../schemas/share.ts'
 import { actedBy } from '../audit/acted-by.ts'
+import type { Ending } from '../audit/disclosures.ts'
 import type { Receipt } from '../audit/receipt.ts'
 import { aboutCase, type CaseRow, openCaseDetails, openCaseKey } from '../cases/case.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
+import { refusalOf } from '../http/streams.ts'
 import type { Caller } from '../identity/principal.ts'
 import { type Copies, copyRecords, type ExaminedRecord, examineRecords } from '../records/copy.ts'
 import { heldReasons } from '../records/deidentify/held.ts'
@@ -50,12 +52,12 @@ export async function pseudonymise(
   const { blobs, limits } = exchange
   if ((await blobs.freeBytes()) < limits.freeBytesMin) throw new Refusal('storage-full')
 
-  let stopped = false
-  const place = await exchange.uploads.enter(caller.accountId, () => {
-    stopped = true
+  let cut: Ending | undefined
+  const place = await exchange.uploads.enter(caller, ending => {
+    cut = ending
   })
   const goOn = () => {
-    if (stopped) throw new Refusal('service-stopping')
+    if (cut !== undefined) throw refusalOf(cut)
   }
   try {
     return await recorded(exchange, caller, found, records, async receipt => {

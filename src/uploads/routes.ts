@@ -4,9 +4,9 @@ import { Type } from 'typebox'
 import { Id } from '../../schemas/common.ts'
 import { DraftCreate, DraftList, DraftView } from '../../schemas/draft.ts'
 import { RecordView } from '../../schemas/record.ts'
-import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { callerOf, type Guarded } from '../http/area.ts'
+import { refusalOf } from '../http/streams.ts'
 import { completeDraft } from './complete.ts'
 import { createDraft, giveUpDraft, listDrafts, readDraft } from './drafts.ts'
 import { lookAtUpload, tellExtensions } from './look.ts'
@@ -78,8 +78,8 @@ export function draftRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugin
         const { draft } = request.params
         const caller = callerOf(request)
         // It reads all that was uploaded, and so counts as an upload.
-        const place = await exchange.uploads.enter(caller.accountId, () =>
-          request.raw.destroy(new Refusal('service-stopping'))
+        const place = await exchange.uploads.enter(caller, ending =>
+          request.raw.destroy(refusalOf(ending))
         )
         const completed = completeDraft(exchange, caller, draft).finally(place.leave)
         const { view, isNew } = await completed
@@ -121,8 +121,8 @@ export function uploadRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugi
   /** Requests that bring a body, which may be long. */
   async function take(request: FastifyRequest, path: string): Promise<TusAnswer> {
     const caller = callerOf(request)
-    const place = await exchange.uploads.enter(caller.accountId, () =>
-      request.raw.destroy(new Refusal('service-stopping'))
+    const place = await exchange.uploads.enter(caller, ending =>
+      request.raw.destroy(refusalOf(ending))
     )
     return answerTus(caller, request.raw, path).finally(place.leave)
   }

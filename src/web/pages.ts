@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import view from '@fastify/view'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import nunjucks from 'nunjucks'
-import { publicFace, type Refusal } from '../errors.ts'
+import { publicFace, Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { isPage, knownCaller } from '../http/area.ts'
 import { describeAccount, homeOf } from '../identity/accounts.ts'
@@ -130,10 +130,15 @@ export function openPages(
       if (again !== undefined) {
         const { problems: told = [`${title}. ${next}`] } = refusal.extra
         reply.code(status)
-        return again(
-          told.map(text => ({ text })),
-          refusal
-        )
+        try {
+          return await again(
+            told.map(text => ({ text })),
+            refusal
+          )
+        } catch (err) {
+          // What the form is about may be what is not there, or not theirs: then it is not shown either.
+          if (!(err instanceof Refusal)) throw err
+        }
       }
       if (status === 401 && request.method === 'GET') {
         return reply.redirect(`/sign-in?next=${encodeURIComponent(request.url)}`, 303)

@@ -10,7 +10,7 @@ import {
   sessionOf,
   submittedBy
 } from '../http/area.ts'
-import { noSessionCookie } from '../sessions/cookie.ts'
+import { signedOut } from '../sessions/cookie.ts'
 import { endSessions } from '../sessions/session.ts'
 import { ownAccountRoutes } from './account/routes.ts'
 import { administrationPages } from './administration/routes.ts'
@@ -79,7 +79,7 @@ function startRoutes({ exchange, pages, guarded, greeted }: Web): FastifyPluginA
         const caller = callerOf(request)
         await endSessions(exchange, caller, id === undefined ? {} : { id })
         const next = afterSignOut({ exchange }, caller)
-        return reply.header('set-cookie', noSessionCookie()).redirect(next, 303)
+        return reply.headers(signedOut()).redirect(next, 303)
       }
     )
   }

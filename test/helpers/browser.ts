@@ -1,7 +1,13 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import {
+  type Browser,
+  type BrowserContextOptions,
+  chromium,
+  type LaunchOptions,
+  type Page
+} from 'playwright-core'
 import type { Test } from 'tap'
 import { SESSION_COOKIE } from '../../src/sessions/cookie.ts'
 import { PUBLIC_URL } from './data.ts'
@@ -24,7 +30,7 @@ export function noBrowser(): string | false {
 }
 
 /** A real browser that finds this exchange under its public address, and nothing else. */
-export async function startBrowser(t: Test, exchange: TestExchange) {
+export async function startBrowser(t: Test, exchange: TestExchange, options: LaunchOptions = {}) {
   const { host } = new URL(PUBLIC_URL)
   const browser: Browser = await chromium.launch({
     executablePath: BROWSERS.find(existsSync) ?? '',
@@ -32,7 +38,8 @@ export async function startBrowser(t: Test, exchange: TestExchange) {
       `--host-resolver-rules=MAP ${host} ${new URL(exchange.url).host}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`,
       '--no-sandbox',
       '--disable-gpu'
-    ]
+    ],
+    ...options
   })
   t.teardown(() => browser.close())
   return {

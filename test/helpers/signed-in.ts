@@ -19,18 +19,29 @@ const FROM_OUR_PAGE = { accept: 'text/html', 'sec-fetch-site': 'same-origin' }
 
 /** Asks for pages as the browser of somebody does, without following where an answer leads. */
 export async function signedIn(exchange: TestExchange, who: PersonName) {
-  const cookie = `${SESSION_COOKIE}=${await sessionCookieOf(exchange, who)}`
+  let cookie = `${SESSION_COOKIE}=${await sessionCookieOf(exchange, who)}`
   const ask = async (path: string, init: RequestInit & { headers?: Record<string, string> }) => {
     const answer = await fetch(exchange.url + path, {
       redirect: 'manual',
       ...init,
       headers: { ...FROM_OUR_PAGE, cookie, ...init.headers }
     })
+    for (const set of answer.headers.getSetCookie()) {
+      const [named = ''] = set.split(';')
+      // A proof gives the session a new cookie. That one is gone is for a test to see.
+      if (named.length > `${SESSION_COOKIE}=`.length && named.startsWith(`${SESSION_COOKIE}=`))
+        cookie = named
+    }
     return { status: answer.status, headers: answer.headers, text: await answer.text() }
   }
   return {
-    cookie,
+    get cookie() {
+      return cookie
+    },
     get: (path: string, headers: Record<string, string> = {}) => ask(path, { headers }),
+    /** Sends whatever it is. */
+    send: (method: string, path: string, body?: RequestInit['body']) =>
+      ask(path, { method, ...(body !== undefined && { body }) }),
     /** Sends a form. */
     post: (
       path: string,

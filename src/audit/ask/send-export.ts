@@ -21,7 +21,7 @@ export async function sendExport(
 ) {
   const { format = 'ndjson' } = asked
   let lines: Readable | undefined
-  const place = await exchange.streams.enter(caller.accountId, () => lines?.destroy())
+  const place = await exchange.streams.enter(caller, () => lines?.destroy())
   try {
     lines = Readable.from(await exportLog(exchange, caller, asked))
   } catch (err) {

@@ -20,7 +20,7 @@ export async function sendReport(
 ) {
   const { format = 'pdf' } = asked
   let pdf: Readable | undefined
-  const place = await exchange.streams.enter(caller.accountId, () => pdf?.destroy())
+  const place = await exchange.streams.enter(caller, () => pdf?.destroy())
   try {
     const report = await makeReport(exchange, caller, asked)
     const name = `disclosure-report-${report.id}.${format}`

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { callerOf } from '../../http/area.ts'
 import { describeAccount } from '../../identity/accounts.ts'
-import { noSessionCookie } from '../../sessions/cookie.ts'
+import { signedOut } from '../../sessions/cookie.ts'
 import {
   addOptions,
   addPasskey,
@@ -74,7 +74,7 @@ export function ownAccountRoutes(web: Web): FastifyPluginAsync {
         const caller = callerOf(request)
         await endSessions(exchange, caller)
         const next = afterSignOut(web, caller)
-        return reply.header('set-cookie', noSessionCookie()).redirect(next, 303)
+        return reply.headers(signedOut()).redirect(next, 303)
       }
     )
   }

@@ -80,7 +80,7 @@ export async function showDraft(web: Web, request: FastifyRequest, reply: Fastif
 export async function finishDraft(web: Web, request: FastifyRequest, reply: FastifyReply) {
   const { exchange, pages } = web
   const caller = callerOf(request)
-  const place = await exchange.uploads.enter(caller.accountId, () => request.raw.destroy())
+  const place = await exchange.uploads.enter(caller, () => request.raw.destroy())
   pages.onRefusal(request, async problems => {
     const draft = await readDraft(exchange, caller, draftIdOf(request))
     requireOfCase(draft, request)

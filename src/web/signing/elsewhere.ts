@@ -25,6 +25,7 @@ import { homeOfRole, type Model } from '../pages.ts'
 import type { Web } from '../routes.ts'
 import { nextOf } from './next.ts'
 import { EVERYBODY, heldSession } from './prove.ts'
+import { welcome } from './welcome.ts'
 
 const REFUSED = 'signing/refused'
 
@@ -87,13 +88,14 @@ export function elsewherePages({ exchange, pages, submitted, guarded, greeted }:
   async function arrive(request: FastifyRequest, reply: FastifyReply, errand: EndedErrand) {
     const trace = traceOf(request)
     const { kind, next } = errand
-    const letIn = (cookie: string, path: string) => {
-      reply.header('set-cookie', sessionCookie(cookie))
+    const letIn = async (cookie: string, path: string) => {
+      await welcome({ exchange }, request, reply, cookie)
       return path
     }
     if (kind === 'prove') {
       const session = readSessionCookie(request.headers.cookie)
-      const role = await proveThrough(exchange, trace, errand, session)
+      const { cookie, role } = await proveThrough(exchange, trace, errand, session)
+      reply.header('set-cookie', sessionCookie(cookie))
       return next ?? homeOfRole(role)
     }
     if (kind === 'enrol') {

@@ -1,11 +1,11 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { traceOf } from '../../http/area.ts'
-import { sessionCookie } from '../../sessions/cookie.ts'
 import { beginEnrolment, finishEnrolment } from '../../sessions/enrol-person.ts'
 import { formOf } from '../form.ts'
 import { homeOfRole } from '../pages.ts'
 import type { Web } from '../routes.ts'
 import { waysElsewhere } from './elsewhere.ts'
+import { welcome } from './welcome.ts'
 
 const PAGE = 'signing/enrol'
 
@@ -46,7 +46,7 @@ export function enrolPages(web: Web): FastifyPluginAsync {
           traceOf(request),
           answer
         )
-        reply.header('set-cookie', sessionCookie(cookie))
+        await welcome({ exchange }, request, reply, cookie)
         const next = homeOfRole(role)
         return pages.show(request, reply, 'signing/codes', { codes: recoveryCodes, next })
       }

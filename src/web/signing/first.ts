@@ -1,11 +1,11 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { traceOf } from '../../http/area.ts'
-import { sessionCookie } from '../../sessions/cookie.ts'
 import { beginFirst, type FirstForm, finishFirst } from '../../sessions/first-administrator.ts'
 import { formOf } from '../form.ts'
 import { homeOfRole, type Model } from '../pages.ts'
 import type { Web } from '../routes.ts'
 import { countryItems, timeZoneItems } from './countries.ts'
+import { welcome } from './welcome.ts'
 
 const PAGE = 'signing/first'
 const EMPTY = { organisation: '', odsCode: '', country: 'GB', timeZone: 'Europe/London', name: '' }
@@ -42,7 +42,7 @@ export function firstPages({ exchange, pages, greeted, submitted }: Web): Fastif
         pages.show(request, reply, PAGE, { ...modelOf(EMPTY), problems })
       )
       const arrived = await finishFirst(exchange, traceOf(request), formOf(request).text('answer'))
-      reply.header('set-cookie', sessionCookie(arrived.cookie))
+      await welcome({ exchange }, request, reply, arrived.cookie)
       const next = homeOfRole('administrator')
       return pages.show(request, reply, 'signing/codes', { codes: arrived.recoveryCodes, next })
     })

@@ -1,11 +1,11 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { traceOf } from '../../http/area.ts'
 import { beginAcceptance, finishAcceptance } from '../../register/accept-by-passkey.ts'
-import { sessionCookie } from '../../sessions/cookie.ts'
 import { formOf } from '../form.ts'
 import { homeOfRole } from '../pages.ts'
 import type { Web } from '../routes.ts'
 import { waysElsewhere } from './elsewhere.ts'
+import { welcome } from './welcome.ts'
 
 const PAGE = 'signing/invitation'
 
@@ -40,7 +40,7 @@ export function invitationPages(web: Web): FastifyPluginAsync {
       const answer = formOf(request).text('answer')
       const accepted = await finishAcceptance(exchange, traceOf(request), answer)
       const { cookie, recoveryCodes, invitedBy, message } = accepted
-      reply.header('set-cookie', sessionCookie(cookie))
+      await welcome({ exchange }, request, reply, cookie)
       const next = homeOfRole('specialist')
       return pages.show(request, reply, 'signing/codes', {
         codes: recoveryCodes,

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { callerOf, sessionOf } from '../../http/area.ts'
 import type { Role } from '../../identity/principal.ts'
+import { sessionCookie } from '../../sessions/cookie.ts'
 import type { SignedIn } from '../../sessions/session.ts'
 import { hasPasskeys, proofOptions, proveHolder } from '../../sessions/sign-in.ts'
 import { formOf } from '../form.ts'
@@ -40,7 +41,9 @@ export function provePages({ exchange, pages, guarded }: Web): FastifyPluginAsyn
         pages.show(request, reply, PAGE, { ...(await modelOf(request)), problems })
       )
       const caller = callerOf(request)
-      await proveHolder(exchange, caller, heldSession(request), formOf(request).text('answer'))
+      const answer = formOf(request).text('answer')
+      const cookie = await proveHolder(exchange, caller, heldSession(request), answer)
+      reply.header('set-cookie', sessionCookie(cookie))
       return reply.redirect(next ?? homeOfRole(caller.role), 303)
     })
   }

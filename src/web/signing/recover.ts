@@ -1,9 +1,9 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { traceOf } from '../../http/area.ts'
-import { sessionCookie } from '../../sessions/cookie.ts'
 import { beginRecovery, finishRecovery } from '../../sessions/recover.ts'
 import { formOf } from '../form.ts'
 import type { Web } from '../routes.ts'
+import { welcome } from './welcome.ts'
 
 const PAGE = 'signing/recover'
 
@@ -26,9 +26,8 @@ export function recoverPages({ exchange, pages, greeted, submitted }: Web): Fast
       pages.onRefusal(request, problems => pages.show(request, reply, PAGE, { problems }))
       const answer = formOf(request).text('answer')
       const { cookie } = await finishRecovery(exchange, traceOf(request), answer)
-      return reply
-        .header('set-cookie', sessionCookie(cookie))
-        .redirect('/account?done=recovered', 303)
+      await welcome({ exchange }, request, reply, cookie)
+      return reply.redirect('/account?done=recovered', 303)
     })
   }
 }

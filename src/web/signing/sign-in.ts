@@ -1,11 +1,11 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { knownCaller, traceOf } from '../../http/area.ts'
-import { sessionCookie } from '../../sessions/cookie.ts'
 import { signIn, signInOptions } from '../../sessions/sign-in.ts'
 import { formOf } from '../form.ts'
 import { homeOfRole } from '../pages.ts'
 import type { Web } from '../routes.ts'
 import { nextOf } from './next.ts'
+import { welcome } from './welcome.ts'
 
 const PAGE = 'signing/sign-in'
 
@@ -36,9 +36,8 @@ export function signInPages({ exchange, pages, greeted, submitted }: Web): Fasti
         traceOf(request),
         formOf(request).text('answer')
       )
-      return reply
-        .header('set-cookie', sessionCookie(cookie))
-        .redirect(next ?? homeOfRole(role), 303)
+      await welcome({ exchange }, request, reply, cookie)
+      return reply.redirect(next ?? homeOfRole(role), 303)
     })
   }
 }
