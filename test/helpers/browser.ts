@@ -55,6 +55,16 @@ export async function startBrowser(t: Test, exchange: TestExchange) {
   }
 }
 
+/** Drops files and folders of this machine on the page, as the browser tells it when a hand does. */
+export async function dropFiles(page: Page, paths: string[]): Promise<void> {
+  const line = await page.context().newCDPSession(page)
+  const data = { items: [], files: paths, dragOperationsMask: 1 }
+  for (const type of ['dragEnter', 'dragOver', 'drop'] as const) {
+    await line.send('Input.dispatchDragEvent', { type, x: 300, y: 300, data })
+  }
+  await line.detach()
+}
+
 /**
  * What holds for every page: axe finds nothing against WCAG 2.2 AA, nothing has to be scrolled sideways
  * at 320 pixels, and no script of ours was refused or failed. Leaves pictures to be looked at.

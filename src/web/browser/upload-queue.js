@@ -27,7 +27,7 @@ const tus = /** @type {typeof import('tus-js-client')} */ (
  * @typedef {object} Queue
  * @property {string} draft
  * @property {Item[]} items
- * @property {{ changed(item: Item): void, settled(): void, line(isUp: boolean): void, signedOut(): void }} tell
+ * @property {{ changed(item: Item): void, settled(): void, line(isUp: boolean): void, signedOut(): void, refused(why: string): void }} tell
  * @property {Map<Item, { abort(): Promise<void> }>} running
  * @property {boolean} isPaused
  * @property {boolean} isLineUp
@@ -172,6 +172,13 @@ async function lookAgain(queue) {
     if (answer.status === 401) {
       queue.isPaused = true
       queue.tell.signedOut()
+      return
+    }
+    if ([403, 404].includes(answer.status)) {
+      // Given up or finished elsewhere, or somebody else is signed in by now: asking again will not help.
+      const { title, detail } = await answer.json()
+      queue.isPaused = true
+      queue.tell.refused(`${title}. ${detail}`)
       return
     }
     if (!answer.ok) throw new Error('not now')

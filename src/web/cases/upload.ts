@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { v7 as uuidv7 } from 'uuid'
 import type { DraftView } from '../../../schemas/draft.ts'
 import { recordKinds } from '../../../schemas/record.ts'
 import { readCase } from '../../cases/read.ts'
@@ -20,13 +21,18 @@ const SAID = {
   preview: ['count', 'folders', 'size'],
   'choose-first': [],
   'fields-first': [],
+  'no-line': [],
+  'signed-out-start': [],
+  elsewhere: [],
+  reading: [],
+  unreadable: ['count'],
   'no-folder': [],
   group: ['name', 'done', 'count'],
   waiting: [],
   done: [],
   refused: [],
   total: ['done', 'count', 'percent'],
-  'total-moving': ['done', 'count', 'percent', 'rate', 'minutes'],
+  'total-moving': ['done', 'count', 'percent', 'rate', 'left'],
   'line-down': [],
   'line-back': [],
   'signed-out': [],
@@ -123,7 +129,8 @@ async function modelOf({ exchange, pages }: Web, request: FastifyRequest) {
     patient: shownPatient(found.patient),
     kinds: recordKinds.map(value => ({ value, text: pages.texts(`kinds.${value}`) })),
     drafts: drafts.map(shownDraft),
-    said: JSON.stringify(saidBy(pages.texts))
+    said: JSON.stringify(saidBy(pages.texts)),
+    attempt: uuidv7({ msecs: exchange.clock() })
   }
 }
 
