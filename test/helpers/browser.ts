@@ -35,8 +35,17 @@ export async function startBrowser(t: Test, exchange: TestExchange) {
     ]
   })
   t.teardown(() => browser.close())
+
+  /** Begins a new session of this person where this window is. */
+  async function signIn(page: Page, who: PersonName): Promise<void> {
+    const value = await sessionCookieOf(exchange, who)
+    const cookie = { name: SESSION_COOKIE, value, domain: 'localhost', path: '/' }
+    await page.context().addCookies([{ ...cookie, httpOnly: true, secure: true, sameSite: 'Lax' }])
+  }
+
   return {
     browser,
+    signIn,
     /** A window of its own, in which this person is signed in, or nobody. */
     async page(who?: PersonName, options: BrowserContextOptions = {}): Promise<Page> {
       const context = await browser.newContext({
@@ -45,12 +54,9 @@ export async function startBrowser(t: Test, exchange: TestExchange) {
         viewport: { width: 1280, height: 900 },
         ...options
       })
-      if (who !== undefined) {
-        const value = await sessionCookieOf(exchange, who)
-        const cookie = { name: SESSION_COOKIE, value, domain: 'localhost', path: '/' }
-        await context.addCookies([{ ...cookie, httpOnly: true, secure: true, sameSite: 'Lax' }])
-      }
-      return context.newPage()
+      const page = await context.newPage()
+      if (who !== undefined) await signIn(page, who)
+      return page
     }
   }
 }

@@ -2,10 +2,9 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import t, { type Test } from 'tap'
-import { SESSION_COOKIE } from '../../src/sessions/cookie.ts'
 import { dropFiles, looksRight, noBrowser, startBrowser } from '../helpers/browser.ts'
 import { createCase, startExchange } from '../helpers/exchange.ts'
-import { sessionCookieOf, signedIn } from '../helpers/signed-in.ts'
+import { signedIn } from '../helpers/signed-in.ts'
 import { brainSeries, pathologyReport } from '../samples/samples.ts'
 
 /** A folder of this test's own: the one of tap is the service's. */
@@ -80,7 +79,7 @@ t.test(
     const window = await page('clinician')
     await window.goto(`/cases/${id}/upload`)
     await dropFiles(window, [mixed, pathologyReport])
-    await window.getByText('3 files in 2 folders').waitFor()
+    await window.getByText('Files: 3. Folders: 2.').waitFor()
     t.equal(await window.getByLabel('Title').inputValue(), 'mixed', 'the folder names it')
     await window.getByLabel('When was it made?').fill('2026-11-02')
     await window.getByRole('button', { name: 'Upload', exact: true }).click()
@@ -130,7 +129,7 @@ t.test('an upload outlives its session, and is one in two tabs', { skip: noBrows
   const exchange = await startExchange(t)
   const client = exchange.client('clinician')
   const { id } = await createCase(client)
-  const { page } = await startBrowser(t, exchange)
+  const { page, signIn } = await startBrowser(t, exchange)
   const window = await page('clinician')
   const drafts = async () => {
     const { drafts } = await client.json<{ drafts: { uploads: { state: string }[] }[] }>(
@@ -144,13 +143,6 @@ t.test('an upload outlives its session, and is one in two tabs', { skip: noBrows
       (await (await signedIn(exchange, 'clinician')).post('/account/sign-out-everywhere')).status,
       303
     )
-  const signIn = async () => {
-    const value = await sessionCookieOf(exchange, 'clinician')
-    const cookie = { name: SESSION_COOKIE, value, domain: 'localhost', path: '/' }
-    await window
-      .context()
-      .addCookies([{ ...cookie, httpOnly: true, secure: true, sameSite: 'Lax' }])
-  }
   const other = await window.context().newPage()
   for (const tab of [window, other]) {
     await tab.bringToFront()
@@ -168,7 +160,7 @@ t.test('an upload outlives its session, and is one in two tabs', { skip: noBrows
   await window.getByRole('button', { name: 'Upload', exact: true }).click()
   await window.getByText('signed out. Sign in again in another tab, then press Upload').waitFor()
   t.same(await drafts(), [])
-  await signIn()
+  await signIn(window, 'clinician')
 
   await window.bringToFront()
   await window.locator('#upload-start').dblclick()
@@ -177,7 +169,7 @@ t.test('an upload outlives its session, and is one in two tabs', { skip: noBrows
   const [came = 0, ...more] = await drafts()
   t.ok(came > 0 && came < 12 && more.length === 0, `one draft with ${came} files`)
 
-  await signIn()
+  await signIn(window, 'clinician')
   await other.locator('#title').press('Enter')
   await other.getByText('open in another tab or window').waitFor()
   t.equal(other.url(), window.url(), 'which found the draft of the first')

@@ -204,6 +204,7 @@ function take({ items, tell }, known) {
     const upload = byPlace.get(item.position)
     if (upload === undefined || upload.bytes !== item.chosen.file.size) {
       item.upload = undefined
+      item.sent = 0
       continue
     }
     item.upload = upload.id
@@ -221,6 +222,7 @@ function pause(queue) {
   for (const [item, upload] of queue.running) {
     void upload.abort()
     item.state = 'waiting'
+    if (item.upload === undefined) item.sent = 0
     queue.tell.changed(item)
   }
   queue.running.clear()

@@ -43,8 +43,10 @@ let goOn = () => {}
 async function add(more, unreadable = 0) {
   const { files, skipped } = worthSending(more)
   for (const one of files) chosen.set(one.path, one)
-  const told = text('chosen', { count: chosen.size, skipped })
-  list.say(unreadable === 0 ? told : `${told} ${text('unreadable', { count: unreadable })}`)
+  const told = [text('chosen', { count: chosen.size })]
+  if (skipped > 0) told.push(text('skipped', { count: skipped }))
+  if (unreadable > 0) told.push(text('unreadable', { count: unreadable }))
+  list.say(told.join(' '))
   const title = /** @type {HTMLInputElement | null} */ (document.getElementById('title'))
   const [first] = files
   if (title !== null && title.value === '' && first?.path.includes('/')) {

@@ -17,7 +17,8 @@ import { shownPatient } from './patient.ts'
 
 /** Sentences that the browser's part says, with what it puts in. */
 const SAID = {
-  chosen: ['count', 'skipped'],
+  chosen: ['count'],
+  skipped: ['count'],
   preview: ['count', 'folders', 'size'],
   'choose-first': [],
   'fields-first': [],
