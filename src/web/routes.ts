@@ -21,6 +21,7 @@ import { homeOfRole, type Pages } from './pages.ts'
 import { peopleRoutes } from './people/routes.ts'
 import { reviewRoutes } from './reviews/routes.ts'
 import { sharingRoutes } from './sharing/routes.ts'
+import { nextOf } from './signing/next.ts'
 import { signingRoutes } from './signing/routes.ts'
 
 /** What the pages of every area are made with. */
@@ -76,7 +77,10 @@ function startRoutes({ exchange, pages, guarded, greeted }: Web): FastifyPluginA
       async (request, reply) => {
         const id = sessionOf(request)?.sessionId
         await endSessions(exchange, callerOf(request), id === undefined ? {} : { id })
-        return reply.header('set-cookie', noSessionCookie()).redirect('/', 303)
+        // Whoever is to come back with another account is led there, and the link stays in their tab.
+        const next = nextOf(request)
+        const place = next === undefined ? '/' : `/sign-in?next=${encodeURIComponent(next)}`
+        return reply.header('set-cookie', noSessionCookie()).redirect(place, 303)
       }
     )
   }

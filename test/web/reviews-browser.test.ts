@@ -57,6 +57,12 @@ t.test('a link, in a browser', { skip }, async t => {
     await page.getByRole('button', { name: 'Continue' }).click()
     t.match(await heading(page), 'This link is not for the account you are signed in with')
     await looksRight(t, page, 'reviews-wrong-account')
+    await page.getByRole('button', { name: 'Sign out and sign in again' }).click()
+    await page.waitForURL('**/sign-in?next=%2Fs')
+    await browser.signIn(page, 'specialistGb')
+    await page.goto('/s')
+    await page.getByRole('button', { name: 'Continue' }).click()
+    t.equal(await heading(page), 'A case was sent to you', 'the link was kept')
   })
 
   await t.test('is opened by its specialist with the keyboard alone', async t => {
@@ -125,13 +131,15 @@ t.test('a case, in a browser', { skip }, async t => {
   await t.test('is light at its first view', async t => {
     for (const path of [`/reviews/${share.id}`, '/reviews', `/reviews/${share.id}/opinion`, '/s']) {
       const page = await browser.page('specialistGb')
+      const line = await page.context().newCDPSession(page)
+      await line.send('Network.enable')
+      let bytes = 0
+      line.on('Network.loadingFinished', ({ encodedDataLength }) => {
+        bytes += encodedDataLength
+      })
       await page.goto(path, { waitUntil: 'networkidle' })
-      const bytes = await page.evaluate(
-        `[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
-          .reduce((sum, { transferSize }) => sum + transferSize, 0)`
-      )
       t.comment(`${path.replace(share.id, ':share')}: ${bytes} bytes`)
-      t.ok(Number(bytes) > 10_000 && Number(bytes) < FIRST_VIEW_BYTES_MAX, `${path}: ${bytes}`)
+      t.ok(bytes > 10_000 && bytes < FIRST_VIEW_BYTES_MAX, `${path}: ${bytes}`)
       await page.context().close()
     }
   })
