@@ -1,10 +1,12 @@
+import type { KeyObject } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { v7 as uuidv7 } from 'uuid'
 import type { OpinionView, OpinionWrite } from '../../schemas/opinion.ts'
 import { actedBy } from '../audit/acted-by.ts'
 import { openCaseKey } from '../cases/case.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
-import { requireMatch } from '../http/if-match.ts'
+import { etagOf, requireMatch } from '../http/if-match.ts'
 import type { Caller } from '../identity/principal.ts'
 import { ownShare, rereadHeld } from '../shares/may-read.ts'
 import { aboutShare } from '../shares/share.ts'
@@ -12,7 +14,7 @@ import { requireAttachments } from './attachments.ts'
 import { checkText } from './check-text.ts'
 import { requireDraft, whyNotChanged } from './draft-state.ts'
 import { partyTo, requireOwnWords, requireWriter } from './grounds.ts'
-import { askedBy, sealText } from './opinion.ts'
+import { type Asked, askedBy, type OpinionRow, openText, sealText } from './opinion.ts'
 import { addendaOf, changeDraft, findOpinion, insertDraft } from './queries.ts'
 import { viewOpinion } from './view.ts'
 
@@ -56,8 +58,10 @@ export async function readOpinion(
 
 /**
  * Writes the draft of an opinion, whole, over the version that `ifMatch` names; 0 is the one before
- * the first. Of two who change the same version one is refused (`version-changed`). Other refusals:
- * `opinion-final`, `opinion-attachment-unknown`, and those of `checkText`.
+ * the first. Of two who change the same version one is refused (`version-changed`). The same words again,
+ * over the version that they replaced, are a repeat: whoever saved them and never saw the answer is not
+ * told of somebody else. Other refusals: `opinion-final`, `opinion-attachment-unknown`, and those of
+ * `checkText`.
  */
 export async function saveDraft(
   exchange: Exchange,
@@ -72,10 +76,11 @@ export async function saveDraft(
   await requireWriter(database.read, share, found, caller, clock(), false)
   const [before] = await findOpinion(database.read, { shareId })
   requireDraft(before, about)
-  requireMatch(asked.ifMatch, before?.version ?? 0, about)
 
   const key = await openCaseKey(keyring, found)
   const question = askedBy(key, share, found)
+  const isRepeat = before !== undefined && isSavedAs(key, before, asked.ifMatch, wanted, question)
+  if (!isRepeat) requireMatch(asked.ifMatch, before?.version ?? 0, about)
   const text = checkText(wanted, question.questions)
   await requireAttachments(database.read, found, caller, text.attachments)
   const id = before?.id ?? uuidv7({ msecs: clock() })
@@ -85,6 +90,8 @@ export async function saveDraft(
     const now = clock()
     await requireWriter(tx, await rereadHeld(tx, shareId), found, caller, now)
     const change = { version, textSealed, savedAt: now }
+    // What it repeats was written down, and nothing changes.
+    if (isRepeat) return before
     const [row] =
       before === undefined
         ? await insertDraft(tx, { id, shareId, caseId: found.id, ...change })
@@ -99,4 +106,16 @@ export async function saveDraft(
     return row
   })
   return viewOpinion(key, { share, side: 'specialist' }, question, saved, [])
+}
+
+/** Whether these words were saved over the version that `ifMatch` names, and nothing since. */
+function isSavedAs(
+  key: KeyObject,
+  row: OpinionRow,
+  ifMatch: string | undefined,
+  wanted: OpinionWrite,
+  { questions }: Asked
+): boolean {
+  if (ifMatch !== etagOf(row.version - 1)) return false
+  return isDeepStrictEqual(checkText(wanted, questions), openText(key, row))
 }

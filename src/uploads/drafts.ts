@@ -1,33 +1,38 @@
-import { createSecretKey } from 'node:crypto'
+import { createHash, createSecretKey } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import type { DraftCreate, DraftView } from '../../schemas/draft.ts'
 import { actedBy } from '../audit/acted-by.ts'
 import { aboutCase, caseOf, knownCase, requireCaseKept } from '../cases/case.ts'
 import { holdCase } from '../cases/move.ts'
+import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
-import { sealRecordDetails } from '../records/record.ts'
-import { newKey, recordKeyContext, wrapKey } from '../sealing/keys.ts'
-import { aboutDraft, draftOf, openDraftKey, viewDraft } from './draft.ts'
-import { countOpen, discardDraft, draftsOfCase, insertDraft } from './draft-queries.ts'
+import { recordsById, sealRecordDetails } from '../records/record.ts'
+import { canonicalContext, newKey, recordKeyContext, wrapKey } from '../sealing/keys.ts'
+import { aboutDraft, type DraftInCase, draftOf, openDraftKey, viewDraft } from './draft.ts'
+import { countOpen, discardDraft, draftsOfCase, findDraft, insertDraft } from './draft-queries.ts'
 import { uploadsOfDraft } from './queries.ts'
 import { removeEnded } from './sweep.ts'
 
 const DAY_MILLISECONDS = 86_400_000
 
-/** Makes a draft: a record whose files may take days to arrive. Nobody else sees any of it. */
+/**
+ * Makes a draft: a record whose files may take days to arrive. Nobody else sees any of it. Asked again
+ * with the same attempt it is the same draft, however many ask at once; Refusal `draft-over` once that
+ * became a record, or while what was given up is still being removed.
+ */
 export async function createDraft(
   exchange: Exchange,
   caller: Caller,
   caseId: string,
   wanted: DraftCreate
-): Promise<DraftView> {
+): Promise<{ view: DraftView; isNew: boolean }> {
   const { database, limits } = exchange
   const found = await caseOf(database.read, caller, caseId)
   requireCaseKept(found)
   const createdAt = exchange.clock()
-  const id = uuidv7({ msecs: createdAt })
+  const id = idOf(caller, caseId, wanted, createdAt)
   const { organisationId } = found
 
   const bytes = newKey()
@@ -49,9 +54,11 @@ export async function createDraft(
     expiresAt: createdAt + limits.draftDaysMax * DAY_MILLISECONDS,
     discardedAt: null
   }
-  await database.write(async tx => {
+  const isNew = await database.write(async tx => {
+    // Nobody else begins a draft of this case meanwhile, so of one attempt the second finds the first.
     await holdCase(tx, found.id)
     requireCaseKept(await knownCase(tx, found.id))
+    if (await isBegun(tx, id, { draft, case: found })) return false
     const open = await countOpen(tx, organisationId, createdAt)
     if (open.drafts >= limits.draftsPerOrganisationMax) {
       throw new Refusal('too-many-drafts', 'drafts', { about: aboutDraft({ draft, case: found }) })
@@ -63,8 +70,33 @@ export async function createDraft(
       ...actedBy(caller, { kind }),
       ...aboutDraft({ draft, case: found })
     })
+    return true
   })
-  return viewDraft({ draft, case: found }, [], key)
+  if (!isNew) return { view: await readDraft(exchange, caller, id), isNew }
+  return { view: viewDraft({ draft, case: found }, [], key), isNew }
+}
+
+/**
+ * The id of a new draft. Of an attempt it follows from who begins what with it: the first 48 bits are
+ * the time in the attempt, as in every id here, and the others a digest, so that nobody can ask for the
+ * id of somebody else's draft.
+ */
+function idOf(caller: Caller, caseId: string, wanted: DraftCreate, now: number): string {
+  const { attempt, kind, title, date } = wanted
+  if (attempt === undefined) return uuidv7({ msecs: now })
+  const of = canonicalContext('draft', caller.accountId, caseId, attempt, kind, title, date)
+  const msecs = Math.min(now, Number.parseInt(attempt.replace('-', '').slice(0, 12), 16))
+  return uuidv7({ msecs, random: createHash('sha256').update(of).digest() })
+}
+
+/** Whether there is a draft with this id. Throws Refusal `draft-over` when there was. */
+async function isBegun(tx: Queries, id: string, made: DraftInCase): Promise<boolean> {
+  const [before] = await findDraft(tx, { id })
+  const isOver = before !== undefined && before.draft.discardedAt !== null
+  if (isOver || (await recordsById(tx, [id])).length > 0) {
+    throw new Refusal('draft-over', undefined, { about: aboutDraft(made) })
+  }
+  return before !== undefined
 }
 
 /** A draft and how far its files have come. */

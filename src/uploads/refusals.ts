@@ -52,6 +52,11 @@ export const uploadRefusals = {
     'Draft is being completed',
     'Wait, then complete it again: the answer is the record once it is made.'
   ],
+  'draft-over': [
+    409,
+    'This upload was begun before and is over',
+    'Look at the records of the case. To upload the same again, use another attempt.'
+  ],
   'draft-full': [409, 'Draft holds as many files as it may', 'Put the rest into another record.'],
   'too-many-drafts': [
     429,

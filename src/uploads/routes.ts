@@ -25,13 +25,16 @@ export function draftRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugin
           summary: 'Begin a record whose files are uploaded by tus, and may take days',
           params: Type.Object({ case: Id }),
           body: DraftCreate,
-          response: { 201: DraftView }
+          response: { 200: DraftView, 201: DraftView }
         }
       },
       async (request, reply) => {
         const { case: caseId } = request.params
-        const view = await createDraft(exchange, callerOf(request), caseId, request.body)
-        return reply.code(201).header('location', `/v1/drafts/${view.id}`).send(view)
+        const { view, isNew } = await createDraft(exchange, callerOf(request), caseId, request.body)
+        return reply
+          .code(isNew ? 201 : 200)
+          .header('location', `/v1/drafts/${view.id}`)
+          .send(view)
       }
     )
     app.get(

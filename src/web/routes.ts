@@ -22,6 +22,7 @@ import { peopleRoutes } from './people/routes.ts'
 import { reviewRoutes } from './reviews/routes.ts'
 import { sharingRoutes } from './sharing/routes.ts'
 import { afterSignOut } from './signing/elsewhere.ts'
+import { nextOf } from './signing/next.ts'
 import { signingRoutes } from './signing/routes.ts'
 
 /** What the pages of every area are made with. */
@@ -78,8 +79,10 @@ function startRoutes({ exchange, pages, guarded, greeted }: Web): FastifyPluginA
         const id = sessionOf(request)?.sessionId
         const caller = callerOf(request)
         await endSessions(exchange, caller, id === undefined ? {} : { id })
-        const next = afterSignOut({ exchange }, caller)
-        return reply.headers(signedOut()).redirect(next, 303)
+        // Whoever is to come back with another account is led there, and the link stays in their tab.
+        const next = nextOf(request)
+        const place = next && `/sign-in?next=${encodeURIComponent(next)}`
+        return reply.headers(signedOut()).redirect(place ?? afterSignOut({ exchange }, caller), 303)
       }
     )
   }

@@ -42,8 +42,17 @@ export async function startBrowser(t: Test, exchange: TestExchange, options: Lau
     ...options
   })
   t.teardown(() => browser.close())
+
+  /** Begins a new session of this person where this window is. */
+  async function signIn(page: Page, who: PersonName): Promise<void> {
+    const value = await sessionCookieOf(exchange, who)
+    const cookie = { name: SESSION_COOKIE, value, domain: 'localhost', path: '/' }
+    await page.context().addCookies([{ ...cookie, httpOnly: true, secure: true, sameSite: 'Lax' }])
+  }
+
   return {
     browser,
+    signIn,
     /** A window of its own, in which this person is signed in, or nobody. */
     async page(who?: PersonName, options: BrowserContextOptions = {}): Promise<Page> {
       const context = await browser.newContext({
@@ -52,14 +61,21 @@ export async function startBrowser(t: Test, exchange: TestExchange, options: Lau
         viewport: { width: 1280, height: 900 },
         ...options
       })
-      if (who !== undefined) {
-        const value = await sessionCookieOf(exchange, who)
-        const cookie = { name: SESSION_COOKIE, value, domain: 'localhost', path: '/' }
-        await context.addCookies([{ ...cookie, httpOnly: true, secure: true, sameSite: 'Lax' }])
-      }
-      return context.newPage()
+      const page = await context.newPage()
+      if (who !== undefined) await signIn(page, who)
+      return page
     }
   }
+}
+
+/** Drops files and folders of this machine on the page, as the browser tells it when a hand does. */
+export async function dropFiles(page: Page, paths: string[]): Promise<void> {
+  const line = await page.context().newCDPSession(page)
+  const data = { items: [], files: paths, dragOperationsMask: 1 }
+  for (const type of ['dragEnter', 'dragOver', 'drop'] as const) {
+    await line.send('Input.dispatchDragEvent', { type, x: 300, y: 300, data })
+  }
+  await line.detach()
 }
 
 /**

@@ -1,6 +1,7 @@
 import { rmSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { v7 as uuidv7 } from 'uuid'
 import { checkExchange } from '../../src/housekeeping/check-exchange.ts'
 import { removeOrphans } from '../../src/housekeeping/clean-up.ts'
 import { dataPaths } from '../../src/open-data.ts'
@@ -256,3 +257,29 @@ t.test('who holds an upload and brings next to nothing is sent away', async t =>
 function isArriving(x: TestExchange): boolean {
   return filesBelow(join(dataPaths(x.directory).blobs, 'incoming')).length > 0
 }
+
+t.test('of one attempt there is one draft, however many begin it at once', async t => {
+  const x = await startExchange(t)
+  const clinician = x.client('clinician')
+  const { id: caseId } = await createCase(clinician)
+  const fields = { kind: 'scan', title: 'Heron', date: '2026-11-02', attempt: uuidv7() }
+  const begin = (change = {}) =>
+    clinician.send('POST', `/v1/cases/${caseId}/drafts`, { ...fields, ...change })
+  const answers = await Promise.all(Array.from({ length: 8 }, () => begin()))
+  t.same(answers.map(({ status }) => status).sort(), [...Array(7).fill(200), 201])
+  const draft = String(answers[0]?.json['id'])
+  t.ok(answers.every(({ json }) => json['id'] === draft))
+  t.equal((await x.auditEvents({ action: 'draft.create', outcome: 'success' })).length, 1)
+
+  const other = await begin({ title: 'Egret' })
+  t.equal(other.status, 201, 'another title is another draft')
+  await clinician.json('DELETE', `/v1/drafts/${other.json['id']}`)
+  t.equal((await begin({ title: 'Egret' })).status, 201, 'given up, it begins anew')
+
+  const path = await beginUpload(clinician, 10, { draft })
+  await sendInPieces(clinician, path, FILE.subarray(0, 10), [10])
+  t.match((await begin()).json['uploads'], [{ state: 'stored' }], 'with what has come')
+  await complete(clinician, draft)
+  t.match(await begin(), { status: 409, json: { code: 'draft-over' } })
+  t.match(await begin({ attempt: 'not one' }), { status: 400 })
+})

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { numberedText, sha256, startExchange } from '../helpers/exchange.ts'
 import { signedIn } from '../helpers/signed-in.ts'
-import { underReview } from '../opinions/scene.ts'
+import { type OpinionView, opinionPath, underReview } from '../opinions/scene.ts'
 
 const PROBE = '"><img src=x onerror=alert(1)>'
 const HOUR = 3_600_000
@@ -16,6 +16,18 @@ const fields = {
   recommendations: `Rest ${PROBE}`,
   'further-tests': `A scan ${PROBE}`,
   limits: `No slides ${PROBE}`
+}
+
+/** What is stored, as it is saved. */
+function opinionOf({
+  answers,
+  diagnosis,
+  plan,
+  recommendations,
+  furtherTests,
+  limits
+}: OpinionView) {
+  return { answers, diagnosis, plan, recommendations, furtherTests, limits }
 }
 
 t.test('an opinion is written, kept and submitted with plain forms', async t => {
@@ -83,6 +95,55 @@ t.test('an opinion is written, kept and submitted with plain forms', async t => 
     t.match(text, 'name="version" value="3"')
   })
 
+  await t.test('files come in a race with saving, and none of it is lost', async t => {
+    const attach = (name: string) => {
+      const form = new FormData()
+      form.append('title', name)
+      form.append('date', '2026-11-02')
+      form.append('file', new Blob([new Uint8Array(numberedText(40).bytes)]), `${name}.txt`)
+      const headers = { cookie: specialist.cookie, 'sec-fetch-site': 'same-origin' }
+      const init = { method: 'POST', redirect: 'manual', headers, body: form } as const
+      return fetch(`${exchange.url}${home}/attachments`, init)
+    }
+    const client = exchange.client('specialistGb')
+    const stored = () => client.json<OpinionView>('GET', opinionPath(share.id))
+    const before = await stored()
+    const writing = (async () => {
+      for (let i = 0; i < 8; i += 1) {
+        const { version, attachments = [] } = await stored()
+        const words = { ...opinionOf(before), limits: `Version ${version}`, attachments }
+        await client.send('PUT', opinionPath(share.id), words, { 'if-match': `"${version}"` })
+      }
+    })()
+    const answers = await Promise.all([attach('one'), attach('two'), attach('three')])
+    t.same(
+      answers.map(({ status }) => status),
+      [303, 303, 303]
+    )
+    await writing
+    t.equal((await stored()).attachments?.length, 4)
+    const files = await exchange.auditEvents({ action: 'record.create', outcome: 'success' })
+    t.equal(files.filter(({ shareId }) => shareId === share.id).length, 4, 'each came once')
+
+    // A window that was opened before they came does not put them out.
+    const { version } = await stored()
+    const old = await specialist.post(home, { ...fields, version: String(version - 1) })
+    t.equal(old.status, 412)
+    t.equal(old.text.match(/name="attachments"[^>]* checked/g)?.length, 4)
+    t.equal((await specialist.post(home, { ...fields, version: String(version) })).status, 303)
+  })
+
+  await t.test('a save that is repeated is no change of somebody else', async t => {
+    const client = exchange.client('specialistGb')
+    const before = await client.json<OpinionView>('GET', opinionPath(share.id))
+    const words = opinionOf(before)
+    const ifMatch = { 'if-match': `"${before.version - 1}"` }
+    const again = await client.send('PUT', opinionPath(share.id), words, ifMatch)
+    t.match(again, { status: 200, json: { version: before.version } })
+    const other = { ...words, limits: 'Other words' }
+    t.equal((await client.send('PUT', opinionPath(share.id), other, ifMatch)).status, 412)
+  })
+
   await t.test('what was reviewed is shown before it is submitted, for good', async t => {
     const check = await specialist.get(`${home}/submit`)
     t.match(check.text, 'What you reviewed')
@@ -90,7 +151,11 @@ t.test('an opinion is written, kept and submitted with plain forms', async t => 
     t.notMatch(check.text, '<img src=x')
     const early = await specialist.post(`${home}/submit`, { version: '2' })
     t.match([early.status, early.text.includes('There is a problem')], [412, true])
-    t.equal((await specialist.post(`${home}/submit`, { version: '3' })).status, 303)
+    t.match(early.text, 'Check it again')
+    const version = /name="version" value="(\d+)"/.exec(check.text)?.[1] ?? ''
+    t.equal((await specialist.post(`${home}/submit`, { version })).status, 303)
+    const twice = await specialist.post(`${home}/submit`, { version })
+    t.equal(twice.status, 303, 'pressed twice, it is submitted once')
     t.match((await specialist.get(home)).text, 'Your opinion was submitted')
     t.match((await specialist.get('/reviews')).text, 'Submitted')
     const late = await specialist.post(home, { ...fields, version: '3' })

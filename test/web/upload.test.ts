@@ -2,8 +2,9 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import t, { type Test } from 'tap'
-import { looksRight, noBrowser, startBrowser } from '../helpers/browser.ts'
+import { dropFiles, looksRight, noBrowser, startBrowser } from '../helpers/browser.ts'
 import { createCase, startExchange } from '../helpers/exchange.ts'
+import { signedIn } from '../helpers/signed-in.ts'
 import { brainSeries, pathologyReport } from '../samples/samples.ts'
 
 /** A folder of this test's own: the one of tap is the service's. */
@@ -77,7 +78,9 @@ t.test(
     const { page } = await startBrowser(t, exchange)
     const window = await page('clinician')
     await window.goto(`/cases/${id}/upload`)
-    await window.locator('#folder').setInputFiles(mixed)
+    await dropFiles(window, [mixed, pathologyReport])
+    await window.getByText('Files: 3. Folders: 2.').waitFor()
+    t.equal(await window.getByLabel('Title').inputValue(), 'mixed', 'the folder names it')
     await window.getByLabel('When was it made?').fill('2026-11-02')
     await window.getByRole('button', { name: 'Upload', exact: true }).click()
     await window.getByRole('link', { name: 'See the record' }).waitFor()
@@ -117,4 +120,64 @@ t.test('an upload is paused, resumed and given up', { skip: noBrowser() }, async
   await window.getByRole('button', { name: 'Give this upload up' }).click()
   await window.waitForURL(`**/cases/${id}/upload`)
   t.same(await client.json('GET', `/v1/cases/${id}/drafts`), { drafts: [] })
+})
+
+t.test('an upload outlives its session, and is one in two tabs', { skip: noBrowser() }, async t => {
+  const folder = join(newFolder(t), 'twice')
+  mkdirSync(folder)
+  for (const file of brainSeries().slice(0, 12)) cpSync(file, join(folder, basename(file)))
+  const exchange = await startExchange(t)
+  const client = exchange.client('clinician')
+  const { id } = await createCase(client)
+  const { page, signIn } = await startBrowser(t, exchange)
+  const window = await page('clinician')
+  const drafts = async () => {
+    const { drafts } = await client.json<{ drafts: { uploads: { state: string }[] }[] }>(
+      'GET',
+      `/v1/cases/${id}/drafts`
+    )
+    return drafts.map(({ uploads }) => uploads.filter(({ state }) => state === 'stored').length)
+  }
+  const signOut = async () =>
+    t.equal(
+      (await (await signedIn(exchange, 'clinician')).post('/account/sign-out-everywhere')).status,
+      303
+    )
+  const other = await window.context().newPage()
+  for (const tab of [window, other]) {
+    await tab.bringToFront()
+    await tab.goto(`/cases/${id}/upload`)
+    await tab.locator('#folder').setInputFiles(folder)
+    await tab.getByLabel('When was it made?').fill('2026-11-02')
+  }
+  // The fifth file is the last that comes in this session.
+  let begun = 0
+  await window.route('**/v1/uploads', async route => {
+    if (++begun === 6) await signOut()
+    await route.continue()
+  })
+  await signOut()
+  await window.getByRole('button', { name: 'Upload', exact: true }).click()
+  await window.getByText('signed out. Sign in again in another tab, then press Upload').waitFor()
+  t.same(await drafts(), [])
+  await signIn(window, 'clinician')
+
+  await window.bringToFront()
+  await window.locator('#upload-start').dblclick()
+  await window.getByText('then press Resume; nothing that arrived is lost').waitFor()
+  await looksRight(t, window, 'upload-signed-out')
+  const [came = 0, ...more] = await drafts()
+  t.ok(came > 0 && came < 12 && more.length === 0, `one draft with ${came} files`)
+
+  await signIn(window, 'clinician')
+  await other.locator('#title').press('Enter')
+  await other.getByText('open in another tab or window').waitFor()
+  t.equal(other.url(), window.url(), 'which found the draft of the first')
+  await looksRight(t, other, 'upload-elsewhere')
+  t.equal((await drafts()).length, 1)
+  await window.getByRole('button', { name: 'Resume' }).click()
+  await window.waitForURL(new RegExp(`/cases/${id}#record-`), { timeout: 60_000 })
+  const { records } = await client.json<{ records: object[] }>('GET', `/v1/cases/${id}/records`)
+  t.match(records, [{ objectCount: 12 }])
+  t.equal(records.length, 1)
 })

@@ -8,6 +8,8 @@
  * @property {string} path Where it is in what was chosen, with "/" between folders.
  */
 
+/** @typedef {{ files: Chosen[], unreadable: number }} Found */
+
 /** What systems, viewers and discs leave in a folder beside its files. */
 const JUNK = /^(\..*|dicomdir|thumbs\.db|desktop\.ini|autorun\.inf|lockfile|__macosx)$/i
 
@@ -23,28 +25,34 @@ export function filesOfInput(files) {
 /**
  * The files of what was dropped, with all folders in it. What was dropped must be asked for at once:
  * browsers forget it when the event is over.
+ * What cannot be read is counted, so that nobody takes a part for the whole.
  * @param {DataTransfer} dropped
- * @returns {Promise<Chosen[]>}
+ * @returns {Promise<Found>}
  */
 export async function filesOfDrop(dropped) {
   const entries = [...dropped.items].flatMap(item => item.webkitGetAsEntry() ?? [])
-  /** @type {Chosen[]} */
-  const found = []
-  for (const entry of entries) await walk(entry, found)
+  /** @type {Found} */
+  const found = { files: [], unreadable: 0 }
+  for (const entry of entries) await look(entry, found)
   return found
 }
 
-/**
- * @param {FileSystemEntry} entry
- * @param {Chosen[]} found
- * @returns {Promise<void>}
- */
+/** @param {FileSystemEntry} entry @param {Found} found */
+async function look(entry, found) {
+  try {
+    await walk(entry, found)
+  } catch {
+    found.unreadable += 1
+  }
+}
+
+/** @param {FileSystemEntry} entry @param {Found} found */
 async function walk(entry, found) {
   if (entry.isFile) {
     const from = /** @type {FileSystemFileEntry} */ (entry)
     /** @type {File} */
     const file = await new Promise((resolve, reject) => from.file(resolve, reject))
-    found.push({ file, path: entry.fullPath.replace(/^\//, '') })
+    found.files.push({ file, path: entry.fullPath.replace(/^\//, '') })
     return
   }
   const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader()
@@ -53,7 +61,7 @@ async function walk(entry, found) {
     /** @type {FileSystemEntry[]} */
     const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject))
     if (some.length === 0) return
-    for (const inside of some) await walk(inside, found)
+    for (const inside of some) await look(inside, found)
   }
 }
 
@@ -76,9 +84,17 @@ export function worthSending(chosen) {
  * @param {Chosen} chosen
  * @returns {Promise<string>}
  */
-export async function fingerprint(draft, { file, path }) {
-  const text = [draft, path, file.size, file.lastModified].join('\n')
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
-  const bytes = new Uint8Array(digest).slice(0, 16)
-  return [...bytes].map(byte => byte.toString(16).padStart(2, '0')).join('')
+export const fingerprint = (draft, { file, path }) =>
+  digestOf([draft, path, file.size, file.lastModified])
+
+/**
+ * The first half of the SHA-256 of some values, in hex.
+ * @param {(string | number)[]} values
+ * @returns {Promise<string>}
+ */
+export async function digestOf(values) {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(values.join('\n')))
+  return [...new Uint8Array(digest).slice(0, 16)]
+    .map(byte => byte.toString(16).padStart(2, '0'))
+    .join('')
 }

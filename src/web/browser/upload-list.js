@@ -11,6 +11,15 @@ const RATE_WEIGHT = 0.3
 
 const percent = new Intl.NumberFormat('en-GB', { style: 'percent', maximumFractionDigits: 0 })
 
+const MINUTES_MAX = 120
+
+/** @param {number} minutes */
+function timeText(minutes) {
+  const [value, unit] =
+    minutes > MINUTES_MAX ? [Math.ceil(minutes / 60), 'hour'] : [Math.ceil(minutes), 'minute']
+  return new Intl.NumberFormat('en-GB', { style: 'unit', unit, unitDisplay: 'long' }).format(value)
+}
+
 /** @param {number} bytes */
 function sizeText(bytes) {
   const power = bytes < 1000 ? 0 : Math.min(Math.floor(Math.log10(bytes) / 3), 4)
@@ -142,18 +151,20 @@ export function createList(root, text) {
     const sent = items.reduce((sum, item) => sum + item.sent, 0)
     const done = items.filter(({ state }) => state === 'done').length
     const fresh = ((sent - last.sent) * 1000) / Math.max(now - last.at, 1)
-    const rate = last.rate === 0 ? fresh : last.rate + RATE_WEIGHT * (fresh - last.rate)
-    const minutes = Math.ceil((bytes - sent) / Math.max(rate, 1) / 60)
-    const sentence = text(rate > 1 && sent < bytes ? 'total-moving' : 'total', {
+    const isMoving = items.some(({ state }) => state === 'sending') && sent < bytes
+    const weighed = last.rate === 0 ? fresh : last.rate + RATE_WEIGHT * (fresh - last.rate)
+    // A rate of before a pause would promise an end that is not coming.
+    const rate = isMoving ? weighed : 0
+    const sentence = text(rate > 1 ? 'total-moving' : 'total', {
       done,
       count: items.length,
       percent: percent.format(bytes === 0 ? 0 : sent / bytes),
       rate: sizeText(Math.max(rate, 0)),
-      minutes
+      left: timeText((bytes - sent) / Math.max(rate, 1) / 60)
     })
     total.textContent = sentence
     last = { ...last, at: now, sent, rate }
-    if (sent < bytes && now - last.said > SAY_MILLISECONDS) say(sentence)
+    if (isMoving && now - last.said > SAY_MILLISECONDS) say(sentence)
     if (items.every(({ state }) => state === 'done' || state === 'refused')) clearInterval(timer)
   }
 

@@ -27,7 +27,7 @@ const tus = /** @type {typeof import('tus-js-client')} */ (
  * @typedef {object} Queue
  * @property {string} draft
  * @property {Item[]} items
- * @property {{ changed(item: Item): void, settled(): void, line(isUp: boolean): void, signedOut(): void }} tell
+ * @property {{ changed(item: Item): void, settled(): void, line(isUp: boolean): void, signedOut(): void, refused(why: string): void }} tell
  * @property {Map<Item, { abort(): Promise<void> }>} running
  * @property {boolean} isPaused
  * @property {boolean} isLineUp
@@ -174,6 +174,13 @@ async function lookAgain(queue) {
       queue.tell.signedOut()
       return
     }
+    if ([403, 404].includes(answer.status)) {
+      // Given up or finished elsewhere, or somebody else is signed in by now: asking again will not help.
+      const { title, detail } = await answer.json()
+      queue.isPaused = true
+      queue.tell.refused(`${title}. ${detail}`)
+      return
+    }
     if (!answer.ok) throw new Error('not now')
     const { uploads } = /** @type {{ uploads: Known[] }} */ (await answer.json())
     if (queue.isPaused) return
@@ -197,6 +204,7 @@ function take({ items, tell }, known) {
     const upload = byPlace.get(item.position)
     if (upload === undefined || upload.bytes !== item.chosen.file.size) {
       item.upload = undefined
+      item.sent = 0
       continue
     }
     item.upload = upload.id
@@ -214,6 +222,7 @@ function pause(queue) {
   for (const [item, upload] of queue.running) {
     void upload.abort()
     item.state = 'waiting'
+    if (item.upload === undefined) item.sent = 0
     queue.tell.changed(item)
   }
   queue.running.clear()

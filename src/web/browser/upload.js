@@ -1,7 +1,9 @@
 // Uploads files and whole folders into a record, with progress that everybody can follow, and goes on
 // after a reload: what has come is told by the service, and which file is which by fingerprints.
-import { filesOfDrop, filesOfInput, fingerprint, worthSending } from './upload-files.js'
+import { begin, forget, takeTurn } from './upload-begin.js'
+import { filesOfDrop, filesOfInput, worthSending } from './upload-files.js'
 import { createList } from './upload-list.js'
+import { planned, wantedOf } from './upload-places.js'
 import { createQueue } from './upload-queue.js'
 
 /** @typedef {import('./upload-files.js').Chosen} Chosen */
@@ -16,7 +18,8 @@ import { createQueue } from './upload-queue.js'
 const at = id => /** @type {T} */ (document.getElementById(id))
 
 const root = at('uploader')
-const { case: caseId = '', draft: begun = '', texts: textsJson = '{}', known = '[]' } = root.dataset
+const { case: caseId = '', draft: begun = '', attempt = '' } = root.dataset
+const { texts: textsJson = '{}', known = '[]' } = root.dataset
 /** @type {Record<string, string>} */
 const texts = JSON.parse(textsJson)
 /** @param {string} name */
@@ -31,12 +34,19 @@ let queue
 /** @type {Item[]} */
 let items = []
 let draft = begun
+let isStarting = false
+let isRunning = false
+/** What "Resume" does; it changes with where the upload stands. */
+let goOn = () => {}
 
-/** @param {Chosen[]} more */
-async function add(more) {
+/** @param {Chosen[]} more @param {number} [unreadable] Those that could not even be looked at. */
+async function add(more, unreadable = 0) {
   const { files, skipped } = worthSending(more)
   for (const one of files) chosen.set(one.path, one)
-  list.say(text('chosen', { count: chosen.size, skipped }))
+  const told = [text('chosen', { count: chosen.size })]
+  if (skipped > 0) told.push(text('skipped', { count: skipped }))
+  if (unreadable > 0) told.push(text('unreadable', { count: unreadable }))
+  list.say(told.join(' '))
   const title = /** @type {HTMLInputElement | null} */ (document.getElementById('title'))
   const [first] = files
   if (title !== null && title.value === '' && first?.path.includes('/')) {
@@ -46,77 +56,44 @@ async function add(more) {
   if (draft !== '' && files.length > 0) await run()
 }
 
-/** Makes the draft when there is none yet, and sends everything that has not come. */
+/** Sends everything that has not come. */
 async function run() {
   queue?.pause()
-  const places = remembered()
-  items = await planned([...chosen.values()], places)
-  remember(items)
+  goOn = () => void run()
+  if (!isRunning && !(await takeTurn(draft))) return stopped(text('elsewhere'))
+  isRunning = true
+  items = await planned(draft, [...chosen.values()], JSON.parse(known))
   list.begin(items)
-  queue = createQueue(draft, items, {
+  const sending = createQueue(draft, items, {
     changed: list.changed,
     settled: () => void settled(),
     line: isUp => list.say(text(isUp ? 'line-back' : 'line-down')),
-    signedOut: () => list.say(text('signed-out'))
+    signedOut: () => signedOut(),
+    refused: stopped
   })
+  queue = sending
+  goOn = () => void sending.resume()
   show({ pause: true, resume: false, files: false })
   await queue.resume()
 }
 
 /**
- * Gives every file its place: the one it had before, or the next that is free.
- * @param {Chosen[]} files
- * @param {Record<string, number>} places
- * @returns {Promise<Item[]>}
+ * It waits for a person, who is told why, and presses "Resume" then.
+ * @param {string} why
  */
-async function planned(files, places) {
-  /** @type {Known[]} */
-  const arrived = JSON.parse(known)
-  const taken = new Set([...Object.values(places), ...arrived.map(({ position }) => position)])
-  let next = 1
-  /** @type {Item[]} */
-  const plan = []
-  for (const one of files) {
-    const key = await fingerprint(draft, one)
-    const alike = arrived.find(
-      ({ fileName, bytes, position }) =>
-        fileName === one.file.name &&
-        bytes === one.file.size &&
-        !plan.some(item => item.position === position)
-    )
-    while (taken.has(next)) next += 1
-    const position = places[key] ?? alike?.position ?? next
-    taken.add(position)
-    places[key] = position
-    plan.push({
-      chosen: one,
-      position,
-      upload: undefined,
-      sent: 0,
-      state: 'waiting',
-      problem: '',
-      tries: 0
-    })
-  }
-  localStorage.setItem(`consilium-upload:${draft}`, JSON.stringify(places))
-  return plan
+function stopped(why) {
+  show({ pause: false, resume: true, files: false })
+  list.say(why)
 }
 
-/** @returns {Record<string, number>} */
-function remembered() {
-  return JSON.parse(localStorage.getItem(`consilium-upload:${draft}`) ?? '{}')
-}
-
-/** @param {Item[]} sending */
-function remember(sending) {
-  // Beside the places: how many there are to be, so that a part is not taken for the whole later.
-  const before = Number(localStorage.getItem(`consilium-files:${draft}`) ?? 0)
-  localStorage.setItem(`consilium-files:${draft}`, String(Math.max(before, sending.length)))
+function signedOut() {
+  stopped(text('signed-out'))
+  at('upload-sign-in').hidden = false
 }
 
 async function settled() {
   const refused = items.filter(({ state }) => state === 'refused')
-  const wanted = Number(localStorage.getItem(`consilium-files:${draft}`) ?? 0)
+  const wanted = wantedOf(draft)
   const done = new Set(
     /** @type {Known[]} */ (JSON.parse(known))
       .filter(({ state }) => state === 'stored')
@@ -144,10 +121,13 @@ async function complete() {
     )
     const body = await answer?.json().catch(() => ({}))
     if (answer?.ok) {
-      localStorage.removeItem(`consilium-upload:${draft}`)
-      localStorage.removeItem(`consilium-files:${draft}`)
+      forget(draft)
       finished(body)
       return
+    }
+    if (answer?.status === 401) {
+      goOn = () => void complete()
+      return signedOut()
     }
     if (answer !== undefined && body.code !== 'draft-completing' && answer.status < 500) {
       list.say(`${body.title}. ${body.detail}`)
@@ -195,19 +175,16 @@ async function start(event) {
     list.say(text('choose-first'))
     return
   }
+  if (isStarting) return
+  isStarting = true
   const form = new FormData(at('upload-form'))
-  const fields = Object.fromEntries(['kind', 'title', 'date'].map(name => [name, form.get(name)]))
-  const answer = await fetch(`/v1/cases/${caseId}/drafts`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(fields)
-  }).catch(() => undefined)
-  const body = await answer?.json().catch(() => ({}))
-  if (!answer?.ok) {
-    list.say(answer === undefined ? text('line-down') : text('fields-first'))
-    return
-  }
-  draft = body.id
+  /** @param {string} name */
+  const field = name => String(form.get(name) ?? '')
+  const fields = { kind: field('kind'), title: field('title'), date: field('date') }
+  const answer = await begin(caseId, attempt, fields, [...chosen.values()])
+  isStarting = false
+  if (!('draft' in answer)) return list.say(whyNotBegun(answer))
+  draft = answer.draft
   for (const name of ['kind', 'title', 'date']) {
     const input = /** @type {HTMLInputElement} */ (at(name))
     input.disabled = true
@@ -218,23 +195,46 @@ async function start(event) {
   await run()
 }
 
+/** @param {{ status: number, title: string, detail: string }} answer */
+function whyNotBegun({ status, title, detail }) {
+  if (status === 0) return text('no-line')
+  if (status === 401) {
+    at('upload-sign-in').hidden = false
+    return text('signed-out-start')
+  }
+  return status === 400 ? text('fields-first') : `${title}. ${detail}`
+}
+
+/** Files are taken wherever they are dropped: beside the box, browsers would leave the page for them. */
+function listenToDrops() {
+  const zone = at('upload-choose')
+  /** @param {DragEvent} event */
+  const isFiles = event => event.dataTransfer?.types.includes('Files') === true
+  document.addEventListener('dragover', event => {
+    if (!isFiles(event)) return
+    event.preventDefault()
+    zone.classList.add('app-drop--over')
+  })
+  document.addEventListener('dragleave', event => {
+    if (event.relatedTarget === null) zone.classList.remove('app-drop--over')
+  })
+  document.addEventListener('drop', event => {
+    if (!isFiles(event)) return
+    event.preventDefault()
+    zone.classList.remove('app-drop--over')
+    if (event.dataTransfer === null || zone.hidden) return
+    list.say(text('reading'))
+    void filesOfDrop(event.dataTransfer).then(({ files, unreadable }) => add(files, unreadable))
+  })
+}
+
 function listen() {
   const files = /** @type {HTMLInputElement} */ (at('file'))
   const folder = /** @type {HTMLInputElement} */ (at('folder'))
   files.addEventListener('change', () => void add(filesOfInput(files.files)))
   folder.addEventListener('change', () => void add(filesOfInput(folder.files)))
   at('choose-folder').addEventListener('click', () => folder.click())
-  const zone = at('upload-choose')
-  zone.addEventListener('dragover', event => {
-    event.preventDefault()
-    zone.classList.add('app-drop--over')
-  })
-  zone.addEventListener('dragleave', () => zone.classList.remove('app-drop--over'))
-  zone.addEventListener('drop', event => {
-    event.preventDefault()
-    zone.classList.remove('app-drop--over')
-    if (event.dataTransfer !== null) void filesOfDrop(event.dataTransfer).then(add)
-  })
+  listenToDrops()
   at('upload-pause').addEventListener('click', () => {
     queue?.pause()
     show({ pause: false, resume: true, files: false })
@@ -243,9 +243,17 @@ function listen() {
   })
   at('upload-resume').addEventListener('click', () => {
     show({ pause: true, resume: false, files: false })
+    at('upload-sign-in').hidden = true
     list.say(text('resumed'))
     at('upload-pause').focus()
-    void queue?.resume()
+    goOn()
+  })
+  window.addEventListener('beforeunload', event => {
+    if (!at('upload-pause').hidden) event.preventDefault()
+  })
+  at('upload-give-up').addEventListener('submit', () => {
+    at('upload-pause').hidden = true
+    forget(draft)
   })
   document.getElementById('upload-form')?.addEventListener('submit', event => void start(event))
 }

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { v7 as uuidv7 } from 'uuid'
 import type { DraftView } from '../../../schemas/draft.ts'
 import { recordKinds } from '../../../schemas/record.ts'
 import { readCase } from '../../cases/read.ts'
@@ -16,17 +17,23 @@ import { shownPatient } from './patient.ts'
 
 /** Sentences that the browser's part says, with what it puts in. */
 const SAID = {
-  chosen: ['count', 'skipped'],
+  chosen: ['count'],
+  skipped: ['count'],
   preview: ['count', 'folders', 'size'],
   'choose-first': [],
   'fields-first': [],
+  'no-line': [],
+  'signed-out-start': [],
+  elsewhere: [],
+  reading: [],
+  unreadable: ['count'],
   'no-folder': [],
   group: ['name', 'done', 'count'],
   waiting: [],
   done: [],
   refused: [],
   total: ['done', 'count', 'percent'],
-  'total-moving': ['done', 'count', 'percent', 'rate', 'minutes'],
+  'total-moving': ['done', 'count', 'percent', 'rate', 'left'],
   'line-down': [],
   'line-back': [],
   'signed-out': [],
@@ -123,7 +130,8 @@ async function modelOf({ exchange, pages }: Web, request: FastifyRequest) {
     patient: shownPatient(found.patient),
     kinds: recordKinds.map(value => ({ value, text: pages.texts(`kinds.${value}`) })),
     drafts: drafts.map(shownDraft),
-    said: JSON.stringify(saidBy(pages.texts))
+    said: JSON.stringify(saidBy(pages.texts)),
+    attempt: uuidv7({ msecs: exchange.clock() })
   }
 }
 

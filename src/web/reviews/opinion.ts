@@ -23,6 +23,7 @@ type Request = FastifyRequest<{ Params: { share: string } }>
 const READABLE = ['open', 'closed', 'openings-spent', 'expired']
 /** Files named beside the form; more are on the page of the case. */
 const FILES_BESIDE_MAX = 30
+const SAVING_TRIES_MAX = 20
 
 /** The opinion is written beside the records, as a draft that is saved whole. */
 export function opinionRoutes(web: Web): FastifyPluginAsync {
@@ -102,12 +103,18 @@ async function showTyped(
   return pages.show(request, reply, 'reviews/opinion', {
     share,
     opinion: stored,
-    typed: { ...typed, ...(isConflict && { version: String(stored.version) }) },
+    typed: isConflict ? overStored(typed, stored) : typed,
     problems,
     theirs,
     beside: [],
     attachments: attachments ?? []
   })
+}
+
+/** What was typed, to be saved over what is stored: a file that was added there stays. */
+function overStored(typed: Typed, { version, attachments = [] }: OpinionView): Typed {
+  const both = [...new Set([...attachments, ...typed.attachments])]
+  return { ...typed, version: String(version), attachments: both }
 }
 
 function ifRefused(err: unknown): undefined {
@@ -162,13 +169,28 @@ function attachingRoutes({ exchange, pages, guarded }: Web): FastifyPluginAsync 
         const { record } = await receiveForm(exchange, request, parts =>
           attachRecord(exchange, caller, share, parts)
         )
-        const before = await readOpinion(exchange, caller, share)
-        const typed: Typed = typedBefore(before)
-        typed.attachments = [...typed.attachments, record]
-        const asked = { shareId: share, ifMatch: etagOf(before.version) }
-        await saveDraft(exchange, caller, asked, opinionTyped(typed, before.questions))
+        await nameIn(exchange, caller, share, record)
         return reply.redirect(`/reviews/${share}/opinion`, 303)
       }
     )
+  }
+}
+
+/**
+ * Names one more record in what is saved, whatever that is by now: it may be saved from another window
+ * at every moment, and somebody who was refused then would upload the file once more.
+ */
+async function nameIn(exchange: Exchange, caller: Caller, share: string, record: string) {
+  for (let tries = 1; ; tries += 1) {
+    const before = await readOpinion(exchange, caller, share)
+    const typed: Typed = typedBefore(before)
+    typed.attachments = [...typed.attachments, record]
+    const asked = { shareId: share, ifMatch: etagOf(before.version) }
+    try {
+      return await saveDraft(exchange, caller, asked, opinionTyped(typed, before.questions))
+    } catch (err) {
+      const isPassing = err instanceof Refusal && err.code === 'version-changed'
+      if (!isPassing || tries === SAVING_TRIES_MAX) throw err
+    }
   }
 }

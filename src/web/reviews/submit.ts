@@ -37,9 +37,11 @@ export function submittingRoutes({ exchange, pages, guarded }: Web): FastifyPlug
       guarded('opinion.submit', 'specialist'),
       async (request: Request, reply) => {
         const { share } = request.params
-        pages.onRefusal(request, problems =>
-          pages.show(request, reply, 'reviews/typed', { share, problems, typed: [] })
-        )
+        pages.onRefusal(request, async (problems, { code }) => {
+          // Pressed twice, or from another window: it is there.
+          if (code === 'opinion-final') return reply.redirect(`/reviews/${share}/opinion`, 303)
+          return pages.show(request, reply, 'reviews/not-submitted', { share, problems })
+        })
         const version = Number(formOf(request).text('version'))
         await submitOpinion(exchange, callerOf(request), {
           shareId: share,
