@@ -194,13 +194,15 @@ export const ShareRevokeMany = Type.Object(
     ),
     case: Type.Optional(Id),
     specialist: Type.Optional(Id),
+    madeUntil: Type.Optional(Timestamp),
     reason: Type.Optional(
       Type.String({ minLength: 1, maxLength: 1000, description: 'Why, for the access log.' })
     )
   },
   {
     additionalProperties: false,
-    description: 'Either shares, or all that are live of a case, of a specialist, or of both.'
+    description:
+      'Either shares, or all that are live of a case, of a specialist, made until a moment, or what is all of these.'
   }
 )
 export type ShareRevokeMany = Static<typeof ShareRevokeMany>
