@@ -116,6 +116,17 @@ export const ShareView = Type.Object(
     createdAt: Timestamp,
     notBefore: Timestamp,
     expiresAt: Timestamp,
+    endsWith: Type.Optional(
+      Type.Enum(['consent', 'safeguard'], {
+        description: 'What it rests on ends then, and it would have lasted longer.'
+      })
+    ),
+    verifiedUntil: Type.Optional(
+      Type.String({
+        format: 'date-time',
+        description: 'Of one share: its specialist reads no longer than this unless verified anew.'
+      })
+    ),
     openings: Type.Integer(),
     openingsMax: Type.Optional(Type.Integer()),
     revokedAt: Type.Optional(Timestamp),
