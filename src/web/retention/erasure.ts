@@ -59,7 +59,7 @@ export async function eraseCase(
   function requireConfirmed(): string {
     const isFit = typed.confirmation.toLowerCase() === confirmationOf(id)
     if (!isFit) errors.confirmation = { text: t('retention.confirmation-wrong') }
-    if (typed.reason === '') errors.reason = { text: t('retention.reason-missing') }
+    if (typed.reason === '') errors.reason = { text: t('common.reason-missing') }
     if (isFit && typed.reason !== '') return reasonIn(web, request)
     throw new Refusal('request-invalid', 'erasure', {
       problems: Object.values(errors).map(({ text }) => text),

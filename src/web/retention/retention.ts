@@ -73,6 +73,6 @@ export async function shownHolds({ exchange }: Web, holds: HoldView[]) {
 export function reasonIn({ pages }: Web, request: FastifyRequest): string {
   const reason = formOf(request).text('reason')
   const isFit = reason !== '' && reason.length <= REASON_CHARACTERS_MAX
-  requireNoProblem(isFit ? [] : [pages.texts('retention.reason-missing')])
+  requireNoProblem(isFit ? [] : [pages.texts('common.reason-missing')])
   return reason
 }
