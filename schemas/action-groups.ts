@@ -94,7 +94,7 @@ export const actionGroups = {
     'enrolment.create',
     'enrolment.use'
   ],
-  log: ['audit.query', 'audit.export', 'audit.report'],
+  log: ['audit.query', 'audit.export', 'audit.report', 'question.save', 'question.remove'],
   ending: [
     'retention.read',
     'hold.create',

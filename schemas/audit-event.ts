@@ -116,7 +116,9 @@ export const actions = [
   'enrolment.use',
   'account.list',
   'organisation.list',
-  'audit.verify'
+  'audit.verify',
+  'question.save',
+  'question.remove'
 ] as const
 
 /**

@@ -74,7 +74,8 @@ export const SERVICE_GRANTS: Record<string, string> = {
   sessions: 'SELECT, INSERT, UPDATE (seen_at, proven_at), DELETE',
   ceremonies: 'SELECT, INSERT, DELETE',
   enrolments: 'SELECT, INSERT, UPDATE (code_ref, tries, created_at, expires_at, used_at)',
-  recovery_codes: 'SELECT, INSERT, UPDATE (used_at), DELETE'
+  recovery_codes: 'SELECT, INSERT, UPDATE (used_at), DELETE',
+  saved_questions: 'SELECT, INSERT, DELETE'
 }
 
 /**

@@ -227,7 +227,9 @@ const table: Record<Action, Pattern> = {
   'enrolment.use': enrolment,
   'account.list': query,
   'organisation.list': query,
-  'audit.verify': running(subtypes.verify)
+  'audit.verify': running(subtypes.verify),
+  'question.save': create,
+  'question.remove': remove
 }
 
 /**
