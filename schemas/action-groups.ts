@@ -99,7 +99,7 @@ export const actionGroups = {
     'enrolment.list',
     'enrolment.withdraw'
   ],
-  log: ['audit.query', 'audit.export', 'audit.report'],
+  log: ['audit.query', 'audit.export', 'audit.report', 'question.save', 'question.remove'],
   ending: [
     'retention.read',
     'hold.create',

@@ -121,7 +121,9 @@ export const actions = [
   'account.enable',
   'account.role',
   'enrolment.list',
-  'enrolment.withdraw'
+  'enrolment.withdraw',
+  'question.save',
+  'question.remove'
 ] as const
 
 /**

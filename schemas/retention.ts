@@ -125,6 +125,23 @@ export const ErasureReceipt = Type.Object(
 )
 export type ErasureReceipt = Static<typeof ErasureReceipt>
 
+const OnRequest = Type.Object(
+  {
+    scope: Type.Enum(['copies', 'case'] as const),
+    records: Type.Integer(),
+    objects: Type.Integer(),
+    bytes: Type.Integer(),
+    sharesLive: Type.Integer({ description: 'Shares that it would end.' }),
+    stays: Type.Array(Stayed),
+    held: Type.Boolean({ description: 'A legal hold keeps all of it for now.' })
+  },
+  {
+    description:
+      'What an erasure on request would take at this moment. Absent when nothing is left that may go.'
+  }
+)
+export type OnRequest = Static<typeof OnRequest>
+
 export const RetentionView = Type.Object(
   {
     case: Id,
@@ -132,7 +149,8 @@ export const RetentionView = Type.Object(
     closedAt: Type.Optional(Timestamp),
     parts: Type.Array(Due),
     holds: Type.Array(HoldView),
-    erasures: Type.Array(ErasureView)
+    erasures: Type.Array(ErasureView),
+    onRequest: Type.Optional(OnRequest)
   },
   { $id: 'Retention' }
 )

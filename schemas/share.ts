@@ -116,6 +116,17 @@ export const ShareView = Type.Object(
     createdAt: Timestamp,
     notBefore: Timestamp,
     expiresAt: Timestamp,
+    endsWith: Type.Optional(
+      Type.Enum(['consent', 'safeguard'], {
+        description: 'What it rests on ends then, and it would have lasted longer.'
+      })
+    ),
+    verifiedUntil: Type.Optional(
+      Type.String({
+        format: 'date-time',
+        description: 'Of one share: its specialist reads no longer than this unless verified anew.'
+      })
+    ),
     openings: Type.Integer(),
     openingsMax: Type.Optional(Type.Integer()),
     revokedAt: Type.Optional(Timestamp),
@@ -194,13 +205,15 @@ export const ShareRevokeMany = Type.Object(
     ),
     case: Type.Optional(Id),
     specialist: Type.Optional(Id),
+    madeUntil: Type.Optional(Timestamp),
     reason: Type.Optional(
       Type.String({ minLength: 1, maxLength: 1000, description: 'Why, for the access log.' })
     )
   },
   {
     additionalProperties: false,
-    description: 'Either shares, or all that are live of a case, of a specialist, or of both.'
+    description:
+      'Either shares, or all that are live of a case, of a specialist, made until a moment, or what is all of these.'
   }
 )
 export type ShareRevokeMany = Static<typeof ShareRevokeMany>

@@ -223,7 +223,17 @@ function define(c: Columns) {
     count: c.int('count').notNull()
   })
 
+  /** Of one person: a question to the access log, by the name they gave it. */
+  const savedQuestions = c.table('saved_questions', {
+    id: c.text('id').primaryKey(),
+    accountId: c.text('account_id').notNull(),
+    /** Its name and what it asks, under the service's key of the log. */
+    questionSealed: c.bytes('question_sealed').notNull(),
+    createdAt: c.int('created_at').notNull()
+  })
+
   return {
+    savedQuestions,
     organisations,
     operatingOrganisation,
     accounts,

@@ -48,6 +48,8 @@ const table = {
     'See C2SP tlog-tiles for the paths, and the checkpoint for the size.'
   ],
   'event-not-found': [404, 'No such event', 'Check the event id.'],
+  'question-not-found': [404, 'No such saved question', 'Look at the list of your questions.'],
+  'too-many-questions': [409, 'Too many saved questions', 'Remove one that you ask no more.'],
   'share-not-found': [404, 'No such share', 'Ask the sender for a new link.'],
   'draft-not-found': [404, 'No such draft', 'Check the draft id; a draft ends after some days.'],
   'upload-not-found': [404, 'No such upload', 'Begin a new upload into the draft.'],

@@ -76,7 +76,8 @@ export const SERVICE_GRANTS: Record<string, string> = {
   ceremonies: 'SELECT, INSERT, DELETE',
   enrolments:
     'SELECT, INSERT, UPDATE (code_ref, tries, created_by, created_at, expires_at, used_at, withdrawn_at)',
-  recovery_codes: 'SELECT, INSERT, UPDATE (used_at), DELETE'
+  recovery_codes: 'SELECT, INSERT, UPDATE (used_at), DELETE',
+  saved_questions: 'SELECT, INSERT, DELETE'
 }
 
 /**

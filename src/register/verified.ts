@@ -38,3 +38,12 @@ export async function requireVerifiedSpecialist(
   const problem = await verificationProblem(tx, specialistAccountId, now, true)
   if (problem !== undefined) throw new Refusal(problem)
 }
+
+/** Until when the specialist of this account is verified, in milliseconds UTC, if they are. */
+export async function verifiedUntil(
+  queries: Queries,
+  specialistAccountId: string
+): Promise<number | undefined> {
+  const [row] = await findVerification(queries, { accountId: specialistAccountId })
+  return row?.verifiedUntil ?? undefined
+}

@@ -1,5 +1,5 @@
 import { v7 as uuidv7 } from 'uuid'
-import type { ErasureOrder, ErasureView, Stayed } from '../../schemas/retention.ts'
+import type { ErasureOrder, ErasureView } from '../../schemas/retention.ts'
 import { actedBy } from '../audit/acted-by.ts'
 import { type CaseRow, caseOf, isErased, knownCase, requireCaseKept } from '../cases/case.ts'
 import { plainText } from '../cases/check-request.ts'
@@ -9,14 +9,15 @@ import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
-import { deleteCopies, type RecordRow, recordsOfCase } from '../records/record.ts'
+import { deleteCopies, type RecordRow } from '../records/record.ts'
 import { withdrawShare } from '../shares/withdraw.ts'
 import { evidenceOf, type JudgedCase, judge } from './facts.ts'
 import { manifestOf, manifestSum } from './manifest.ts'
-import { policyOf, type RetentionPolicy } from './policy.ts'
+import { type Plan, planOnRequest, recordsIn, sumsOf } from './plan.ts'
+import { policyOf } from './policy.ts'
 import { type ErasureRow, isHeld, lookAgain, sharesLive, sharesWithCopies } from './queries.ts'
 import { removeFiles } from './remove-files.ts'
-import { type Due, retentionOf } from './retention.ts'
+import { retentionOf } from './retention.ts'
 import {
   discardDrafts,
   holdRecordsOf,
@@ -28,18 +29,6 @@ import { viewErasure } from './view.ts'
 
 /** Files that are removed before the answer. Of more, housekeeping removes all. */
 const FILES_AT_ONCE_MAX = 100
-
-/** What an erasure takes, and by whose word. */
-interface Plan {
-  scope: 'copies' | 'case'
-  policy: RetentionPolicy
-  /** What stays, until when and why. */
-  stayed: Stayed[]
-  /** The end of the time of its class, when what is left of the case is looked at. */
-  lookAt: number
-  /** Of one on request. */
-  order?: { caller: Caller; reason: string }
-}
 
 /** What was erased, and the files of copies, of which no row is left. */
 export interface Erased {
@@ -74,30 +63,6 @@ export async function eraseOnRequest(
     throw new Refusal('nothing-to-erase', undefined, { about: { caseId } })
   }
   return viewErasure(await removeNow(exchange, erased))
-}
-
-/** What is left of the case for the time of its class, if anything has to be. */
-function planOnRequest(parts: Due[], policy: RetentionPolicy, order: Plan['order']): Plan {
-  const bound = parts.filter(({ what, isDue }) => isEvidence(what) && !isDue)
-  const kept = (what: Due['what']) => (bound.length > 0 ? what !== 'copies' : what === 'audit')
-  return {
-    scope: bound.length > 0 ? 'copies' : 'case',
-    policy,
-    stayed: stayedOf(parts.filter(({ what }) => kept(what))),
-    lookAt: Math.max(...parts.map(({ at = 0 }) => at)),
-    ...(order && { order })
-  }
-}
-
-const isEvidence = (what: Due['what']): boolean => what === 'opinion' || what === 'consent'
-
-/** Why each part stays. What was asked is needed to read the answer to it. */
-export function stayedOf(parts: Due[]): Stayed[] {
-  return parts.map(({ what, lastDay, why }) => ({
-    what,
-    ...(lastDay !== undefined && { until: lastDay }),
-    why
-  }))
 }
 
 /** The same because its time has come. Undefined when nothing of it may go, or is left to go. */
@@ -137,10 +102,7 @@ async function eraseIn(
   const standing = await holdCase(tx, found.id)
   if (!(await mayErase(tx, judged, standing, plan))) return undefined
   await holdRecordsOf(tx, found.id)
-  const { keptKinds } = plan.policy.copies
-  const records = (await recordsOfCase(tx, found.id)).filter(
-    ({ kind }) => plan.scope === 'case' || !keptKinds.includes(kind)
-  )
+  const records = await recordsIn(tx, found.id, plan)
   if (records.length === 0 && plan.scope === 'copies') return undefined
   const withdrawn = await endShares(exchange, tx, judged, plan)
   const copies = await removeCopiesOf(tx, found.id)
@@ -172,12 +134,7 @@ async function record(
   const id = uuidv7({ msecs: at })
   const { records, copies, more } = taken
   const manifest = manifestSum(await manifestOf(tx, records))
-  const sums = {
-    records: records.length,
-    objects: records.reduce((sum, { objectCount }) => sum + objectCount, 0),
-    bytes: records.reduce((sum, { bytes }) => sum + bytes, 0),
-    copies
-  }
+  const sums = { ...sumsOf(records), copies }
   const told = {
     erasure: id,
     scope,

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { timestamp } from '../../schemas/common.ts'
-import type { DueView, ErasureReceipt, RetentionView } from '../../schemas/retention.ts'
+import type { DueView, ErasureReceipt, OnRequest, RetentionView } from '../../schemas/retention.ts'
 import { actedBy } from '../audit/acted-by.ts'
 import { proveEvent } from '../audit/tree/proofs.ts'
 import { dayIn } from '../calendar.ts'
@@ -14,12 +14,13 @@ import type { Caller } from '../identity/principal.ts'
 import { judge } from './facts.ts'
 import { viewHold } from './holds.ts'
 import { manifestOf, manifestSum } from './manifest.ts'
+import { wouldErase } from './plan.ts'
 import { policyOf } from './policy.ts'
 import { erasedRecordsOf, erasuresOf, findErasure, holdsOf, retentionRow } from './queries.ts'
 import { type Due, retentionOf } from './retention.ts'
 import { viewErasure } from './view.ts'
 
-/** How long each part of a case stays, what keeps it longer, and what is gone. */
+/** How long each part of a case stays, what keeps it longer, what is gone, and what may go at once. */
 export async function readRetention(
   exchange: Exchange,
   caller: Caller,
@@ -33,12 +34,14 @@ export async function readRetention(
   const erasures = await erasuresOf(read, caseId)
   let key: KeyObject | undefined
   let parts: Due[]
+  let onRequest: OnRequest | undefined
   if (isErased(found)) {
     parts = await whatIsLeft(exchange, found)
   } else {
     const judged = await judge(exchange, found)
     key = judged.key
     parts = retentionOf(judged.facts, policy, clock())
+    onRequest = await wouldErase(exchange, judged)
   }
   const holds = (await holdsOf(read, caseId)).map(hold => viewHold(hold, caller, key))
   await database.write(tx =>
@@ -55,7 +58,8 @@ export async function readRetention(
     ...(row.closedAt !== null && { closedAt: timestamp(row.closedAt) }),
     parts: parts.map(viewDue),
     holds,
-    erasures: erasures.map(viewErasure)
+    erasures: erasures.map(viewErasure),
+    ...(onRequest && { onRequest })
   }
 }
 

@@ -74,7 +74,7 @@ function erasureRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsync
     app.post(
       '/v1/cases/:case/erasure',
       {
-        ...guarded('case.erase', 'administrator'),
+        ...guarded.proven('case.erase', 'administrator'),
         schema: {
           tags: ['retention'],
           summary: 'Erase a case before its time, for good',

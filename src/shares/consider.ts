@@ -7,13 +7,15 @@ import type { Exchange } from '../exchange.ts'
 import { findSpecialist } from '../identity/accounts.ts'
 import type { Caller } from '../identity/principal.ts'
 import { verificationProblem } from '../register/verified.ts'
-import { requireFitRecords } from './create.ts'
+import { lifeOf, requireFitRecords } from './create.ts'
 
 /** A share that could be made at this moment, and what it would rest on. */
 export interface Considered {
   found: CaseRow
   grounds: Grounds
   shareable: Shareable
+  /** When it would begin and end, in milliseconds UTC, and what would end it before its own time. */
+  life: ReturnType<typeof lifeOf>
 }
 
 /**
@@ -40,5 +42,5 @@ export async function considerShare(
   const sought = { specialist, records, safeguard: wanted.safeguard }
   const grounds = await groundsOf(exchange, found, key, sought, now)
   const shareable = await requireShareable(exchange, found, key, wanted.overrideReason)
-  return { found, grounds, shareable }
+  return { found, grounds, shareable, life: lifeOf(exchange, wanted, now, grounds) }
 }

@@ -207,12 +207,12 @@ export async function requireFitRecords(
  * When the share begins and ends. Its life counts from its beginning, and no share promises a time that
  * its consents and its safeguard do not cover: then it ends with the first of them.
  */
-function lifeOf(
+export function lifeOf(
   { limits }: Exchange,
   wanted: ShareCreate,
   now: number,
-  { end }: Grounds,
-  predecessor: Predecessor | undefined
+  { end }: Pick<Grounds, 'end'>,
+  predecessor?: Predecessor
 ) {
   const hours = wanted.lifeHours ?? limits.shareHoursDefault
   const begins = wanted.notBefore === undefined ? now : Date.parse(wanted.notBefore)

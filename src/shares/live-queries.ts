@@ -1,4 +1,17 @@
-import { and, asc, count, eq, exists, gt, isNull, lte, or, sql } from '../../schemas/drizzle.ts'
+import {
+  and,
+  asc,
+  count,
+  eq,
+  exists,
+  gt,
+  gte,
+  inArray,
+  isNull,
+  lte,
+  or,
+  sql
+} from '../../schemas/drizzle.ts'
 import type { Queries } from '../database/database.ts'
 import type { ShareRow } from './share.ts'
 
@@ -7,18 +20,52 @@ export interface LiveFilter {
   organisationId: string
   caseId?: string | undefined
   specialistId?: string | undefined
+  /** Only these; they are few. */
+  ids?: string[] | undefined
+  /** Made by then, in milliseconds UTC. */
+  madeUntil?: number | undefined
   now: number
 }
 
-function isLive(queries: Queries, { organisationId, caseId, specialistId, now }: LiveFilter) {
+function isLive(
+  queries: Queries,
+  { organisationId, caseId, specialistId, ids, madeUntil, now }: LiveFilter
+) {
   const { shares } = queries.tables
   return and(
     eq(shares.organisationId, organisationId),
     isNull(shares.revokedAt),
     gt(shares.expiresAt, now),
     caseId === undefined ? undefined : eq(shares.caseId, caseId),
-    specialistId === undefined ? undefined : eq(shares.specialistId, specialistId)
+    specialistId === undefined ? undefined : eq(shares.specialistId, specialistId),
+    ids === undefined ? undefined : inArray(shares.id, ids),
+    madeUntil === undefined ? undefined : lte(shares.createdAt, madeUntil)
   )
+}
+
+/**
+ * How many shares of an organisation that were live at `since` this person has ended from then on. One
+ * that made way for a newer share is not counted.
+ */
+export async function countEnded(
+  queries: Queries,
+  { organisationId, by, since }: { organisationId: string; by: string; since: number }
+): Promise<number> {
+  const { shares } = queries.tables
+  const [row] = await queries
+    .select({ ended: count() })
+    .from(shares)
+    .where(
+      and(
+        eq(shares.organisationId, organisationId),
+        gt(shares.expiresAt, since),
+        lte(shares.createdAt, since),
+        eq(shares.revokedBy, by),
+        gte(shares.revokedAt, since),
+        isNull(shares.replacedBy)
+      )
+    )
+  return Number(row?.ended)
 }
 
 /** Those of a filter, the first to end first, from `after` (exclusive) on. */

@@ -23,7 +23,7 @@ const DAY_MILLISECONDS = 86_400_000
 export async function listLive(
   exchange: Exchange,
   caller: Caller,
-  asked: Page & { case?: string; specialist?: string }
+  asked: Page & { case?: string; specialist?: string; ids?: string[] }
 ): Promise<ShareList> {
   const { database, keyring, clock, limits } = exchange
   const { read } = database
@@ -34,6 +34,7 @@ export async function listLive(
     organisationId: caller.organisationId,
     caseId: asked.case,
     specialistId: asked.specialist,
+    ids: asked.ids,
     now
   }
   const after = cursor === undefined ? undefined : await placeOf(exchange, caller, cursor)

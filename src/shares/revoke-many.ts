@@ -29,25 +29,29 @@ interface Named {
 
 /**
  * Withdraws many shares of the caller's organisation in one transaction, by their ids, or all that are
- * live of a case or a specialist, as many as go at once. Each has its event, refused ones too, and its
- * specialist a notice. Refusals: `request-invalid` for ids and a filter together or neither,
+ * live of a case, of a specialist or made until a moment, as many as go at once. Each has its event,
+ * refused ones too, and its specialist a notice. Refusals: `request-invalid` for ids and a filter together or neither,
  * `case-not-found`, `no-live-share` when the filter means none, `too-many-attempts` for guessing.
  */
 export async function revokeShares(
   exchange: Exchange,
   caller: Caller,
-  { shares, case: caseId, specialist: specialistId, reason: why }: ShareRevokeMany
+  { shares, case: caseId, specialist: specialistId, madeUntil, reason: why }: ShareRevokeMany
 ): Promise<ShareRevokedMany> {
-  const isFilter = caseId !== undefined || specialistId !== undefined
+  const isFilter = [caseId, specialistId, madeUntil].some(given => given !== undefined)
   if (isFilter === (shares !== undefined)) {
     throw new Refusal('request-invalid', undefined, {
-      problems: ['give either shares, or case, specialist or both']
+      problems: ['give either shares, or case, specialist or madeUntil']
     })
   }
   const reason = why === undefined ? undefined : plainText('reason', why)
   if (shares !== undefined) return await revokeNamed(exchange, caller, shares, reason)
   if (caseId !== undefined) await caseOf(exchange.database.read, caller, caseId)
-  return await revokeLive(exchange, caller, { caseId, specialistId }, reason)
+  const until = madeUntil === undefined ? undefined : Date.parse(madeUntil)
+  const asked = { caseId, specialistId, madeUntil: until }
+  const revoked = await revokeLive(exchange, caller, asked, reason)
+  if (revoked.results.length === 0) throw new Refusal('no-live-share')
+  return revoked
 }
 
 async function revokeNamed(
@@ -72,13 +76,14 @@ async function revokeNamed(
 const caseIdOf = ({ found }: Named): string => found?.id ?? ''
 
 /**
- * What is live is looked for once its case is held: a share that is made, or takes the place of
+ * Withdraws as many as go at once, and says whether more are left; none when there is none. What is live
+ * is looked for once its case is held: a share that is made, or takes the place of
  * another, at this moment came before, and is found, or comes after and finds what it replaces ended.
  */
-function revokeLive(
+export function revokeLive(
   exchange: Exchange,
   caller: Caller,
-  asked: Pick<LiveFilter, 'caseId' | 'specialistId'>,
+  asked: Pick<LiveFilter, 'caseId' | 'specialistId' | 'madeUntil'>,
   reason: string | undefined
 ): Promise<ShareRevokedMany> {
   const { organisationId } = caller
@@ -95,7 +100,6 @@ function revokeLive(
         results.push(await revokeOne(exchange, tx, caller, { id, found }, reason))
       }
     }
-    if (results.length === 0) throw new Refusal('no-live-share')
     const left = await pageOfLive(tx, { ...filter, limit: 1 })
     return { results, more: left.length > 0 }
   })

@@ -9,6 +9,8 @@ import type { Caller } from '../identity/principal.ts'
 import { canonicalContext, openBox, sealBox } from '../sealing/keys.ts'
 import { findShare, type ShareRow } from './queries.ts'
 
+const DAY_MILLISECONDS = 86_400_000
+
 export type { ShareRow } from './queries.ts'
 export { endedWithCopies, findShare, findShareRecords, pageOfShares } from './queries.ts'
 
@@ -91,6 +93,18 @@ export function stateOf(row: ShareRow, now: number): ShareView['state'] {
   return now < row.notBefore ? 'not-yet-valid' : 'live'
 }
 
+/** What a share ends with, when that is not its own time but the end of something it rests on. */
+function endsWith({ expiresAt, transferExpiresAt }: ShareRow, { transfer }: ShareTerms) {
+  if (expiresAt !== transferExpiresAt) return undefined
+  const { safeguard } = transfer
+  const lastDay = safeguard && 'expires' in safeguard ? safeguard.expires : undefined
+  const isSafeguard = lastDay !== undefined && dayAfter(lastDay) === expiresAt
+  return isSafeguard ? 'safeguard' : 'consent'
+}
+
+/** The first moment after a day of UTC, as the end of a safeguard is judged. */
+const dayAfter = (day: string): number => Date.parse(day) + DAY_MILLISECONDS
+
 /** A share as its sender sees it; without its terms where they could not be opened. */
 export function viewShare(
   row: ShareRow,
@@ -98,6 +112,7 @@ export function viewShare(
   terms: ShareTerms | undefined,
   now: number
 ): Omit<ShareView, 'dueAt' | 'turnaround' | 'moreTimeAsked' | 'country'> {
+  const ending = terms && endsWith(row, terms)
   return {
     id: row.id,
     case: row.caseId,
@@ -114,6 +129,7 @@ export function viewShare(
     createdAt: timestamp(row.createdAt),
     notBefore: timestamp(row.notBefore),
     expiresAt: timestamp(row.expiresAt),
+    ...(ending && { endsWith: ending }),
     openings: row.openings,
     ...(row.openingsMax !== null && { openingsMax: row.openingsMax }),
     ...(row.revokedAt !== null && { revokedAt: timestamp(row.revokedAt) }),

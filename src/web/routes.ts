@@ -19,6 +19,7 @@ import { helpPages } from './help/routes.ts'
 import { logPages } from './log/routes.ts'
 import { homeOfRole, type Pages } from './pages.ts'
 import { peopleRoutes } from './people/routes.ts'
+import { retentionPages } from './retention/routes.ts'
 import { reviewRoutes } from './reviews/routes.ts'
 import { sharingRoutes } from './sharing/routes.ts'
 import { afterSignOut } from './signing/elsewhere.ts'
@@ -59,6 +60,7 @@ export function webRoutes(exchange: Exchange, gate: Gate, pages: Pages): Fastify
     await app.register(administrationPages(web))
     await app.register(helpPages(web))
     await app.register(reviewRoutes(web))
+    await app.register(retentionPages(web))
     await app.register(caseRoutes(web))
     await app.register(sharingRoutes(web))
   }

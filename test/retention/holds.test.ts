@@ -35,7 +35,9 @@ t.test('a hold keeps everything, until the last is lifted', async t => {
 
   const seen = (who: 'auditor' | 'clinician') =>
     x.client(who).json<RetentionView>('GET', `${path}/retention`)
-  t.match((await seen('auditor')).holds, [{ reason: /claim/ }, { reason: /coroner/ }])
+  const kept = await seen('auditor')
+  t.match(kept.holds, [{ reason: /claim/ }, { reason: /coroner/ }])
+  t.match(kept.onRequest, { scope: 'case', records: 1, objects: 1, sharesLive: 0, held: true })
   t.same(
     (await seen('clinician')).holds.map(({ reason }) => reason),
     [undefined, undefined],

@@ -471,7 +471,7 @@ export const table: Record<string, Row> = {
 
   'POST /v1/audit/reports': row(
     'audit.report',
-    'token  role role role  role role  yes hidden  role',
+    'token  yes yes hidden  role role  yes hidden  role',
     'case-not-found'
   ),
 

@@ -163,6 +163,15 @@ t.test('all of a case or a specialist are withdrawn, by administrators too', asy
   const specialist = x.people.specialistGb.accountId
   t.same(results(await revoke(x, { specialist }, 'administrator')), ['revoked'])
   t.match((await live(x)).counts, { live: 1 })
+  const madeUntil = new Date(x.clock.now()).toISOString()
+  x.clock.advance(1000)
+  await cases[0]?.share(20)
+  t.same(
+    results(await revoke(x, { madeUntil }, 'administrator')),
+    ['revoked'],
+    'what is newer stays'
+  )
+  t.match((await live(x)).counts, { live: 1 })
   t.match((await live(x, '', 'otherClinician')).counts, { live: 1 }, 'that of others is theirs')
 })
 

@@ -1,6 +1,14 @@
 import t from 'tap'
+import { v7 as uuidv7 } from 'uuid'
+import { knownCase, openCaseKey } from '../../src/cases/case.ts'
+import { openTerms, sealTerms } from '../../src/shares/share.ts'
 import { looksRight, noBrowser, startBrowser } from '../helpers/browser.ts'
-import { sharedRecord, startExchange } from '../helpers/exchange.ts'
+import {
+  sharedRecord,
+  shareRecords,
+  startExchange,
+  type TestExchange
+} from '../helpers/exchange.ts'
 import { signedIn } from '../helpers/signed-in.ts'
 
 const PROBE = '"><img src=x onerror=alert(1)>'
@@ -104,7 +112,15 @@ t.test('an administrator sees to the register and to live shares', async t => {
     )
     t.match(result, { status: 303 })
     t.match(events, [{ action: 'share.revoke', outcome: 'success' }])
-    t.equal(result.headers.get('location'), '/administration/shares?withdrawn=1')
+    const [location = '', again] = [
+      result.headers.get('location') ?? '',
+      await browser.post('/administration/shares/withdraw', { share: share.id })
+    ]
+    t.equal(location, '/administration/shares?withdrawn=1&of=1')
+    t.match((await browser.get(location)).text, 'One share was withdrawn.')
+    const nothing = await browser.get(String(again.headers.get('location')))
+    t.match(nothing.text, '0 shares were withdrawn.')
+    t.match(nothing.text, 'One of those that were ticked had ended before.')
   })
 })
 
@@ -160,6 +176,83 @@ t.test('organisations and the register are for who runs the exchange', async t =
   })
 })
 
+t.test('every live share is ended, however many, and none that was made since', async t => {
+  const exchange = await startExchange(t)
+  const { caseId, record, share } = await sharedRecord(exchange, [
+    { name: 'a.txt', bytes: Buffer.from('Heron.') }
+  ])
+  await copyShare(exchange, share.id, 560)
+  const browser = await signedIn(exchange, 'administrator')
+  const path = '/administration/shares/every'
+  const asked = await browser.get(path)
+  t.match(asked.text, 'End all 561 live shares?')
+  const [, since = ''] = /name="since" value="(\d+)"/.exec(asked.text) ?? []
+  exchange.clock.advance(60_000)
+  await shareRecords(exchange, caseId, [record.id])
+
+  for (const wrong of ['', PROBE, '0', String(exchange.clock.now() + 60_000)]) {
+    t.match(await browser.post(path, { since: wrong }), { status: 400, text: /too old/ })
+  }
+  const long = await browser.post(path, { since, reason: 'x'.repeat(1001) })
+  t.match(long, { status: 400, text: /too long/ })
+  const first = await browser.post(path, { since, reason: 'A laptop was lost' })
+  t.equal(first.headers.get('location'), `${path}?since=${since}`)
+  const cut = await browser.get(`${path}?since=${since}`)
+  t.match(cut.text, 'You have ended 500 shares')
+  t.match(cut.text, '61 of them are still live.')
+  t.match(cut.text, 'One share was made since, and is live.')
+
+  const twice = await Promise.all([1, 2].map(() => browser.post(path, { since })))
+  for (const { status } of twice) t.equal(status, 303, 'pressed twice')
+  const done = await browser.get(`${path}?since=${since}`)
+  t.match(done.text, 'You have ended 561 shares')
+  t.match(done.text, 'None of them is left.')
+  const events = await exchange.auditEvents({ action: 'share.revoke', outcome: 'success' })
+  t.equal(events.length, 561, 'each was ended once')
+  t.match(events[0]?.details, { reason: 'A laptop was lost' })
+  const left = await browser.get('/administration/shares')
+  t.match(left.text, 'End the one live share')
+  t.match(
+    await browser.post(path, { since }),
+    { status: 303 },
+    'nothing is left, and that is no fault'
+  )
+})
+
+t.test('shares of the last page of a long list are ended too', async t => {
+  const exchange = await startExchange(t)
+  const { share } = await sharedRecord(exchange, [{ name: 'a.txt', bytes: Buffer.from('Heron.') }])
+  const ids = await copyShare(exchange, share.id, 210)
+  const browser = await signedIn(exchange, 'clinician')
+  const last = ids.at(-1) ?? ''
+  const look = await browser.post('/shares/end', { shares: last })
+  t.match(look.text, `value="${last}"`)
+  const done = await browser.post('/shares/end/confirm', { shares: last })
+  t.equal(done.headers.get('location'), '/shares?ended=1&of=1')
+  const many = ids.slice(0, 101).map((id): [string, string] => ['shares', id])
+  t.match(await browser.post('/shares/end', many), { status: 400, text: /100 at most/ })
+})
+
+/** Makes shares like this one, each to end a little later, and returns their ids in that order. */
+async function copyShare({ exchange }: TestExchange, id: string, times: number) {
+  const ids: string[] = []
+  await exchange.database.write(async tx => {
+    const { shares } = tx.tables
+    const row = (await tx.select().from(shares)).find(share => share.id === id)
+    if (row === undefined) throw new Error('There is no such share.')
+    const key = await openCaseKey(exchange.keyring, await knownCase(tx, row.caseId))
+    const terms = openTerms(key, row)
+    for (let n = 1; n <= times; n += 1) {
+      const copyId = uuidv7({ msecs: row.createdAt })
+      const termsSealed = sealTerms(key, copyId, terms)
+      const copy = { ...row, id: copyId, termsSealed, expiresAt: row.expiresAt + n }
+      await tx.insert(shares).values(copy)
+      ids.push(copy.id)
+    }
+  })
+  return ids
+}
+
 t.test('an administrator, in a browser', { skip: noBrowser() }, async t => {
   const exchange = await startExchange(t)
   const files = [{ name: 'a.txt', bytes: Buffer.from('Heron.') }]
@@ -199,4 +292,12 @@ t.test('an administrator, in a browser', { skip: noBrowser() }, async t => {
   await window.getByRole('button', { name: 'Yes, withdraw' }).click()
   await window.getByText('2 shares were withdrawn.').waitFor()
   await looksRight(t, window, 'administration-withdrawn')
+
+  await sharedRecord(exchange, files)
+  await window.goto('/administration/shares')
+  await window.getByRole('link', { name: 'End the one live share' }).click()
+  await looksRight(t, window, 'administration-every')
+  await window.getByRole('button', { name: 'End it' }).click()
+  await window.getByText('None of them is left.').waitFor()
+  await looksRight(t, window, 'administration-every-done')
 })

@@ -47,6 +47,14 @@ t.test('an auditor answers: who saw this patient’s scan?', { skip: noBrowser()
   ])
   t.match(await readFile(await csv.path(), 'utf8'), /Dr Niamh Redstart/)
 
+  await window.goto('/log/answer?group=access&country=US')
+  await window.getByLabel('Name for this question').fill('Opened in the United States')
+  await looksRight(t, window, 'log-answer-save')
+  await window.getByRole('button', { name: 'Save the question' }).click()
+  await window.getByRole('heading', { name: 'Your saved questions' }).waitFor()
+  await looksRight(t, window, 'log-own-questions')
+  await window.getByRole('link', { name: 'Opened in the United States' }).click()
+
   await window
     .getByRole('link', { name: 'Dr Dan Whimbrel (United States) opened a document.' })
     .first()
@@ -70,6 +78,19 @@ t.test('an auditor answers: who saw this patient’s scan?', { skip: noBrowser()
   await window.getByRole('button', { name: 'Verify now' }).click()
   await window.getByText('Nothing is wrong.').waitFor()
   await looksRight(t, window, 'log-integrity-verified')
+
+  const [checkpoint] = await Promise.all([
+    window.waitForEvent('download'),
+    window.getByRole('link', { name: 'Download the checkpoint' }).click()
+  ])
+  const kept = await readFile(await checkpoint.path(), 'utf8')
+  t.ok(openCheckpoint(kept, keys.origin, keys.verifiers).size > 0)
+  await window.getByLabel('Events in the checkpoint that you kept').fill('5')
+  const [growth] = await Promise.all([
+    window.waitForEvent('download'),
+    window.getByRole('button', { name: 'Download the proof of consistency' }).click()
+  ])
+  t.match(growth.suggestedFilename(), /^consistency-5-\d+\.txt$/)
 
   await window.goto('/log/report')
   await looksRight(t, window, 'log-report-form')

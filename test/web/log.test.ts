@@ -175,6 +175,59 @@ t.test('questions to the log, page by page', async t => {
     t.match(stale.headers.get('location'), '/prove?next=', 'the passkey is asked for again')
   })
 
+  await t.test('a question is saved under a name, by one person and without a patient', async t => {
+    const name = `Abroad ${PROBE}`
+    const fields = { name, period: 'week', group: 'access', country: 'ie' }
+    const { result, events } = await exchange.eventsOf(() => auditor.post('/log/questions', fields))
+    t.equal(result.headers.get('location'), '/log')
+    t.match(events, [{ action: 'question.save', outcome: 'success' }])
+    t.notMatch(JSON.stringify(events), 'Abroad')
+    const page = await auditor.get('/log')
+    t.match(page.text, 'Abroad &quot;')
+    t.notMatch(page.text, '<img src=x')
+    const [, href = ''] = /href="(\/log\/answer\?period[^"]*)"/.exec(page.text) ?? []
+    const again = await auditor.get(href.replaceAll('&amp;', '&'))
+    t.match(again, { status: 200, text: /recipients who work in Ireland/ })
+    for (const named of [{ 'nhs-number': NHS_NUMBER }, { person: PATIENT_NAME }]) {
+      const refused = await auditor.post('/log/questions', { ...fields, ...named })
+      t.match(refused, { status: 400, text: /no patient’s number is kept/ })
+    }
+    t.match(await auditor.post('/log/questions', { ...fields, name: '' }), { status: 400 })
+    t.match(await auditor.post('/log/questions', { ...fields, country: 'UK' }), { status: 400 })
+    const { read } = exchange.exchange.database
+    const rows = await read.select().from(read.tables.savedQuestions)
+    t.equal(rows.length, 1)
+    t.notOk(rows[0]?.questionSealed.includes('Abroad'))
+
+    const remove = `/log/questions/${rows[0]?.id}/remove`
+    const other = await signedIn(exchange, 'otherAuditor')
+    t.notMatch((await other.get('/log')).text, 'Abroad')
+    t.match(await other.post(remove), { status: 404 })
+    t.match(await auditor.post(remove), { status: 303 })
+    t.match(await auditor.post(remove), { status: 404 })
+    t.notMatch((await auditor.get('/log')).text, 'Abroad')
+  })
+
+  await t.test('one person saves fifty questions at most', async t => {
+    const save = () => auditor.post('/log/questions', { name: 'Again', period: 'week' })
+    for (let n = 0; n < 50; n += 1) t.equal((await save()).status, 303)
+    t.match(await save(), { status: 409, text: /Too many saved questions/ })
+  })
+
+  await t.test('the log is proved to continue an older checkpoint', async t => {
+    await exchange.exchange.tree.settle()
+    const { size = 0 } = exchange.exchange.tree.checkpoint() ?? {}
+    const proof = await auditor.get('/log/integrity/growth?from=5')
+    t.match(proof.headers.get('content-disposition'), /^attachment; filename="consistency-5-\d+/)
+    const hashes = proof.text.trim().split('\n')
+    t.ok(size > 5 && hashes.every(line => Buffer.from(line, 'base64').length === 32))
+    for (const wrong of ['', '0', PROBE, String(size + 1000)]) {
+      const again = await auditor.get(`/log/integrity/growth?from=${encodeURIComponent(wrong)}`)
+      t.match(again.text, 'Enter the number in the second line')
+      t.notMatch(again.text, '<img src=x')
+    }
+  })
+
   await t.test('what is shared now', async t => {
     const page = await auditor.get('/log/live-shares')
     t.match(page, { status: 200, text: /Dr Niamh Redstart/ })

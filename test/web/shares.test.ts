@@ -107,7 +107,9 @@ t.test('what is shared: looked at, talked about, given more time, ended', async 
     t.match(look.text, 'Dr Niamh Redstart')
     const done = await browser.post('/shares/end/confirm', fields)
     t.match(done.headers.get('location'), '/shares?ended=2')
-    t.match((await browser.get('/shares?ended=2')).text, '2 shares were ended.')
+    const { text } = await browser.get('/shares?ended=2&of=3')
+    t.match(text, '2 shares were ended.')
+    t.match(text, '1 of those chosen had ended before.')
   })
 
   await t.test('a share of another organisation does not exist', async t => {

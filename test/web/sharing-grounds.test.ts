@@ -123,6 +123,42 @@ t.test('what stands against sharing is said, and what to do about it', async t =
     t.notMatch(risky.text, '<img src=x')
   })
 
+  await t.test('which end is nearest, and why, is said before and after', async t => {
+    const whole = await browser.post(`${carol}/review`, terms())
+    t.match(whole.text, '3 days after you share it')
+    t.match(whole.text, 'The specialist is no longer verified')
+    t.notMatch(whole.text, 'The safeguard for the transfer is withdrawn')
+    const agreed = terms(
+      ['basis', 'agreement'],
+      ['agreement-type', 'idta'],
+      ['agreement-reference', 'IDTA-2026-014'],
+      ...day('agreement-date', -10),
+      ...day('agreement-expires', 1),
+      ['assessment-id', 'TRA-2026-9'],
+      ...day('assessment-date', -10),
+      ['assessment-outcome', 'not-materially-lower']
+    )
+    const { text } = await browser.post(`${asha}/review`, agreed)
+    t.match(text, 'which is less than 3 days: the safeguard for the transfer runs out then')
+    t.match(text, 'The safeguard for the transfer is withdrawn, or runs out')
+    const made = await browser.post(`${asha}/confirm`, agreed)
+    const path = String(made.headers.get('location')).replace(/\/link$/, '')
+    t.match(
+      (await browser.get(path)).text,
+      'The safeguard for the transfer runs out then. Renew it'
+    )
+    await exchange.exchange.database.write(async tx => {
+      const { specialists: entries } = tx.tables
+      await tx.update(entries).set({ verifiedUntil: exchange.clock.now() + 3_600_000 })
+    })
+    t.match((await browser.get(path)).text, 'The specialist’s verification ends then')
+    t.match((await browser.post(`${asha}/review`, agreed)).text, 'ends before that, on')
+    await exchange.exchange.database.write(async tx => {
+      const { specialists: entries } = tx.tables
+      await tx.update(entries).set({ verifiedUntil: exchange.clock.now() + 90 * 86_400_000 })
+    })
+  })
+
   await t.test('a case that is not complete needs a reason', async t => {
     await writeRequest(clinician, caseId, wholeRequest(exchange.clock.now()))
     const refused = await browser.post(`${carol}/review`, terms())

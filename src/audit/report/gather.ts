@@ -22,7 +22,8 @@ export const REPORT_LINES_MAX = 2000
  * organisation of the auditor holds in the period. That it was asked for is an event, whose id is
  * the report's own, and the checkpoint that it ends with covers that event and all before it.
  * If it stops after the event, the log says that a report was made which nobody got: never the
- * reverse. Throws Refusal `report-too-long` above `linesMax`, and as `scopeOf`.
+ * reverse. A clinician is told of one case at a time (docs/decisions/0041). Throws Refusal
+ * `role-refused` when they name a patient, `report-too-long` above `linesMax`, and as `scopeOf`.
  */
 export async function makeReport(
   exchange: Exchange,
@@ -30,6 +31,9 @@ export async function makeReport(
   asked: DisclosureReportAsked,
   linesMax = REPORT_LINES_MAX
 ): Promise<DisclosureReport> {
+  if (caller.role === 'clinician' && asked.case === undefined) {
+    throw new Refusal('role-refused', 'a report of a patient')
+  }
   const madeAt = exchange.clock()
   const scope = await scopeOf(exchange, caller, asked, linesMax + 1)
   const shares = await sharesIn(exchange, scope, linesMax + 1)

@@ -12,10 +12,11 @@ export function reportRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugi
     app.post(
       '/v1/audit/reports',
       {
-        ...guarded('audit.report', 'auditor'),
+        ...guarded('audit.report', 'clinician', 'auditor'),
         schema: {
           tags: ['audit'],
           summary: 'Who saw the records of a patient, or of a case: to be given to the patient',
+          description: 'A clinician names a case; an auditor a case or a patient.',
           body: DisclosureReportBody,
           response: { 200: DisclosureReport }
         }

@@ -30,17 +30,13 @@ export function policyPage({ exchange, pages }: Web, request: FastifyRequest, re
   const { version, classes } = policyOf(limits)
   const scan = scanner.policy.isOn ? `unscanned-${scanner.policy.unscanned}` : 'unscanned-off'
   const setting = (name: string, value: string, variable: string) => ({ name, value, variable })
-  const hours = (count: number) => t('administration.hours', { count })
+  const hours = (count: number) => t('common.hours', { count })
   return pages.show(request, reply, 'administration/policy', {
     settings: [
       setting('link-default', hours(limits.shareHoursDefault), 'CONSILIUM_SHARE_HOURS_DEFAULT'),
       setting('link-max', hours(limits.shareHoursMax), 'CONSILIUM_SHARE_HOURS_MAX'),
       setting('opening', hours(limits.openingHoursMax), 'CONSILIUM_OPENING_HOURS_MAX'),
-      setting(
-        'copies',
-        t('administration.days', { count: limits.copyDays }),
-        'CONSILIUM_COPY_DAYS'
-      ),
+      setting('copies', t('common.days', { count: limits.copyDays }), 'CONSILIUM_COPY_DAYS'),
       setting('consent', t(`administration.consent-${consent}`), 'CONSILIUM_CONSENT'),
       setting('unscanned', t(`administration.${scan}`), 'CONSILIUM_UNSCANNED'),
       setting(

@@ -112,7 +112,7 @@ export async function verifyEntry(web: Web, request: OfSpecialist, reply: Fastif
 export async function endVerification(web: Web, request: OfSpecialist, reply: FastifyReply) {
   const reason = formOf(request).text('reason')
   web.pages.onRefusal(request, problems => entryPage(web, request, reply, { problems, reason }))
-  const problems = missingText(reason, web.pages.texts('administration.reason-missing'))
+  const problems = missingText(reason, web.pages.texts('common.reason-missing'))
   if (problems.length > 0) throw new Refusal('request-invalid', 'reason', { problems })
   await expireSpecialist(web.exchange, callerOf(request), at(request), reason)
   return reply.redirect(`/administration/register/${request.params.specialist}`, 303)

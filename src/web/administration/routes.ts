@@ -15,7 +15,7 @@ import {
   registerPage,
   verifyEntry
 } from './register.ts'
-import { confirmPage, sharesPage, withdrawChosen } from './shares.ts'
+import { confirmPage, endEveryPage, endEveryShare, sharesPage, withdrawChosen } from './shares.ts'
 
 /** What an administrator works with. None of it shows clinical content. */
 export function administrationPages(web: Web): FastifyPluginAsync {
@@ -37,6 +37,12 @@ export function administrationPages(web: Web): FastifyPluginAsync {
     )
     app.post('/administration/shares/withdraw', revoking, (request, reply) =>
       withdrawChosen(web, request, reply)
+    )
+    app.get('/administration/shares/every', listing, (request, reply) =>
+      endEveryPage(web, request, reply)
+    )
+    app.post('/administration/shares/every', revoking, (request, reply) =>
+      endEveryShare(web, request, reply)
     )
     app.get(
       '/administration/organisations',

@@ -3,22 +3,29 @@ import { sendExport } from '../../audit/ask/send-export.ts'
 import { callerOf } from '../../http/area.ts'
 import { formOf } from '../form.ts'
 import type { Web } from '../routes.ts'
-import { answerPage, askedBy, emptyQuestion, formModel } from './answer.ts'
+import { answerPage, askedBy } from './answer.ts'
 import { eventPage } from './event.ts'
-import { integrityPage, verifyPage } from './integrity.ts'
+import { growthProof, integrityPage, verifyPage } from './integrity.ts'
 import { liveSharesPage } from './live-shares.ts'
+import { askPage, removeOwn, saveOwn } from './own-questions.ts'
 import { reportFile, reportForm, reportPage } from './report.ts'
 
 const formats = ['csv', 'ndjson', 'proof'] as const
 
 /** What an auditor works with: questions to the access log, its proofs and its reports. */
 export function logPages(web: Web): FastifyPluginAsync {
-  const { pages, guarded } = web
+  const { guarded } = web
   const asking = guarded('audit.query', 'auditor')
 
   return async app => {
-    app.get('/log', asking, (request, reply) =>
-      pages.show(request, reply, 'log/ask', formModel(pages.texts, emptyQuestion()))
+    app.get('/log', asking, (request, reply) => askPage(web, request, reply))
+    app.post('/log/questions', guarded('question.save', 'auditor'), (request, reply) =>
+      saveOwn(web, request, reply)
+    )
+    app.post<{ Params: { question: string } }>(
+      '/log/questions/:question/remove',
+      guarded('question.remove', 'auditor'),
+      (request, reply) => removeOwn(web, request, reply)
     )
     // Also from an address: it can be kept, and led to from other pages. It never names a patient.
     app.get('/log/answer', asking, (request, reply) => answerPage(web, request, reply))
@@ -33,6 +40,9 @@ export function logPages(web: Web): FastifyPluginAsync {
     app.post('/log/report/file', reporting, (request, reply) => reportFile(web, request, reply))
     const verifying = guarded('audit.verify', 'auditor')
     app.get('/log/integrity', verifying, (request, reply) => integrityPage(web, request, reply))
+    app.get('/log/integrity/growth', verifying, (request, reply) =>
+      growthProof(web, request, reply)
+    )
     app.post('/log/integrity', verifying, (request, reply) => verifyPage(web, request, reply))
     app.post('/log/export', guarded.proven('audit.export', 'auditor'), (request, reply) =>
       exportFile(web, request, reply)

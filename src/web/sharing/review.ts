@@ -1,4 +1,5 @@
 import type { FastifyReply } from 'fastify'
+import type { SpecialistView } from '../../../schemas/specialist.ts'
 import { transferText } from '../../audit/report/wording.ts'
 import { readCase } from '../../cases/read.ts'
 import { callerOf } from '../../http/area.ts'
@@ -7,12 +8,11 @@ import { considerShare } from '../../shares/consider.ts'
 import { createShare } from '../../shares/create.ts'
 import { formOf } from '../form.ts'
 import type { Web } from '../routes.ts'
+import { earlyEnds } from './ends.ts'
 import { readChoice } from './grounds.ts'
 import { onceCookie } from './once.ts'
 import { showSpecialist } from './people.ts'
 import { carried, lifeText, type OfChoicePage, showTerms, wantedOf } from './terms.ts'
-
-const HOUR_MILLISECONDS = 3_600_000
 
 /** The last step before sharing: exactly what will be seen, by whom, where, until when. */
 export async function reviewPage(web: Web, request: OfChoicePage, reply: FastifyReply) {
@@ -24,12 +24,14 @@ export async function reviewPage(web: Web, request: OfChoicePage, reply: Fastify
   const { view } = await readChoice(exchange, caller, request.params)
   const form = formOf(request)
   const wanted = wantedOf(web, form, view)
-  const { grounds, shareable } = await considerShare(exchange, caller, request.params.case, wanted)
+  const considered = await considerShare(exchange, caller, request.params.case, wanted)
+  const { grounds, shareable, life } = considered
   const found = await readCase(exchange, caller, request.params.case)
   const { records } = await listRecords(exchange, caller, request.params.case)
   const { lifeHours = exchange.limits.shareHoursDefault } = wanted
   const chosen = records.filter(({ id }) => wanted.records.includes(id))
   const { request: asked, override } = shareable.terms
+  const hasConsent = grounds.consentId !== undefined
   const instead = wanted.question === undefined ? undefined : [{ number: 1, text: wanted.question }]
   return pages.show(request, reply, 'sharing/review', {
     caseId: found.id,
@@ -41,12 +43,21 @@ export async function reviewPage(web: Web, request: OfChoicePage, reply: Fastify
     records: chosen,
     bytes: chosen.reduce((sum, { bytes }) => sum + bytes, 0),
     life: lifeText(web, lifeHours),
-    until: exchange.clock() + lifeHours * HOUR_MILLISECONDS,
+    until: life.expiresAt,
+    endsWith: life.endsWith,
+    verifiedUntil: verifiedSooner(view, life.expiresAt),
+    earlyEnds: earlyEnds(pages.texts, { hasConsent, transfer: grounds.transfer }),
     basis: transferText(grounds.transfer),
-    hasConsent: grounds.consentId !== undefined,
+    hasConsent,
     override,
     carried: carried(form)
   })
+}
+
+/** The end of a verification, should it come before that of the share. */
+function verifiedSooner({ verification }: SpecialistView, expiresAt: number): string | undefined {
+  const until = verification?.until
+  return until !== undefined && Date.parse(until) < expiresAt ? until : undefined
 }
 
 /** The one act of all these steps. The link is told on the page after it, once. */

@@ -10,6 +10,7 @@ import { listAsks } from '../../shares/more-time/ask.ts'
 import { readSent } from '../../shares/read-sent.ts'
 import { formOf, requireNoProblem, wholeNumber } from '../form.ts'
 import type { Web } from '../routes.ts'
+import { earlyEnds, nearestEnd } from './ends.ts'
 import { historyOf } from './history.ts'
 import type { SharePage } from './made.ts'
 import { onceCookie } from './once.ts'
@@ -43,6 +44,11 @@ export async function sharePage(
   const waiting = requests.find(({ state }) => state === 'waiting')
   return pages.show(request, reply, 'sharing/share', {
     share: showShare(t, share, exchange.clock()),
+    nearest: nearestEnd(t, share),
+    earlyEnds: earlyEnds(t, {
+      hasConsent: share.consent?.recorded === true,
+      transfer: share.transfer
+    }),
     basis: share.transfer && transferText(share.transfer),
     records: records.filter(record => share.records.includes(record.id)),
     waiting,

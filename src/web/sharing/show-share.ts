@@ -30,7 +30,7 @@ function flagsOf(t: Texts, share: ShareView, now: number): string[] {
     ...accessesElsewhere.map(({ country }) =>
       t('sharing.flag-elsewhere', { country: countryName(country) })
     ),
-    ...(moreTimeAsked === true ? [t('sharing.flag-more-time')] : []),
+    ...(moreTimeAsked === true ? [t('common.more-time-asked')] : []),
     ...(turnaround.overdue && turnaround.answeredAt === undefined
       ? [t('sharing.flag-overdue')]
       : []),

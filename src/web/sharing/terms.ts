@@ -94,7 +94,7 @@ function asksNameless(form: Form, refusal: Refusal | undefined): boolean {
 
 /** 72 hours are 3 days. */
 export const lifeText = ({ pages: { texts: t } }: Pick<Web, 'pages'>, hours: number): string =>
-  hours % 24 === 0 ? t('sharing.days', { count: hours / 24 }) : t('sharing.hours', { count: hours })
+  hours % 24 === 0 ? t('common.days', { count: hours / 24 }) : t('common.hours', { count: hours })
 
 /** The share that was described in the form. Refusal `request-invalid` with everything that is wrong. */
 export function wantedOf({ exchange, pages }: Web, form: Form, specialist: SpecialistView) {

@@ -47,6 +47,21 @@ t.test('an auditor of another organisation learns nothing, and is on the ownerâ€
   t.notOk(JSON.stringify(report).includes(caseId))
 })
 
+t.test('a clinician is told of one case at a time, and each time is an event', async t => {
+  const exchange = await startExchange(t)
+  const { caseId } = await secondOpinion(exchange)
+  await exchange.client('colleague').token()
+  const { result, events } = await exchange.eventsOf(() =>
+    sendAsk(exchange, { case: caseId }, 'colleague')
+  )
+  t.equal(result.status, 200)
+  const { accountId } = exchange.people.colleague
+  t.match(events, [{ action: 'audit.report', outcome: 'success', actorId: accountId, caseId }])
+  const refused = await exchange.eventsOf(() => sendAsk(exchange, { patient }, 'colleague'))
+  t.match(refused.result, { status: 403, json: { code: 'role-refused' } })
+  t.match(refused.events, [{ action: 'audit.report', outcome: 'refused', code: 'role-refused' }])
+})
+
 t.test(
   'a patient whom nobody knows, one whom others know, one of whom nothing is told',
   async t => {
