@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import view from '@fastify/view'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import nunjucks from 'nunjucks'
-import { publicFace, type Refusal } from '../errors.ts'
+import { publicFace, Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { isPage, knownCaller } from '../http/area.ts'
 import { describeAccount, homeOf } from '../identity/accounts.ts'
@@ -126,10 +126,10 @@ export function openPages(
       if (again !== undefined) {
         const { problems: told = [`${title}. ${next}`] } = refusal.extra
         reply.code(status)
-        return again(
-          told.map(text => ({ text })),
-          refusal
-        )
+        // What the form is about may be refused too: then there is nothing to fill in again.
+        const sentences = told.map(text => ({ text }))
+        const isShown = await again(sentences, refusal).then(() => true, ifRefused)
+        if (isShown) return reply
       }
       if (status === 401 && request.method === 'GET') {
         return reply.redirect(`/sign-in?next=${encodeURIComponent(request.url)}`, 303)
@@ -139,6 +139,10 @@ export function openPages(
       return show(request, reply.code(status).headers(headers), 'problem', model)
     }
   }
+}
+
+function ifRefused(err: unknown): undefined {
+  if (!(err instanceof Refusal)) throw err
 }
 
 /**
