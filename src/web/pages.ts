@@ -10,7 +10,7 @@ import { isPage, knownCaller } from '../http/area.ts'
 import { describeAccount, homeOf } from '../identity/accounts.ts'
 import type { Role } from '../identity/principal.ts'
 import { openAssets } from './assets.ts'
-import { bytesText, dateText, fromNowText, momentText } from './moments.ts'
+import { bytesText, dateText, dayEndedAt, fromNowText, momentText } from './moments.ts'
 import { readTexts, type Texts } from './texts.ts'
 
 const LANGUAGE = 'en'
@@ -106,6 +106,7 @@ export function openPages(
       requestId: request.id,
       path: request.url.split('?')[0],
       moment: (at: string | number) => momentText(at, timeZone),
+      deadline: (at: string | number) => deadlineText(texts, at, timeZone),
       ...model
     })
     return reply.headers(headersOfPages(nonce)).type('text/html; charset=utf-8').send(html)
@@ -139,6 +140,12 @@ export function openPages(
       return show(request, reply.code(status).headers(headers), 'problem', model)
     }
   }
+}
+
+/** What is due by the end of a day says which day, and not the first moment of the next. */
+function deadlineText(t: Texts, at: string | number, timeZone: string): string {
+  const day = dayEndedAt(at, timeZone)
+  return day === undefined ? momentText(at, timeZone) : t('common.end-of-day', { day })
 }
 
 function ifRefused(err: unknown): undefined {

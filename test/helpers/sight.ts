@@ -191,6 +191,8 @@ function focusUnseen(): string[] {
     if (!seen.some(isOutlined))
       faults.add(`focus is not seen: ${element.localName}.${element.className}`)
   }
+  const now = document.activeElement
+  if (now instanceof HTMLElement) now.blur()
   if (held instanceof HTMLElement) held.focus({ preventScroll: true })
   return [...faults]
 }

@@ -107,6 +107,14 @@ const casesOf = ({ fresh, doubtful, text, closed }: Stage): Visit[] => [
 const sharingOf = ({ ids, dan, asha, asked, answered, withdrawn }: Stage): Visit[] => {
   const terms = { records: ids.record, purpose: PURPOSE, hours: '72' }
   const step = '/cases/:case/share/:specialist'
+  const invited = {
+    name: 'Dr Ida Lundeby',
+    email: 'ida@abroad.example',
+    organisation: 'Fjord Hospital',
+    country: 'NO',
+    specialty: 'Neurosurgery',
+    codeChannel: 'telephone'
+  }
   return [
     get('/cases/:case/share'),
     sent('/cases/:case/share', { name: 'nobody' }),
@@ -148,6 +156,7 @@ const sharingOf = ({ ids, dan, asha, asked, answered, withdrawn }: Stage): Visit
     get('/specialists/:specialist'),
     get('/specialists/invite'),
     wrong('/specialists/invite'),
+    sent('/specialists/invite', invited),
     get('/specialists/invitations/:invitation'),
     get('/cases/:case/opinions'),
     get('/cases/:case/opinions/:share', { ids: answered }),

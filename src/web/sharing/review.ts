@@ -5,6 +5,7 @@ import { callerOf } from '../../http/area.ts'
 import { listRecords } from '../../records/read.ts'
 import { considerShare } from '../../shares/consider.ts'
 import { createShare } from '../../shares/create.ts'
+import { shownPatient } from '../cases/patient.ts'
 import { formOf } from '../form.ts'
 import type { Web } from '../routes.ts'
 import { readChoice } from './grounds.ts'
@@ -34,7 +35,7 @@ export async function reviewPage(web: Web, request: OfChoicePage, reply: Fastify
   return pages.show(request, reply, 'sharing/review', {
     caseId: found.id,
     specialist: showSpecialist(pages.texts, view, exchange.clock()),
-    patient: found.patient,
+    patient: shownPatient(found.patient),
     questions: instead ?? asked?.questions ?? [{ number: 1, text: found.question }],
     asked,
     wanted,
