@@ -14,6 +14,17 @@ export function momentText(at: string | number, timeZone: string): string {
   return `${text.replace(' at ', ', ')} (${placeOf(timeZone)})`
 }
 
+/** The day that is over at a moment, where it is midnight just then: 2 May 2026 (London). */
+export function dayEndedAt(at: string | number, timeZone: string): string | undefined {
+  const end = new Date(at)
+  const time = new Intl.DateTimeFormat(LOCALE, { timeStyle: 'medium', timeZone }).format(end)
+  if (time !== '00:00:00') return undefined
+  const day = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'long', timeZone }).format(
+    end.getTime() - 1
+  )
+  return `${day} (${placeOf(timeZone)})`
+}
+
 /** A date without a time, which is the same everywhere: 17 March 1951. */
 export function dateText(date: string): string {
   return new Intl.DateTimeFormat(LOCALE, {
@@ -30,10 +41,14 @@ const UNITS = [
   ['minute', 60_000]
 ] as const
 
-/** How far away a moment is: in 3 days, 2 hours ago. */
+/** How far away a moment is: in 3 days, 2 hours ago, now. */
 export function fromNowText(at: string | number, now: number): string {
   const away = new Date(at).getTime() - now
-  const [unit, length] = UNITS.find(([, each]) => Math.abs(away) >= each) ?? UNITS[2]
+  const found = UNITS.find(([, each]) => Math.abs(away) >= each)
+  if (found === undefined) {
+    return new Intl.RelativeTimeFormat(LOCALE, { numeric: 'auto' }).format(0, 'second')
+  }
+  const [unit, length] = found
   return new Intl.RelativeTimeFormat(LOCALE, { numeric: 'always' }).format(
     Math.trunc(away / length),
     unit

@@ -11,7 +11,7 @@ import { describeAccount, homeOf } from '../identity/accounts.ts'
 import { isOperating } from '../identity/operator.ts'
 import type { Role } from '../identity/principal.ts'
 import { openAssets } from './assets.ts'
-import { bytesText, dateText, fromNowText, momentText } from './moments.ts'
+import { bytesText, dateText, dayEndedAt, fromNowText, momentText } from './moments.ts'
 import { readTexts, type Texts } from './texts.ts'
 
 const LANGUAGE = 'en'
@@ -110,6 +110,7 @@ export function openPages(
       requestId: request.id,
       path: request.url.split('?')[0],
       moment: (at: string | number) => momentText(at, timeZone),
+      deadline: (at: string | number) => deadlineText(texts, at, timeZone),
       ...model
     })
     return reply.headers(headersOfPages(nonce)).type('text/html; charset=utf-8').send(html)
@@ -130,15 +131,10 @@ export function openPages(
       if (again !== undefined) {
         const { problems: told = [`${title}. ${next}`] } = refusal.extra
         reply.code(status)
-        try {
-          return await again(
-            told.map(text => ({ text })),
-            refusal
-          )
-        } catch (err) {
-          // What the form is about may be what is not there, or not theirs: then it is not shown either.
-          if (!(err instanceof Refusal)) throw err
-        }
+        // What the form is about may be refused too: then there is nothing to fill in again.
+        const sentences = told.map(text => ({ text }))
+        const isShown = await again(sentences, refusal).then(() => true, ifRefused)
+        if (isShown) return reply
       }
       if (status === 401 && request.method === 'GET') {
         return reply.redirect(`/sign-in?next=${encodeURIComponent(request.url)}`, 303)
@@ -148,6 +144,16 @@ export function openPages(
       return show(request, reply.code(status).headers(headers), 'problem', model)
     }
   }
+}
+
+/** What is due by the end of a day says which day, and not the first moment of the next. */
+function deadlineText(t: Texts, at: string | number, timeZone: string): string {
+  const day = dayEndedAt(at, timeZone)
+  return day === undefined ? momentText(at, timeZone) : t('common.end-of-day', { day })
+}
+
+function ifRefused(err: unknown): undefined {
+  if (!(err instanceof Refusal)) throw err
 }
 
 /**

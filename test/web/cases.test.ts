@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import { looksRight, noBrowser, startBrowser } from '../helpers/browser.ts'
 import {
   createCase,
   NHS_NUMBER,
@@ -133,25 +132,4 @@ t.test('a case says what is in it and what to see to', async t => {
   t.match(text, 'It was not scanned for malware')
   await uploadRecord(client, id, { kind: 'scan', title: 'Again', files })
   t.match((await browser.get(`/cases/${id}`)).text, 'in the case twice')
-})
-
-t.test('cases in a browser', { skip: noBrowser() }, async t => {
-  const exchange = await startExchange(t)
-  const client = exchange.client('clinician')
-  const { page } = await startBrowser(t, exchange)
-  const window = await page('clinician', { javaScriptEnabled: true })
-  await window.goto('/cases')
-  await looksRight(t, window, 'cases-none')
-  await window.getByRole('button', { name: 'New case' }).click()
-  await looksRight(t, window, 'case-new')
-  await window.getByRole('button', { name: 'Make the case' }).click()
-  await window.getByText('There is a problem').waitFor()
-  await looksRight(t, window, 'case-new-refused')
-  const { id } = await createCase(client)
-  const files = brainSeries().slice(1, 4).map(sampleFile)
-  await uploadRecord(client, id, { kind: 'scan', title: 'MRI of the head', files })
-  await window.goto(`/cases/${id}`)
-  await looksRight(t, window, 'case')
-  await window.goto('/cases')
-  await looksRight(t, window, 'cases')
 })

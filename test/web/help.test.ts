@@ -1,5 +1,4 @@
 import t from 'tap'
-import { looksRight, noBrowser, startBrowser } from '../helpers/browser.ts'
 import { startExchange } from '../helpers/exchange.ts'
 
 t.test('help is for everybody, and privacy says what is set', async t => {
@@ -17,13 +16,4 @@ t.test('help is for everybody, and privacy says what is set', async t => {
   t.match(privacy, /41 days after the day on which their case was closed/)
   t.match(privacy, /Nothing is shared before the patient’s consent/)
   t.match(privacy, /No e-mail is sent/)
-
-  await t.test('in a browser', { skip: noBrowser() }, async t => {
-    const { page } = await startBrowser(t, exchange)
-    const window = await page()
-    for (const name of ['help', 'accessibility', 'privacy']) {
-      await window.goto(`/${name}`)
-      await looksRight(t, window, name)
-    }
-  })
 })

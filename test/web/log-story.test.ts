@@ -3,7 +3,7 @@ import t from 'tap'
 import { openCheckpoint } from '../../src/audit/tlog/checkpoint.ts'
 import { parseProofFile } from '../../src/audit/tlog/proof-file.ts'
 import { leafHash, verifyInclusion } from '../../src/audit/tlog/tree.ts'
-import { looksRight, noBrowser, startBrowser } from '../helpers/browser.ts'
+import { noBrowser, startBrowser } from '../helpers/browser.ts'
 import {
   attestation,
   NHS_NUMBER,
@@ -29,18 +29,15 @@ t.test('an auditor answers: who saw this patient’s scan?', { skip: noBrowser()
   }
   await exchange.client('stranger').send('GET', sharedPath(boston.id, record.id))
   const { page } = await startBrowser(t, exchange)
-  const window = await page('auditor', { acceptDownloads: true })
+  const window = await page('auditor', { acceptDownloads: true, javaScriptEnabled: false })
 
   await window.goto('/log')
-  await looksRight(t, window, 'log-ask')
   await window.getByLabel('Patient’s NHS number').fill('123')
   await window.getByRole('button', { name: 'Find events' }).click()
-  await looksRight(t, window, 'log-ask-wrong')
   await window.getByLabel('Patient’s NHS number').fill(NHS_NUMBER)
   await window.getByLabel('What happened').selectOption('access')
   await window.getByRole('button', { name: 'Find events' }).click()
   t.equal(new URL(window.url()).search, '', 'nothing of the question is in the address')
-  await looksRight(t, window, 'log-answer')
   const [csv] = await Promise.all([
     window.waitForEvent('download'),
     window.getByRole('button', { name: 'Download' }).click()
@@ -59,7 +56,6 @@ t.test('an auditor answers: who saw this patient’s scan?', { skip: noBrowser()
     .getByRole('link', { name: 'Dr Dan Whimbrel (United States) opened a document.' })
     .first()
     .click()
-  await looksRight(t, window, 'log-event')
   await exchange.exchange.tree.settle()
   const [download] = await Promise.all([
     window.waitForEvent('download'),
@@ -74,10 +70,8 @@ t.test('an auditor answers: who saw this patient’s scan?', { skip: noBrowser()
   t.match(JSON.parse(leaf.toString()), { action: 'content.read', share: boston.id })
 
   await window.getByRole('link', { name: 'Integrity' }).click()
-  await looksRight(t, window, 'log-integrity')
   await window.getByRole('button', { name: 'Verify now' }).click()
   await window.getByText('Nothing is wrong.').waitFor()
-  await looksRight(t, window, 'log-integrity-verified')
 
   const [checkpoint] = await Promise.all([
     window.waitForEvent('download'),
@@ -93,11 +87,9 @@ t.test('an auditor answers: who saw this patient’s scan?', { skip: noBrowser()
   t.match(growth.suggestedFilename(), /^consistency-5-\d+\.txt$/)
 
   await window.goto('/log/report')
-  await looksRight(t, window, 'log-report-form')
   await window.getByLabel('Patient’s NHS number').fill(NHS_NUMBER)
   await window.getByRole('button', { name: 'Make the report' }).click()
   await window.getByRole('heading', { name: 'Who saw what' }).waitFor()
-  await looksRight(t, window, 'log-report')
   const [pdf] = await Promise.all([
     window.waitForEvent('download'),
     window.getByRole('button', { name: 'Download as PDF' }).click()
@@ -105,7 +97,5 @@ t.test('an auditor answers: who saw this patient’s scan?', { skip: noBrowser()
   t.match((await readFile(await pdf.path())).subarray(0, 5).toString(), '%PDF-')
 
   await window.goto('/log/live-shares')
-  await looksRight(t, window, 'log-live-shares')
   await window.goto('/log/answer?question=refused')
-  await looksRight(t, window, 'log-refused')
 })

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { looksRight, noBrowser, startBrowser } from '../helpers/browser.ts'
+import { noBrowser, startBrowser } from '../helpers/browser.ts'
 import { ctSlice } from '../helpers/dicom.ts'
 import { createCase, sampleFile, startExchange, uploadRecord } from '../helpers/exchange.ts'
 import { signedIn } from '../helpers/signed-in.ts'
@@ -152,11 +152,9 @@ t.test('records are read in place', { skip: noBrowser() }, async t => {
   const { page } = await startBrowser(t, exchange)
   const window = await page('clinician')
   await window.goto(`/cases/${id}/records/${record.id}`)
-  await looksRight(t, window, 'record')
   await window.getByRole('link', { name: 'Show letter.txt' }).click()
   await window.locator('pre').waitFor()
   t.equal((await window.locator('pre').textContent())?.trim(), readFileSync(letter, 'utf8').trim())
-  await looksRight(t, window, 'record-text')
   await window.goBack()
   await window.getByRole('link', { name: 'Show pathology-report.pdf' }).click()
   await window.locator('iframe').waitFor()
@@ -164,5 +162,4 @@ t.test('records are read in place', { skip: noBrowser() }, async t => {
   const reads = await exchange.auditEvents({ action: 'content.read', outcome: 'complete' })
   t.equal(reads.length, 2, 'each look is on the log')
   await window.goto(`/cases/${id}/records/${doubtful.id}`)
-  await looksRight(t, window, 'record-doubtful')
 })

@@ -35,7 +35,6 @@ t.test('a link, in a browser', { skip }, async t => {
     )
     await page.goto(share.link)
     await page.getByText('This link can be used until').waitFor()
-    await looksRight(t, page, 'reviews-link')
     t.notOk(sent.some(each => each.startsWith('POST') || each.replace(/#.*/, '').includes(token)))
     const href = await page
       .getByRole('main')
@@ -48,7 +47,6 @@ t.test('a link, in a browser', { skip }, async t => {
     await page.goto(`/s#${token.slice(0, 60)}`)
     await page.reload()
     await page.getByRole('heading', { name: 'Your link is incomplete' }).waitFor()
-    await looksRight(t, page, 'reviews-link-incomplete')
   })
 
   await t.test('of somebody else says what to do', async t => {
@@ -56,7 +54,6 @@ t.test('a link, in a browser', { skip }, async t => {
     await page.goto(share.link)
     await page.getByRole('button', { name: 'Continue' }).click()
     t.match(await heading(page), 'This link is not for the account you are signed in with')
-    await looksRight(t, page, 'reviews-wrong-account')
     await page.getByRole('button', { name: 'Sign out and sign in again' }).click()
     await page.waitForURL('**/sign-in?next=%2Fs')
     await browser.signIn(page, 'specialistGb')
@@ -79,7 +76,6 @@ t.test('a link, in a browser', { skip }, async t => {
     }
     await press('Continue')
     await page.getByText('Dr Alice Kestrel, City Hospital').waitFor()
-    await looksRight(t, page, 'reviews-received')
     t.equal(
       (await exchange.auditEvents({ action: 'link.open' })).length,
       0,
@@ -87,9 +83,7 @@ t.test('a link, in a browser', { skip }, async t => {
     )
     await press('Open the case')
     await page.waitForURL(`**/reviews/${share.id}`)
-    await looksRight(t, page, 'reviews-case')
     await page.goto('/reviews')
-    await looksRight(t, page, 'reviews-list')
   })
 
   await t.test('that is over is rescued', async t => {
@@ -97,12 +91,10 @@ t.test('a link, in a browser', { skip }, async t => {
     const page = await browser.page('specialistGb')
     await page.goto('/reviews')
     await page.getByRole('link', { name: 'Ask for more time' }).click()
-    await looksRight(t, page, 'reviews-more-time')
     await page.getByLabel('7 days').check()
     await page.getByLabel('Why? (optional)').fill('The board sits on Monday')
     await page.getByRole('button', { name: 'Ask for more time' }).click()
     t.equal(await heading(page), 'You have asked for more time')
-    await looksRight(t, page, 'reviews-more-time-asked')
     const path = `/v1/shares/${share.id}/more-time/approve`
     const given = await exchange
       .client('clinician')
@@ -155,7 +147,6 @@ t.test('a case, in a browser', { skip }, async t => {
     await page.getByRole('link', { name: 'Read referral-letter.pdf' }).click()
     t.equal((await shown).status(), 200)
     t.same(problems, [], 'the browser refuses nothing')
-    await looksRight(t, page, 'reviews-file')
   })
 
   await t.test('is read without JavaScript', async t => {
@@ -195,7 +186,6 @@ t.test('a case, in a browser', { skip }, async t => {
     t.match(await exchange.auditEvents({ outcome: 'revoked' }), [{ action: 'content.read' }])
     await page.reload()
     t.equal(await heading(page), 'The sender has withdrawn this case')
-    await looksRight(t, page, 'reviews-revoked')
   })
 })
 
@@ -212,7 +202,6 @@ t.test('an opinion, in a browser', { skip }, async t => {
   await page.getByText(/^Saved at \d\d:\d\d$/).waitFor()
   await page.reload()
   t.equal(await page.getByLabel('Your answer to question 1').inputValue(), 'It is to be excised.')
-  await looksRight(t, page, 'reviews-opinion')
 
   await t.test('waits while there is no connection', async t => {
     await page.context().setOffline(true)
@@ -276,7 +265,9 @@ t.test('an opinion, in a browser', { skip }, async t => {
     await looksRight(t, page, 'reviews-conflict')
   })
 
-  await t.test('is checked and submitted', async t => {
+  await t.test('is checked and submitted without JavaScript', async t => {
+    const page = await browser.page('specialistGb', { javaScriptEnabled: false })
+    await page.goto(`/reviews/${share.id}/opinion`)
     await page.locator('#stance-1').check()
     await page.getByLabel('Or: why you do not answer question 2').fill('Not my field')
     await page.locator('#diagnosis').check()
@@ -284,10 +275,8 @@ t.test('an opinion, in a browser', { skip }, async t => {
     await page.getByRole('button', { name: 'Check and submit' }).click()
     await page.waitForURL('**/opinion/submit')
     t.equal(await heading(page), 'Check your opinion before you submit it')
-    await looksRight(t, page, 'reviews-check')
     await page.getByRole('button', { name: 'Submit the opinion' }).click()
     t.match(await page.locator('main').innerText(), 'Your opinion was submitted')
-    await looksRight(t, page, 'reviews-submitted')
     const saved = page.waitForEvent('download')
     await page.getByRole('button', { name: 'Download the signed opinion (PDF)' }).click()
     t.equal((await saved).suggestedFilename(), 'second-opinion.pdf')

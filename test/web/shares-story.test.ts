@@ -1,19 +1,19 @@
 import type { Page } from 'playwright-core'
 import t from 'tap'
-import { looksRight, noBrowser, startBrowser } from '../helpers/browser.ts'
+import { noBrowser, startBrowser } from '../helpers/browser.ts'
 import { openShare, shareRecords, startExchange } from '../helpers/exchange.ts'
 import { giveOpinion, underReview, wholeOpinion } from '../opinions/scene.ts'
 
 const press = (page: Page, name: string) => page.getByRole('button', { name }).click()
 
-t.test('what comes of a share, in a browser', { skip: noBrowser() }, async t => {
+t.test('what comes of a share, in a browser without JavaScript', { skip: noBrowser() }, async t => {
   const exchange = await startExchange(t)
   const specialist = exchange.client('specialistGb')
   const { caseId, letterId, share } = await underReview(exchange)
   await specialist.send('GET', `/v1/shares/${share.id}/records/${letterId}/content`)
   await exchange.auditEvents()
   const { page } = await startBrowser(t, exchange)
-  const window = await page('clinician')
+  const window = await page('clinician', { javaScriptEnabled: false })
   window.setDefaultTimeout(8000)
   const text = () => window.textContent('main')
 
@@ -22,19 +22,15 @@ t.test('what comes of a share, in a browser', { skip: noBrowser() }, async t => 
     await specialist.json('POST', `/v1/shares/${share.id}/more-time`, { hours: 96, words })
     await specialist.json('POST', `/v1/shares/${share.id}/messages`, { text: 'Is there an MRI?' })
     await window.goto('/shares')
-    await looksRight(t, window, 'shares')
     await window.getByRole('link', { name: 'Dr Carol Goldcrest' }).click()
-    await looksRight(t, window, 'share-more-time')
     await window.fill('#message', 'Yes, it follows.')
     await press(window, 'Send')
     t.match(await text(), 'Yes, it follows.')
     await press(window, 'Give more time')
-    await looksRight(t, window, 'share-link-again')
     const link = (await window.textContent('#link')) ?? ''
     await openShare(specialist, link)
     await window.reload()
     t.match(await text(), 'The link is shown only once')
-    await looksRight(t, window, 'share-link-shown')
     await window.getByRole('link', { name: 'See this share' }).click()
   })
 
@@ -43,7 +39,6 @@ t.test('what comes of a share, in a browser', { skip: noBrowser() }, async t => 
     await giveOpinion(specialist, id)
     await window.reload()
     await window.getByRole('link', { name: 'Read the opinion' }).click()
-    await looksRight(t, window, 'opinion')
     t.match(await text(), 'Reviewed')
     await press(window, 'Acknowledge receipt')
     t.match(await text(), 'Receipt was acknowledged')
@@ -52,26 +47,21 @@ t.test('what comes of a share, in a browser', { skip: noBrowser() }, async t => 
     await openShare(niamh, other.link)
     await giveOpinion(niamh, other.id, wholeOpinion({ diagnosis: { agreement: 'differs' } }))
     await window.goto(`/cases/${caseId}/opinions`)
-    await looksRight(t, window, 'opinions-differ')
     await press(window, 'Ask a third specialist')
     t.match(await window.textContent('h1'), 'Who should look at it?')
     await window.goto(`/cases/${caseId}/access`)
-    await looksRight(t, window, 'access')
   })
 
   await t.test('what is shared is ended', async t => {
     await window.goto('/shares')
     await window.getByRole('link', { name: 'Dr Niamh Redstart' }).click()
     await press(window, 'End this share')
-    await looksRight(t, window, 'share-end')
     await window.fill('#reason', 'Both have answered')
     await press(window, 'End this share')
-    await looksRight(t, window, 'share-ended')
     t.match(await text(), 'Ended.')
     await window.goto('/shares')
     await window.getByLabel('Choose the share with Dr Carol Goldcrest').check()
     await press(window, 'End those chosen')
-    await looksRight(t, window, 'shares-end')
     await press(window, 'End these shares')
     t.match(await text(), '1 share was ended.')
     t.match(await text(), 'Nothing is shared now.')
@@ -79,9 +69,7 @@ t.test('what comes of a share, in a browser', { skip: noBrowser() }, async t => 
 
   await t.test('somebody new is invited', async t => {
     await window.goto('/specialists')
-    await looksRight(t, window, 'specialists')
     await window.getByRole('link', { name: 'Dr Asha Bulbul' }).click()
-    await looksRight(t, window, 'specialist')
     await window.goto('/specialists/invite')
     await window.fill('#name', 'Dr Ida Lundeby')
     await window.fill('#email', 'ida@abroad.example')
@@ -91,10 +79,8 @@ t.test('what comes of a share, in a browser', { skip: noBrowser() }, async t => 
     await window.check('text=By telephone')
     await window.fill('#codeAddress', 'ida@abroad.example')
     await press(window, 'Send the invitation')
-    await looksRight(t, window, 'invite-refused')
     await window.fill('#codeAddress', '')
     await press(window, 'Send the invitation')
-    await looksRight(t, window, 'invited')
     t.match(await text(), 'Read this out. Do not send it with the link.')
   })
 })

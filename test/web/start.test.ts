@@ -65,7 +65,6 @@ t.test('the way in, in a browser', { skip: noBrowser() }, async t => {
     if (!request.url().startsWith('http://localhost:3000/')) foreign.push(request.url())
   })
   await window.goto('/')
-  await looksRight(t, window, 'start')
   t.same(foreign, [], 'nothing comes from elsewhere')
   await window.goto('/nowhere')
   await looksRight(t, window, 'not-found')

@@ -18,14 +18,14 @@ function download(address) {
   link.remove()
 }
 
-/** @param {HTMLFormElement} form @param {boolean} all */
-async function downloadThem(form, all) {
-  const chosen = [...form.querySelectorAll('input[type="checkbox"]')].filter(
+/** @param {HTMLElement} records @param {boolean} all */
+async function downloadThem(records, all) {
+  const chosen = [...records.querySelectorAll('input[type="checkbox"]')].filter(
     box => box instanceof HTMLInputElement && (all || box.checked)
   )
-  const status = form.querySelector('[data-status]')
+  const status = records.querySelector('[data-status]')
   if (status !== null) {
-    status.textContent = (form.dataset['text'] ?? '').replace('{count}', String(chosen.length))
+    status.textContent = (records.dataset['text'] ?? '').replace('{count}', String(chosen.length))
   }
   for (const box of chosen) {
     if (box instanceof HTMLInputElement) download(box.value)
@@ -33,9 +33,11 @@ async function downloadThem(form, all) {
   }
 }
 
-for (const form of document.querySelectorAll('form[data-downloads]')) {
-  if (!(form instanceof HTMLFormElement)) continue
-  for (const part of form.querySelectorAll('[data-choice]')) part.removeAttribute('hidden')
-  form.querySelector('[data-all]')?.addEventListener('click', () => downloadThem(form, true))
-  form.querySelector('[data-chosen]')?.addEventListener('click', () => downloadThem(form, false))
+for (const records of document.querySelectorAll('[data-downloads]')) {
+  if (!(records instanceof HTMLElement)) continue
+  for (const part of records.querySelectorAll('[data-choice]')) part.removeAttribute('hidden')
+  records.querySelector('[data-all]')?.addEventListener('click', () => downloadThem(records, true))
+  records
+    .querySelector('[data-chosen]')
+    ?.addEventListener('click', () => downloadThem(records, false))
 }

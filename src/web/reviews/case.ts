@@ -6,6 +6,7 @@ import { listMessages } from '../../opinions/messages.ts'
 import { isShownInPlace } from '../../records/in-place.ts'
 import { readManifest } from '../../shares/open.ts'
 import { lookAtReceived } from '../../shares/received.ts'
+import { shownPatient } from '../cases/patient.ts'
 import type { Web } from '../routes.ts'
 
 /** Files of one record that the page of the case lists itself. Of a study it tells series by series. */
@@ -32,6 +33,7 @@ export function caseRoutes({ exchange, pages, guarded }: Web): FastifyPluginAsyn
         return pages.show(request, reply, 'reviews/case', {
           review,
           shared: manifest,
+          patientNumber: manifest.patient && shownPatient(manifest.patient).number,
           questions: questionsOf(manifest),
           records: manifest.records.map(record => recordOnPage(record, FILES_SHOWN_MAX)),
           messages,

@@ -24,11 +24,13 @@ export async function opinionsPage(
   const { id } = await readCase(exchange, caller, request.params.case)
   const summary = await summariseOpinions(exchange, caller, id)
   const submitted = summary.shares.filter(({ state }) => state === 'submitted').toReversed()
+  const awaited = summary.shares.filter(({ state }) => state !== 'submitted')
   const nameOf = (share: OpinionSummary['shares'][number]) =>
     share.specialist.name ?? share.specialist.account
   return pages.show(request, reply, 'sharing/opinions', {
     caseId: id,
-    shares: summary.shares.map(share => ({
+    // What can be read comes before what is awaited.
+    shares: [...submitted.toReversed(), ...awaited].map(share => ({
       ...share,
       name: nameOf(share),
       place: countryName(share.specialist.country)

@@ -6,6 +6,7 @@ import { callerOf } from '../../http/area.ts'
 import { listRecords } from '../../records/read.ts'
 import { considerShare } from '../../shares/consider.ts'
 import { createShare } from '../../shares/create.ts'
+import { shownPatient } from '../cases/patient.ts'
 import { formOf } from '../form.ts'
 import type { Web } from '../routes.ts'
 import { earlyEnds } from './ends.ts'
@@ -36,7 +37,7 @@ export async function reviewPage(web: Web, request: OfChoicePage, reply: Fastify
   return pages.show(request, reply, 'sharing/review', {
     caseId: found.id,
     specialist: showSpecialist(pages.texts, view, exchange.clock()),
-    patient: found.patient,
+    patient: shownPatient(found.patient),
     questions: instead ?? asked?.questions ?? [{ number: 1, text: found.question }],
     asked,
     wanted,

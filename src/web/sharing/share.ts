@@ -52,6 +52,7 @@ export async function sharePage(
     basis: share.transfer && transferText(share.transfer),
     records: records.filter(record => share.records.includes(record.id)),
     waiting,
+    wantedLife: waiting?.hours === undefined ? undefined : lifeText(web, waiting.hours),
     usualHours: String(hours.find(n => n >= (waiting?.hours ?? USUAL_HOURS)) ?? hours.at(-1)),
     history: historyOf(t, share, requests, uses),
     messages: messages.toReversed(),
