@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 
 /**
- * What the tests get from PyPI: servers that speak for AWS KMS and OpenBao, a reader of DICOM, and a
- * client of tus.
+ * What the tests get from PyPI: servers that speak for AWS KMS and OpenBao, a reader of DICOM, a
+ * client of tus, and a writer of slides.
  */
-export const pythonPeers = ['kms-server', 'transit-server', 'pydicom', 'tuspy'] as const
+export const pythonPeers = ['kms-server', 'transit-server', 'pydicom', 'tuspy', 'libvips'] as const
 export type PythonPeer = (typeof pythonPeers)[number]
 
 const here = import.meta.dirname
