@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
@@ -114,7 +114,7 @@ async function toOrthanc(bench: Bench, folder: string): Promise<Run> {
   const child = spawn(ORTHANC ?? 'Orthanc', [config], { stdio: 'ignore' })
   bench.place.pids.add(child.pid ?? 0)
   try {
-    await untilUp(port)
+    await untilUp(port, child)
     const files = readdirSync(folder, { recursive: true, withFileTypes: true })
       .filter(entry => entry.isFile())
       .map(entry => join(entry.parentPath, entry.name))
@@ -158,9 +158,9 @@ function post(agent: Agent, port: number, body: Buffer): Promise<void> {
   })
 }
 
-async function untilUp(port: number): Promise<void> {
+async function untilUp(port: number, child: ChildProcess): Promise<void> {
   const deadline = Date.now() + START_MILLISECONDS_MAX
-  while (Date.now() < deadline) {
+  while (Date.now() < deadline && child.exitCode === null) {
     const answer = await fetch(`http://127.0.0.1:${port}/system`).catch(() => undefined)
     await answer?.arrayBuffer()
     if (answer?.ok) return
