@@ -10,7 +10,7 @@ import { addAccount, addClient, addOrganisation } from '../src/identity/enrol.ts
 import { type OpenData, openData } from '../src/open-data.ts'
 import { type ClientKey, requestToken } from '../src/sender/machine-client.ts'
 
-const START_MILLISECONDS_MAX = 30_000
+const START_MILLISECONDS_MAX = 60_000
 
 /** Where the people of the demonstrations are told of things. */
 export const addresses = {

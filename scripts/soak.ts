@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { logState } from '../src/audit/tree/log-state.ts'
+import { largeFile } from './bench/large-file.ts'
 import { startStores } from './bench/many-stores.ts'
 import { memoryOf } from './bench/processes.ts'
 import { placeIn, type Service, startService } from './bench/servers.ts'
@@ -13,10 +14,12 @@ import { type ApiClient, startBeside } from './demo-service.ts'
 const USAGE = `Puts a fixed load on two processes on PostgreSQL and S3, and looks whether anything grows.
 
   npm run soak [-- --minutes N] [--rate N]
+  npm run soak -- --gib N
 
   --minutes  how long (10)
   --rate     acts a second, of both processes together (15): a record uploaded, read and shared, the
              share opened and withdrawn, a question to the log, in turn
+  --gib      instead, one file of so many GiB, by tus into a service on disk and SQLite and out again
 
 Exit codes: 0 nothing failed and nothing grew; 1 otherwise.`
 
@@ -204,10 +207,7 @@ async function soak(minutes: number, rate: number): Promise<void> {
     const grown = growth(samples, rate)
     // A machine that stood still for a moment is not our fault, one that never kept up shows nothing.
     if (behind > done * LEFT_OUT_SHARE_MAX) grown.push('The load could not be kept up.')
-    for (const sentence of grown) console.log(`FAULT: ${sentence}`)
-    const isWell = grown.length === 0 && errors.length === 0
-    console.log(isWell ? 'All is well.' : 'Not all is well.')
-    process.exitCode = isWell ? 0 : 1
+    tellVerdict(grown, errors.length === 0)
   } finally {
     await second.stop()
     await service.stop()
@@ -216,7 +216,19 @@ async function soak(minutes: number, rate: number): Promise<void> {
   }
 }
 
-await runCommand(USAGE, { required: [], optional: ['minutes', 'rate'] }, async values => {
+function tellVerdict(faults: string[], allDone: boolean): void {
+  for (const sentence of faults) console.log(`FAULT: ${sentence}`)
+  const isWell = faults.length === 0 && allDone
+  console.log(isWell ? 'All is well.' : 'Not all is well.')
+  process.exitCode = isWell ? 0 : 1
+}
+
+await runCommand(USAGE, { required: [], optional: ['minutes', 'rate', 'gib'] }, async values => {
+  if (values.gib !== undefined) {
+    const gib = Number(values.gib)
+    if (!(gib > 0)) throw new UsageError('--gib is a number.')
+    return tellVerdict(await largeFile(gib), true)
+  }
   const [minutes, rate] = [Number(values.minutes ?? 10), Number(values.rate ?? 15)]
   if (!(minutes > 0) || !(rate > 0)) throw new UsageError('--minutes and --rate are numbers.')
   await soak(minutes, rate)

@@ -1,4 +1,5 @@
 import { createCipheriv, createHash } from 'node:crypto'
+import { slideOf } from '../../test/helpers/made-slide.ts'
 
 // What the client sends: made from one prepared block, so that making it costs nothing while the
 // clock runs. Client and bench make the same bytes, so that digests can be compared.
@@ -66,7 +67,8 @@ export function digestOfFile(bytesEach: number): string {
 }
 
 function* fileBlocks(bytes: number): Generator<Buffer> {
-  const firstBlock = Buffer.concat([dicomHead(bytes), filler]).subarray(0, BLOCK_BYTES)
+  const head = bytes > PIXEL_BYTES_MAX ? slideHead() : dicomHead(bytes)
+  const firstBlock = Buffer.concat([head, filler]).subarray(0, BLOCK_BYTES)
   for (let at = 0; at < bytes; at += BLOCK_BYTES) {
     yield (at === 0 ? firstBlock : filler).subarray(0, bytes - at)
   }
@@ -76,6 +78,14 @@ function* fileBlocks(bytes: number): Generator<Buffer> {
 function partHead(disposition: string, type?: string): string {
   const typeLine = type === undefined ? '' : `Content-Type: ${type}\r\n`
   return `\r\n--${BOUNDARY}\r\nContent-Disposition: form-data; ${disposition}\r\n${typeLine}\r\n`
+}
+
+/** What the length of one element can say (DICOM PS3.5, section 7.1.1). Larger files are slides. */
+const PIXEL_BYTES_MAX = 2 ** 32 - 2
+
+/** Of a slide of 20 GiB, in grey. */
+function slideHead(): Buffer {
+  return slideOf([{ width: 131_072, height: 163_840, tile: 512 }], { big: true })
 }
 
 /** Groups 0002 and up of an image of `fileBytes` bytes, as far as its pixels (DICOM PS3.10, section 7.1). */

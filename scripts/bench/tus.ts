@@ -28,26 +28,31 @@ export const tusUpload: Figure = {
       ours: () =>
         onService(bench, async service => {
           const caseId = await makeCase(service)
-          await uploadByTus(service, caseId, WARM_BYTES)
-          const run = await uploadByTus(service, caseId, FILE_BYTES, bench)
+          await uploadByTus(service, caseId, fileOf(WARM_BYTES))
+          const { run } = await uploadByTus(service, caseId, fileOf(FILE_BYTES), bench)
           await expectEvents(service, 'record.create', 'success', 2)
           return rate(run)
         })
     })
 }
 
+/** A file of the client and its digest, which takes a while. */
+export const fileOf = (bytes: number) => ({ bytes, sha256: digestOfFile(bytes) })
+
 /** From the creation of the draft to its record, with one PATCH; checks what is stored. */
-async function uploadByTus(
+export async function uploadByTus(
   service: Service,
   caseId: string,
-  bytes: number,
+  { bytes, sha256 }: { bytes: number; sha256: string },
   bench?: Bench
-): Promise<Watched> {
+): Promise<{ id: string; run: Watched }> {
   const { clinician, clinicianToken: token, port } = service
+  let id = ''
   const send = async () => {
     const began = performance.now()
     const fields = { kind: 'scan', title: 'Bench', date: '2026-11-02' }
     const draft = await clinician.json<{ id: string }>('POST', `/v1/cases/${caseId}/drafts`, fields)
+    id = draft.id
     const named = Buffer.from(draft.id).toString('base64')
     const created = await clinician.send('POST', '/v1/uploads', undefined, {
       'tus-resumable': '1.0.0',
@@ -78,11 +83,14 @@ async function uploadByTus(
     )
     const after = (performance.now() - sent) / 1000
     const [object] = record.objects
-    if (object?.bytes !== bytes || object.sha256 !== digestOfFile(bytes)) {
+    if (object?.bytes !== bytes || object.sha256 !== sha256) {
       throw new Error('Stored otherwise than sent.')
     }
     return { ...done, seconds: before + done.seconds + after }
   }
-  if (bench !== undefined) return watched(bench.progress, service, send)
-  return { done: await send(), othersCores: undefined }
+  const run =
+    bench === undefined
+      ? { done: await send(), othersCores: undefined }
+      : await watched(bench.progress, service, send)
+  return { id, run }
 }

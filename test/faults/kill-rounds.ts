@@ -3,7 +3,7 @@ import type { Test } from 'tap'
 import { TEST_DATABASE } from '../helpers/databases.ts'
 import type { RealService } from './real-service.ts'
 
-export const FEW_ROUNDS = 8
+const FEW_ROUNDS = 8
 
 /**
  * How often the service is killed. A round takes a second or two on a quiet machine. Those asked for are
@@ -12,8 +12,11 @@ export const FEW_ROUNDS = 8
 export const ROUNDS =
   TEST_DATABASE === 'postgres' ? FEW_ROUNDS : Number(process.env.KILL_ROUNDS ?? FEW_ROUNDS)
 
+/** The same while a file arrives by tus, on either database. */
+export const UPLOAD_ROUNDS = Number(process.env.UPLOAD_KILL_ROUNDS ?? FEW_ROUNDS)
+
 /** What a test of that many rounds may take where the machine has much else to do. */
-export const ROUNDS_MILLISECONDS_MAX = 60_000 + ROUNDS * 20_000
+export const roundsMillisecondsMax = (rounds: number) => 60_000 + rounds * 20_000
 
 /** The latest moment of a kill. By then each worker has done its work several times. */
 const KILL_MILLISECONDS_MAX = 400

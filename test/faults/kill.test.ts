@@ -2,13 +2,13 @@ import t from 'tap'
 import { createCase } from '../helpers/exchange.ts'
 import { DOWNLOAD_MARKER, downloads } from './kill-download.ts'
 import { log } from './kill-log.ts'
-import { killRounds, ROUNDS_MILLISECONDS_MAX } from './kill-rounds.ts'
+import { killRounds, ROUNDS, roundsMillisecondsMax } from './kill-rounds.ts'
 import { links, SHARE_MARKER } from './kill-share.ts'
 import { UPLOAD_MARKER, uploads } from './kill-upload.ts'
 import { startRealService } from './real-service.ts'
 import { assertSoundAtRest } from './soundness.ts'
 
-t.setTimeout(ROUNDS_MILLISECONDS_MAX)
+t.setTimeout(roundsMillisecondsMax(ROUNDS))
 
 t.test('a service killed again and again, at any point of whatever it does', async t => {
   const service = await startRealService(t)

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { installPeer } from '../peers/python.ts'
+import { pythonPeer } from '../peers/python.ts'
 
 /** What pydicom says of one copy beside its original. */
 export interface Verdict {
@@ -20,19 +20,15 @@ export interface Pydicom {
 
 /** pydicom as a program beside ours; undefined, and a skip that shows, where it cannot be had. */
 export function pydicom(t: Test): Pydicom | undefined {
-  const peer = installPeer('pydicom')
-  if ('absent' in peer) {
-    if (process.env.CI_SERVICES === 'required') t.fail(peer.absent)
-    else t.pass(`skipped: ${peer.absent}`, { skip: peer.absent })
-    return undefined
-  }
+  const directory = pythonPeer(t, 'pydicom')
+  if (directory === undefined) return undefined
   const script = join(import.meta.dirname, '..', 'peers', 'pydicom', 'check.py')
   return {
-    directory: peer.directory,
+    directory,
     check(pairs) {
       const run = spawnSync('python3', ['-W', 'ignore', script], {
         input: JSON.stringify(pairs),
-        env: { PATH: process.env.PATH ?? '', PYTHONPATH: peer.directory },
+        env: { PATH: process.env.PATH ?? '', PYTHONPATH: directory },
         encoding: 'utf8',
         maxBuffer: 64 * 1_048_576
       })

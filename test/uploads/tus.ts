@@ -65,7 +65,8 @@ export async function sendPatch(
 /** Where an upload goes on. */
 export async function offsetOf(client: Client, path: string): Promise<number> {
   const answer = await client.send('HEAD', path, undefined, TUS)
-  if (answer.status !== 200) throw new Error(`HEAD ${answer.status}`)
+  const challenge = answer.headers.get('www-authenticate') ?? ''
+  if (answer.status !== 200) throw new Error(`HEAD ${answer.status} ${challenge}`)
   return Number(answer.headers.get('upload-offset'))
 }
 

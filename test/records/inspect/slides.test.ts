@@ -1,7 +1,12 @@
+import { execFileSync } from 'node:child_process'
+import { type FileHandle, open } from 'node:fs/promises'
+import { join } from 'node:path'
 import t from 'tap'
+import { INSPECT_BYTES, inspect } from '../../../src/records/inspect/inspect.ts'
 import { lookInside } from '../../../src/records/inspect/look-inside.ts'
 import type { ObjectSummary } from '../../../src/records/inspect/summary.ts'
 import { type Page, slideOf } from '../../helpers/made-slide.ts'
+import { pythonPeer } from '../../peers/python.ts'
 
 const see = (file: Buffer): Promise<ObjectSummary> =>
   lookInside('image/tiff', {
@@ -9,12 +14,30 @@ const see = (file: Buffer): Promise<ObjectSummary> =>
     read: async (position, length) => file.subarray(position, position + length)
   })
 
+/** A file as an upload looks into it: its first bytes, and then what it asks for. */
+async function seeFile(file: FileHandle) {
+  const { size } = await file.stat()
+  const read = async (position: number, length: number) => {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, position)
+    return buffer.subarray(0, bytesRead)
+  }
+  const { type } = inspect(await read(0, INSPECT_BYTES), size <= INSPECT_BYTES, {})
+  return { type, ...(await lookInside(type, { bytes: size, read })) }
+}
+
 /** 24,576 × 20,480 pixels and seven halvings of it, as libvips writes them. */
 const pyramid: Page[] = Array.from({ length: 8 }, (_, level) => ({
   width: 24_576 >> level,
   height: 20_480 >> level,
   tile: 256
 }))
+
+const levelOf = ({ width, height }: Page) => ({
+  width,
+  height,
+  tileWidth: 256,
+  tileHeight: 256
+})
 
 t.test('a pyramid of half a thousand million pixels', async t => {
   for (const form of [{}, { big: true }, { big: true, little: false }, { little: false }]) {
@@ -25,6 +48,22 @@ t.test('a pyramid of half a thousand million pixels', async t => {
     t.match(slide, { label: false, macro: false })
     t.same(notes, [])
   }
+})
+
+t.test('the same written by libvips itself', async t => {
+  const directory = pythonPeer(t, 'libvips')
+  if (directory === undefined) return
+  const script = join(import.meta.dirname, '..', '..', 'peers', 'libvips', 'slide.py')
+  const env = { PATH: process.env.PATH ?? '', PYTHONPATH: directory }
+  const path = join(t.testdir(), 'slide.tif')
+  execFileSync('python3', [script, path], { env })
+  const file = await open(path)
+  t.teardown(() => file.close())
+  const { type, slide, notes } = await seeFile(file)
+  t.equal(type, 'image/tiff')
+  t.same(slide?.levels, pyramid.map(levelOf))
+  t.match(slide, { label: false, macro: false })
+  t.same(notes, [])
 })
 
 t.test('the label and the photograph of an Aperio slide are seen', async t => {
