@@ -3,7 +3,7 @@ import t from 'tap'
 import { openCheckpoint } from '../../src/audit/tlog/checkpoint.ts'
 import { parseProofFile } from '../../src/audit/tlog/proof-file.ts'
 import { leafHash, verifyInclusion } from '../../src/audit/tlog/tree.ts'
-import { noBrowser, startBrowser } from '../helpers/browser.ts'
+import { looksRight, noBrowser, startBrowser } from '../helpers/browser.ts'
 import {
   attestation,
   NHS_NUMBER,
