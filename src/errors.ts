@@ -1,5 +1,6 @@
 import type { Action } from '../schemas/audit-event.ts'
 import type { RefusedFile } from '../schemas/inspection.ts'
+import { logRefusals } from './audit/refusals.ts'
 import { requestRefusals } from './cases/refusals.ts'
 import { consentRefusals } from './consents/refusals.ts'
 import { opinionRefusals } from './opinions/refusals.ts'
@@ -36,20 +37,13 @@ const table = {
   'too-many-requests': [429, 'Too many requests', 'Wait as long as Retry-After says.'],
 
   ...sessionRefusals,
+  ...logRefusals,
 
   // What is asked for. Objects of other organisations answer as if they did not exist.
   'route-not-found': [404, 'No such page', 'Read the API description at /openapi.json.'],
   'case-not-found': [404, 'No such case', 'Check the case id.'],
   'record-not-found': [404, 'No such record', 'Check the record id.'],
   'object-not-found': [404, 'No such object', 'Check the object id.'],
-  'log-tile-not-found': [
-    404,
-    'No such part of the log',
-    'See C2SP tlog-tiles for the paths, and the checkpoint for the size.'
-  ],
-  'event-not-found': [404, 'No such event', 'Check the event id.'],
-  'question-not-found': [404, 'No such saved question', 'Look at the list of your questions.'],
-  'too-many-questions': [409, 'Too many saved questions', 'Remove one that you ask no more.'],
   'share-not-found': [404, 'No such share', 'Ask the sender for a new link.'],
   'draft-not-found': [404, 'No such draft', 'Check the draft id; a draft ends after some days.'],
   'upload-not-found': [404, 'No such upload', 'Begin a new upload into the draft.'],
@@ -76,16 +70,6 @@ const table = {
     400,
     'A patient may not be named in a URL',
     'Send the search by POST to /fhir/AuditEvent/_search.'
-  ],
-  'log-size-unknown': [
-    400,
-    'The log has no such size',
-    'Give sizes from 1 to that of the checkpoint, the smaller one first.'
-  ],
-  'report-too-long': [
-    422,
-    'The report would be too long',
-    'Ask for a shorter period, by from and to.'
   ],
   'range-not-satisfiable': [
     416,
@@ -209,17 +193,11 @@ const table = {
   'too-many-webhooks': [409, 'Too many webhooks', 'Remove one that is not needed any more.'],
 
   // The service.
-  'audit-unavailable': [
-    503,
-    'Access log cannot be written',
-    'Nothing was disclosed. Try again shortly.'
-  ],
   'keys-unavailable': [
     503,
     'Keys are not available',
     'Nothing was kept or disclosed. Try again shortly.'
   ],
-  'log-not-signed-yet': [503, 'The log is about to be signed', 'Ask again in a second.'],
   'storage-low': [
     503,
     'Storage is almost full',

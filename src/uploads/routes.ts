@@ -16,6 +16,7 @@ import { TUS_VERSION, type TusAnswer, tusOn, UPLOADS } from './tus.ts'
 export function draftRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
   return async app => {
     await app.register(awaitedRoutes(exchange, guarded))
+    await app.register(completionRoutes(exchange, guarded))
     app.post(
       '/v1/cases/:case/drafts',
       {
@@ -66,6 +67,31 @@ export function draftRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugin
         return reply.code(204).send(null)
       }
     )
+  }
+}
+
+function awaitedRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
+  return async app => {
+    app.get(
+      '/v1/cases/:case/drafts',
+      {
+        ...guarded('draft.read', 'clinician'),
+        schema: {
+          tags: ['records'],
+          summary: 'Drafts of a case that are still awaited, oldest first',
+          params: Type.Object({ case: Id }),
+          response: { 200: DraftList }
+        }
+      },
+      async request => ({
+        drafts: await listDrafts(exchange, callerOf(request), request.params.case)
+      })
+    )
+  }
+}
+
+function completionRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
+  return async app => {
     app.post(
       '/v1/drafts/:draft/complete',
       {
@@ -91,26 +117,6 @@ export function draftRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugin
           .header('location', `/v1/records/${view.id}`)
           .send(view)
       }
-    )
-  }
-}
-
-function awaitedRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
-  return async app => {
-    app.get(
-      '/v1/cases/:case/drafts',
-      {
-        ...guarded('draft.read', 'clinician'),
-        schema: {
-          tags: ['records'],
-          summary: 'Drafts of a case that are still awaited, oldest first',
-          params: Type.Object({ case: Id }),
-          response: { 200: DraftList }
-        }
-      },
-      async request => ({
-        drafts: await listDrafts(exchange, callerOf(request), request.params.case)
-      })
     )
   }
 }
