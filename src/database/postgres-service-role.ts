@@ -10,7 +10,8 @@ export const SERVICE_GRANTS: Record<string, string> = {
   migrations: 'SELECT',
   organisations: 'SELECT, INSERT',
   accounts: 'SELECT, INSERT, UPDATE (country, profile_sealed, disabled_at)',
-  identities: 'SELECT, INSERT',
+  // A trigger keeps those of this service itself.
+  identities: 'SELECT, INSERT, DELETE',
   clients: 'SELECT, INSERT, UPDATE (disabled_at)',
   recipients: 'SELECT, INSERT',
   directory_changes: 'SELECT',
