@@ -114,7 +114,11 @@ t.test('an issuer, or whoever stands in its way, that means harm', async t => {
       path.replace(/iss=[^&]+/, `iss=${encodeURIComponent(valley.url)}`)
     const unnamed = (path: string) => path.replace(/&iss=[^&]+/, '')
     const twice = (path: string) => `${path}&code=another`
-    for (const twist of [elsewhere, named, unnamed, twice]) {
+    // It need not even say that answers name their issuer: its way back is not that of the other.
+    const metadata = { authorization_response_iss_parameter_supported: false }
+    Object.assign(valley.habits, { metadata })
+    const both = (path: string) => elsewhere(unnamed(path))
+    for (const twist of [elsewhere, both, named, unnamed, twice]) {
       const here = visitor(exchange)
       t.same(await refusedWith(twist(await wayBack(here)), here), NOT_ACCEPTED)
     }
