@@ -15,7 +15,7 @@ t.test('the API page lists every code with its status and title', async t => {
 })
 
 t.test('the operating page lists every setting that the code reads', async t => {
-  const sources = ['', '-limits', '-s3', '-scan', '-keyring', '-notices', '-sharing']
+  const sources = ['', '-limits', '-s3', '-scan', '-keyring', '-notices', '-sharing', '-sign-in']
     .map(part => read(`src/config${part}.ts`))
     .join('')
   const names = sources.match(/CONSILIUM_[A-Z0-9_]+/g) ?? []

@@ -11,7 +11,8 @@ export const SERVICE_GRANTS: Record<string, string> = {
   organisations: 'SELECT, INSERT',
   operating_organisation: 'SELECT, INSERT, UPDATE (organisation_id, since)',
   accounts: 'SELECT, INSERT, UPDATE (role, country, profile_sealed, disabled_at)',
-  identities: 'SELECT, INSERT',
+  // A trigger keeps those of this service itself.
+  identities: 'SELECT, INSERT, DELETE',
   clients: 'SELECT, INSERT, UPDATE (disabled_at)',
   recipients: 'SELECT, INSERT',
   directory_changes: 'SELECT',

@@ -44,6 +44,28 @@ t.test('an issuer, or whoever stands in its way, that means harm', async t => {
     t.ok(here.cookies.has('__Host-consilium'))
   })
 
+  await t.test('one that asks nobody again vouches for no fresh proof', async t => {
+    const here = visitor(exchange)
+    await here.get(await wayBack(here))
+    const { sessions } = database.read.tables
+    await database.write(tx => tx.update(sessions).set({ provenAt: 1 }))
+    const prove = async (twist: TokenTwist) => {
+      const out = await here.get('/prove/elsewhere?next=/account')
+      const url = String(out.headers.get('location'))
+      const { searchParams } = new URL(url)
+      t.same([searchParams.get('prompt'), searchParams.get('max_age')], ['login', '0'])
+      return exchange.eventsOf(() => here.get(city.signIn(url, 'alice', twist)))
+    }
+    for (const twist of [{ claims: { auth_time: now() - 60 } }, { without: ['auth_time'] }]) {
+      const { result, events } = await prove(twist)
+      t.match(result, { status: 403, text: /You were not asked again who you are/ })
+      t.match(events, [{ action: 'session.prove', code: 'proof-refused' }])
+    }
+    t.match((await here.post('/account/recovery-codes')).headers.get('location'), /^\/prove/)
+    t.match(await prove({}), { result: { status: 303 }, events: [{ action: 'session.prove' }] })
+    t.match(await here.post('/account/recovery-codes'), { status: 200 })
+  })
+
   const twists: Record<string, TokenTwist> = {
     'for another try': { claims: { nonce: 'another' } },
     'for no try': { without: ['nonce'] },
@@ -92,7 +114,11 @@ t.test('an issuer, or whoever stands in its way, that means harm', async t => {
       path.replace(/iss=[^&]+/, `iss=${encodeURIComponent(valley.url)}`)
     const unnamed = (path: string) => path.replace(/&iss=[^&]+/, '')
     const twice = (path: string) => `${path}&code=another`
-    for (const twist of [elsewhere, named, unnamed, twice]) {
+    // It need not even say that answers name their issuer: its way back is not that of the other.
+    const metadata = { authorization_response_iss_parameter_supported: false }
+    Object.assign(valley.habits, { metadata })
+    const both = (path: string) => elsewhere(unnamed(path))
+    for (const twist of [elsewhere, both, named, unnamed, twice]) {
       const here = visitor(exchange)
       t.same(await refusedWith(twist(await wayBack(here)), here), NOT_ACCEPTED)
     }

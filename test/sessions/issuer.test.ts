@@ -197,6 +197,9 @@ t.test('people of a hospital, through an issuer in a process of its own', async 
     const { accountId = '' } = rows.find(({ subject }) => subject === 'robin') ?? {}
     const by = callerAs(exchange, 'administrator')
     const renewed = await newStaffCode(exchange.exchange, by, accountId)
+    const ofHere = eq(identities.issuer, 'embedded')
+    const taking = database.write(async tx => void (await tx.delete(identities).where(ofHere)))
+    await t.rejects(taking, 'those of this service itself stay')
     const chosen = await here.post(`/enrol/${renewed.id}`, { code: renewed.code })
     const again = await browserAtIssuer().signIn(hrefIn(chosen.text), { name: 'robin-2' })
     t.match(await here.get(again), { status: 303 })
