@@ -160,7 +160,8 @@ async function tryRoute(
   const isSent =
     row.action === 'link.open' || (row.action === 'share.list' && who === 'specialistGb')
   // An organisation's own log begins with who added it.
-  const added = route === 'POST /v1/organisations' && expected === 'yes' ? result.json.id : undefined
+  const added =
+    route === 'POST /v1/organisations' && expected === 'yes' ? result.json.id : undefined
   const concernsCity = expected === 'hidden' || isInCity || (expected === 'yes' && isSent)
   t.same(
     events.map(seenOf),
