@@ -45,6 +45,12 @@ export const sessionRefusals = {
     'This recovery code is wrong or was used',
     'Try another of your codes, or ask your administrator for a new enrolment code.'
   ],
+  'operator-only': [
+    403,
+    'Your organisation does not run this exchange',
+    'Ask an administrator of the organisation that runs it.'
+  ],
+  'organisation-not-found': [404, 'No such organisation', 'Check the organisation id.'],
   'enrolment-not-found': [
     404,
     'There is no code to withdraw',

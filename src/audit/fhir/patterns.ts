@@ -84,15 +84,6 @@ const machine = {
   user: agents.person
 }
 
-const login: Pattern = {
-  ...machine,
-  type: types.authentication,
-  subtype: [subtypes.login],
-  action: 'E'
-}
-
-const logout: Pattern = { ...login, subtype: [subtypes.logout] }
-
 const enrolment: Pattern = {
   ...machine,
   type: types.alert,
@@ -109,6 +100,10 @@ const running = (subtype: Coding): Pattern => ({
   subtype: [subtype],
   action: 'E'
 })
+
+const login: Pattern = { ...running(subtypes.login), type: types.authentication }
+
+const logout: Pattern = { ...login, subtype: [subtypes.logout] }
 
 const configured: Pattern = { ...running(subtypes.configured), type: types.alert }
 
