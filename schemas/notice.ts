@@ -22,7 +22,9 @@ export const noticeKinds = [
   'consent-withdrawn',
   'webhook-disabled',
   'message-received',
-  'more-time-declined'
+  'more-time-declined',
+  'account-recovered',
+  'colleague-recovered'
 ] as const
 export type NoticeKind = (typeof noticeKinds)[number]
 

@@ -28,11 +28,6 @@ const table = {
   'https-required': [403, 'HTTPS is required', 'Use the https address of the service.'],
   'too-many-uploads': [429, 'Too many uploads at once', 'Wait until one of them has ended.'],
   'role-refused': [403, 'Your role may not do this', 'Ask somebody whose role allows it.'],
-  'operator-only': [
-    403,
-    'Your organisation does not run this exchange',
-    'Ask an administrator of the organisation that runs it.'
-  ],
   'too-many-attempts': [429, 'Too many refused attempts', 'Wait a minute, then try again.'],
   'too-many-requests': [429, 'Too many requests', 'Wait as long as Retry-After says.'],
 
@@ -53,7 +48,6 @@ const table = {
     'Check the account id, and ask the specialist to register their age recipient.'
   ],
   'account-not-found': [404, 'No such account', 'Check the account id.'],
-  'organisation-not-found': [404, 'No such organisation', 'Check the organisation id.'],
   'webhook-not-found': [404, 'No such webhook', 'Check the webhook id.'],
 
   // The request itself.

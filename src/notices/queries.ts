@@ -262,6 +262,9 @@ export function pageOfNotices(
       and(
         eq(notices.organisationId, organisationId),
         eq(notices.channel, 'mail'),
+        // How somebody signs in is told to them and to their administrators alone.
+        ne(notices.kind, 'account-recovered'),
+        ne(notices.kind, 'colleague-recovered'),
         shareId === undefined ? undefined : eq(notices.shareId, shareId),
         state === undefined ? undefined : eq(notices.state, state),
         before === undefined ? undefined : lt(notices.id, before)

@@ -120,6 +120,16 @@ export const templates: Record<NoticeKind, Template> = {
     subject: 'More time was not given',
     says: 'The sender has declined to give you more time for what was shared with you.',
     next: 'Sign in to read why. What was agreed before stays as it was.'
+  },
+  'account-recovered': {
+    subject: 'A recovery code of yours was used',
+    says: 'Somebody used one of your recovery codes to make a new passkey. Everybody who was signed in as you was signed out, and your other passkeys were removed but for those that were kept by name.',
+    next: 'If it was you, nothing needs to be done. If it was not, ask an administrator of your organisation at once, by telephone, to disable your account.'
+  },
+  'colleague-recovered': {
+    subject: 'Somebody of your organisation used a recovery code',
+    says: 'Somebody of your organisation used a recovery code to make a new passkey.',
+    next: 'Sign in to see who, in the list of people. If you did not hear of it from them, ask them by telephone, and disable the account if it was not they.'
   }
 }
 

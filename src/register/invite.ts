@@ -175,6 +175,24 @@ export async function listInvitations(
   return { invitations, ...(next && { next }) }
 }
 
+/** One of them. Throws Refusal `invitation-not-found`, alike for those of others. */
+export async function readInvitation(
+  exchange: Exchange,
+  caller: Caller,
+  id: string
+): Promise<InvitationView> {
+  const { database } = exchange
+  const row = await invitationOf(database.read, caller, id)
+  await database.write(tx =>
+    exchange.audit.append(tx, {
+      action: 'invitation.list',
+      outcome: 'success',
+      ...actedBy(caller, { shown: [id] })
+    })
+  )
+  return viewInvitation(row, await nameOf(database.read, exchange, row), exchange.clock())
+}
+
 /** The id of a fresh link, and a fresh code for it. */
 function issue(exchange: Exchange) {
   const now = exchange.clock()

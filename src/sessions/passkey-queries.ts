@@ -1,4 +1,4 @@
-import { and, asc, count, eq, isNull, sql } from '../../schemas/drizzle.ts'
+import { and, asc, count, desc, eq, isNull, sql } from '../../schemas/drizzle.ts'
 import { held, type Queries } from '../database/database.ts'
 
 export type PasskeyRow = Queries['tables']['passkeys']['$inferSelect']
@@ -92,6 +92,28 @@ export async function holdAccount(tx: Queries, id: string) {
     .where(eq(accounts.id, id))
   const [row] = await held(tx, query, 'update')
   return row
+}
+
+/** Administrators of an organisation who are not disabled, the newest first. */
+export async function administratorsOf(
+  queries: Queries,
+  organisationId: string,
+  limit: number
+): Promise<string[]> {
+  const { accounts } = queries.tables
+  const rows = await queries
+    .select({ id: accounts.id })
+    .from(accounts)
+    .where(
+      and(
+        eq(accounts.organisationId, organisationId),
+        eq(accounts.role, 'administrator'),
+        isNull(accounts.disabledAt)
+      )
+    )
+    .orderBy(desc(accounts.id))
+    .limit(limit)
+  return rows.map(({ id }) => id)
 }
 
 export async function insertRecoveryCodes(

@@ -76,6 +76,12 @@ export const sessionRefusals = {
     'You signed in there as somebody else',
     'Begin again, and sign in there as yourself.'
   ],
+  'operator-only': [
+    403,
+    'Your organisation does not run this exchange',
+    'Ask an administrator of the organisation that runs it.'
+  ],
+  'organisation-not-found': [404, 'No such organisation', 'Check the organisation id.'],
   'enrolment-not-found': [
     404,
     'There is no code to withdraw',

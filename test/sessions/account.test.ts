@@ -110,6 +110,46 @@ t.test('recovery', async t => {
   t.match(await before.get('/v1/account'), { status: 401 }, 'whoever was signed in is not any more')
   t.match(await browser.post('/recover', { code }), { status: 403 })
 
+  await t.test('is told to its owner and to their administrators, and to no clinician', async t => {
+    const { read } = exchange.exchange.database
+    const rows = await read.select().from(read.tables.notices)
+    const { clinician, administrator } = exchange.people
+    t.same(rows.map(({ kind, accountId }) => [kind, accountId]).sort(), [
+      ['account-recovered', clinician.accountId],
+      ['colleague-recovered', administrator.accountId]
+    ])
+    t.match(await exchange.client('colleague').json('GET', '/v1/notices'), { notices: [] })
+    const people = await (await signedIn(exchange, 'administrator')).get('/administration/people')
+    t.match(people.text, /Used a recovery code on/)
+  })
+
+  await t.test('removes every other passkey but those kept by name', async t => {
+    const [kept, lost] = [
+      await withPasskey(exchange, 'clinician'),
+      await withPasskey(exchange, 'clinician')
+    ]
+    const foreign = await withPasskey(exchange, 'colleague')
+    const [code = ''] = await renewRecoveryCodes(exchange.exchange, caller)
+    const { text } = await browser.post('/recover', { code })
+    t.match(text, `value="${kept.id}"`)
+    t.notMatch(text, foreign.id)
+    const answer = new Authenticator().register(optionsIn(text))
+    const { result, events } = await exchange.eventsOf(() =>
+      browser.post('/recover/passkey', { answer, keep: kept.id })
+    )
+    t.match(result, { status: 303 })
+    // Beside the lost one the one of the recovery before.
+    const details = { passkeysRemoved: 2, passkeysKept: 1 }
+    t.match(events[0], { action: 'recovery.use', outcome: 'success', details })
+    const signIn = async (device: Authenticator) =>
+      browser.post('/sign-in', {
+        answer: device.authenticate(await optionsFrom(browser, '/sign-in/options'))
+      })
+    t.match(await signIn(lost), { status: 403 })
+    t.match(await signIn(kept), { status: 303 })
+    t.match(await signIn(foreign), { status: 303 })
+  })
+
   const [older = ''] = await renewRecoveryCodes(exchange.exchange, caller)
   const [newer = ''] = await renewRecoveryCodes(exchange.exchange, caller)
   t.match(await browser.post('/recover', { code: older }), { status: 403 })

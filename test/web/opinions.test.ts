@@ -131,4 +131,43 @@ t.test('the register, and an invitation to it', async t => {
     t.notMatch(again.text, 'Read this out')
     t.match(again.text, 'The code is shown only once')
   })
+
+  await t.test('invitations are listed, sent again and withdrawn', async t => {
+    const list = () => browser.get('/specialists/invitations')
+    const first = await list()
+    t.match(first, { status: 200, text: /Waits for them/ })
+    t.notMatch(first.text, '<img src=x')
+    const [path = ''] = /\/specialists\/invitations\/[0-9a-f-]{36}/.exec(first.text) ?? []
+    const unnamed = await browser.post(`${path}/resend`, { codeAddress: PROBE })
+    t.match(unnamed, { status: 400, text: /Choose how you will pass the code on/ })
+    t.notMatch(unnamed.text, '<img src=x')
+    const same = { codeChannel: 'telephone', codeAddress: typed.email }
+    t.match(await browser.post(`${path}/resend`, same), { status: 422, text: /the same way/ })
+    const again = await exchange.eventsOf(() =>
+      browser.post(`${path}/resend`, { codeChannel: 'in-person' })
+    )
+    t.match(again.result, { status: 303 })
+    t.ok(
+      again.events.some(
+        ({ action, outcome }) => `${action} ${outcome}` === 'invitation.resend success'
+      )
+    )
+    const [once = ''] = String(again.result.headers.get('set-cookie')).split(';')
+    const told = await browser.get(path, { cookie: `${browser.cookie}; ${once}` })
+    t.match(told.text, /sharing-copy">[A-Z0-9-]{8,}</)
+
+    const stranger = await signedIn(exchange, 'otherClinician')
+    t.match(await stranger.get(path), { status: 404 })
+    for (const act of ['resend', 'withdraw']) {
+      const answer = await stranger.post(`${path}/${act}`, { codeChannel: 'in-person' })
+      t.match(answer, { status: 404, text: /No such invitation/ }, act)
+    }
+    const gone = await browser.post(`${path}/withdraw`)
+    t.equal(gone.headers.get('location'), '/specialists/invitations?done=withdrawn')
+    t.match((await list()).text, /Withdrawn/)
+    t.match(await browser.post(`${path}/withdraw`), { status: 409 })
+    const late = await browser.post(`${path}/resend`, { codeChannel: 'in-person' })
+    t.match(late, { status: 409 })
+    t.notMatch((await browser.get(path)).text, 'Send again')
+  })
 })

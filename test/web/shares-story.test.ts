@@ -82,5 +82,8 @@ t.test('what comes of a share, in a browser without JavaScript', { skip: noBrows
     await window.fill('#codeAddress', '')
     await press(window, 'Send the invitation')
     t.match(await text(), 'Read this out. Do not send it with the link.')
+    await window.goto('/specialists/invitations')
+    await window.getByRole('link', { name: 'Dr Ida Lundeby' }).click()
+    await window.getByRole('button', { name: 'Send again' }).waitFor()
   })
 })

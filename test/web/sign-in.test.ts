@@ -123,6 +123,8 @@ t.test(
     await lost.getByRole('link', { name: /recovery code/ }).click()
     await lost.getByLabel('Recovery code').fill(recovery)
     await press(lost, 'Continue')
+    await lost.getByLabel('Second device').waitFor()
+    await looksRight(t, lost, 'recover-keep')
     await press(lost, 'Make a passkey')
     await lost.getByText(/You have a new passkey/).waitFor()
     await looksRight(t, lost, 'account-recovered')

@@ -4,13 +4,20 @@ import { accessPage, accessReport } from './access.ts'
 import { choosePage, type OfCase } from './choose.ts'
 import { consentPage, saveConsent } from './consent.ts'
 import { groundsPage, type OfChoice } from './grounds.ts'
+import {
+  invitationsPage,
+  invitedPage,
+  type OfInvitation,
+  sendAgain,
+  withdrawSent
+} from './invitations.ts'
 import { endMany, endManyPage, livePage } from './live.ts'
 import { linkPage, type OfShare } from './made.ts'
 import { acknowledge, opinionPage, opinionsPage } from './opinions.ts'
 import { recordsPage } from './records.ts'
 import { confirmShare, reviewPage } from './review.ts'
 import { declineTime, endPage, endShare, giveTime, sendMessage, sharePage } from './share.ts'
-import { invite, invitedPage, invitePage, specialistPage, specialistsPage } from './specialists.ts'
+import { invite, invitePage, specialistPage, specialistsPage } from './specialists.ts'
 import { termsPage } from './terms.ts'
 
 /** From "who should look at it" to "opinion received". */
@@ -121,10 +128,21 @@ function registerPages(web: Web): FastifyPluginAsync {
     const invitation = guarded('invitation.create', 'clinician')
     app.get('/specialists/invite', invitation, (request, reply) => invitePage(web, request, reply))
     app.post('/specialists/invite', invitation, (request, reply) => invite(web, request, reply))
-    app.get<{ Params: { invitation: string } }>(
-      '/specialists/invitations/:invitation',
-      guarded('invitation.list', 'clinician'),
-      (request, reply) => invitedPage(web, request, reply)
+    const invited = '/specialists/invitations/:invitation'
+    const listing = guarded('invitation.list', 'clinician')
+    app.get('/specialists/invitations', listing, (request, reply) =>
+      invitationsPage(web, request, reply)
+    )
+    app.get(invited, listing, (request: OfInvitation, reply) => invitedPage(web, request, reply))
+    app.post(
+      `${invited}/resend`,
+      guarded('invitation.resend', 'clinician'),
+      (request: OfInvitation, reply) => sendAgain(web, request, reply)
+    )
+    app.post(
+      `${invited}/withdraw`,
+      guarded('invitation.withdraw', 'clinician'),
+      (request: OfInvitation, reply) => withdrawSent(web, request, reply)
     )
   }
 }

@@ -2,11 +2,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Value } from 'typebox/value'
 import { InvitationCreate } from '../../../schemas/invitation.ts'
 import { callerOf } from '../../http/area.ts'
-import { createInvitation, listInvitations } from '../../register/invite.ts'
+import { createInvitation } from '../../register/invite.ts'
 import { listSpecialists, readSpecialist } from '../../register/search.ts'
 import { filled, formOf, requireNoProblem } from '../form.ts'
 import type { Web } from '../routes.ts'
-import { noOnceCookie, onceCookie, toldOnce } from './once.ts'
+import { onceCookie } from './once.ts'
 import { countryItems, languageItems, queryOf, searchOf, showSpecialist } from './people.ts'
 import { inPlainWords } from './words.ts'
 
@@ -90,20 +90,4 @@ export async function invite(web: Web, request: FastifyRequest, reply: FastifyRe
   return reply
     .header('set-cookie', onceCookie(invitation.id, code))
     .redirect(`/specialists/invitations/${invitation.id}`, 303)
-}
-
-/** After inviting: the code, this once, on a card of its own, and never beside the link. */
-export async function invitedPage(
-  { exchange, pages }: Web,
-  request: FastifyRequest<{ Params: { invitation: string } }>,
-  reply: FastifyReply
-): Promise<FastifyReply> {
-  const { invitation: id } = request.params
-  const { invitations } = await listInvitations(exchange, callerOf(request), { limit: '200' })
-  return pages.show(request, reply.header('set-cookie', noOnceCookie()), 'sharing/invited', {
-    invitation: invitations.find(invitation => invitation.id === id),
-    isMailed: exchange.notices.mail,
-    code: toldOnce(request, id),
-    invitations: invitations.slice(0, 20)
-  })
 }

@@ -24,8 +24,9 @@ export function recoverPages({ exchange, pages, greeted, submitted }: Web): Fast
 
     app.post('/recover/passkey', submitted('recovery.use'), async (request, reply) => {
       pages.onRefusal(request, problems => pages.show(request, reply, PAGE, { problems }))
-      const answer = formOf(request).text('answer')
-      const { cookie } = await finishRecovery(exchange, traceOf(request), answer)
+      const form = formOf(request)
+      const [answer, keep] = [form.text('answer'), form.list('keep')]
+      const { cookie } = await finishRecovery(exchange, traceOf(request), answer, keep)
       await welcome({ exchange }, request, reply, cookie)
       return reply.redirect('/account?done=recovered', 303)
     })
