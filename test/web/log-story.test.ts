@@ -14,16 +14,26 @@ import {
   startExchange
 } from '../helpers/exchange.ts'
 
+const DAY = 86_400_000
+
 t.test('an auditor answers: who saw this patient’s scan?', { skip: noBrowser() }, async t => {
   const exchange = await startExchange(t)
   const files = [{ name: 'scan.txt', bytes: Buffer.from('Heron scan.') }]
-  const { caseId, record, path } = await sharedRecord(exchange, files, { with: 'specialistIe' })
+  const { caseId, record, path, share } = await sharedRecord(exchange, files, {
+    with: 'specialistIe'
+  })
   const boston = await shareRecords(exchange, caseId, [record.id], {
     with: 'specialistUs',
     safeguard: attestation(exchange.clock.now())
   })
   await openShare(exchange.client('specialistUs'), boston.link)
   for (let day = 0; day < 3; day += 1) {
+    // Each day a new opening, so that there is something to see over time.
+    if (day > 0) {
+      exchange.clock.advance(DAY)
+      await openShare(exchange.client('specialistUs'), boston.link)
+      await openShare(exchange.client('specialistIe'), share.link)
+    }
     await exchange.client('specialistIe').send('GET', path)
     await exchange.client('specialistUs').send('GET', sharedPath(boston.id, record.id))
   }
@@ -90,6 +100,7 @@ t.test('an auditor answers: who saw this patient’s scan?', { skip: noBrowser()
   await window.getByLabel('Patient’s NHS number').fill(NHS_NUMBER)
   await window.getByRole('button', { name: 'Make the report' }).click()
   await window.getByRole('heading', { name: 'Who saw what' }).waitFor()
+    await window.getByText('Openings over time').first().waitFor()
   const [pdf] = await Promise.all([
     window.waitForEvent('download'),
     window.getByRole('button', { name: 'Download as PDF' }).click()
