@@ -37,7 +37,6 @@ t.test('a clinician shares, in a browser', { skip: noBrowser() }, async t => {
     await looksRight(t, window, 'share-consent')
     await window.check('text=In person')
     await press(window, 'Record this consent')
-    await press(window, 'Continue to the records')
     await looksRight(t, window, 'share-records')
     await press(window, 'Continue')
     await looksRight(t, window, 'share-records-refused')
