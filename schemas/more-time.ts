@@ -22,7 +22,10 @@ export const MoreTimeGive = Type.Object(
   {
     lifeHours: Type.Integer({ minimum: 1, maximum: 720, description: 'From now on.' }),
     safeguard: Type.Optional(Safeguard),
-    overrideReason: Type.Optional(text('As for a new share; without it that of the old one.'))
+    overrideReason: Type.Optional(text('As for a new share; without it that of the old one.')),
+    unasked: Type.Optional(
+      Type.Boolean({ description: 'Give it although nobody asked. It answers whoever did.' })
+    )
   },
   { additionalProperties: false }
 )

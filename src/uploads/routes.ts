@@ -15,29 +15,8 @@ import { TUS_VERSION, type TusAnswer, tusOn, UPLOADS } from './tus.ts'
 /** Draft records: what a record is while its files are still arriving. */
 export function draftRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
   return async app => {
-    await app.register(awaitedRoutes(exchange, guarded))
+    await app.register(ofCaseRoutes(exchange, guarded))
     await app.register(completionRoutes(exchange, guarded))
-    app.post(
-      '/v1/cases/:case/drafts',
-      {
-        ...guarded('draft.create', 'clinician'),
-        schema: {
-          tags: ['records'],
-          summary: 'Begin a record whose files are uploaded by tus, and may take days',
-          params: Type.Object({ case: Id }),
-          body: DraftCreate,
-          response: { 200: DraftView, 201: DraftView }
-        }
-      },
-      async (request, reply) => {
-        const { case: caseId } = request.params
-        const { view, isNew } = await createDraft(exchange, callerOf(request), caseId, request.body)
-        return reply
-          .code(isNew ? 201 : 200)
-          .header('location', `/v1/drafts/${view.id}`)
-          .send(view)
-      }
-    )
     app.get(
       '/v1/drafts/:draft',
       {
@@ -70,8 +49,30 @@ export function draftRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugin
   }
 }
 
-function awaitedRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
+/** Those of a case. */
+function ofCaseRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
   return async app => {
+    app.post(
+      '/v1/cases/:case/drafts',
+      {
+        ...guarded('draft.create', 'clinician'),
+        schema: {
+          tags: ['records'],
+          summary: 'Begin a record whose files are uploaded by tus, and may take days',
+          params: Type.Object({ case: Id }),
+          body: DraftCreate,
+          response: { 200: DraftView, 201: DraftView }
+        }
+      },
+      async (request, reply) => {
+        const { case: caseId } = request.params
+        const { view, isNew } = await createDraft(exchange, callerOf(request), caseId, request.body)
+        return reply
+          .code(isNew ? 201 : 200)
+          .header('location', `/v1/drafts/${view.id}`)
+          .send(view)
+      }
+    )
     app.get(
       '/v1/cases/:case/drafts',
       {

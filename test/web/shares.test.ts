@@ -78,6 +78,20 @@ t.test('what is shared: looked at, talked about, given more time, ended', async 
     const after = await browser.get(path)
     t.match(after.text, 'A newer share gave more time')
     t.notMatch(after.text, '<img src=x')
+    t.notMatch(after.text, 'name="unasked"', 'one that has ended gets no more')
+
+    const newer = String(given.headers.get('location')).replace('/link', '')
+    t.match((await browser.get(newer)).text, 'name="unasked"')
+    t.match(
+      await browser.post(`${newer}/more-time`, { hours: '336' }),
+      { status: 409 },
+      'not asked'
+    )
+    const both = await Promise.all(
+      [1, 2].map(() => browser.post(`${newer}/more-time`, { hours: '336', unasked: 'yes' }))
+    )
+    t.same(both.map(({ status }) => status).sort(), [303, 410], 'given unasked, once')
+    t.match(await exchange.auditEvents({ action: 'more-time.give', outcome: 'success' }), [{}, {}])
   })
 
   await t.test('one is ended with a reason, after a second look', async t => {

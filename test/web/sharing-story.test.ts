@@ -34,7 +34,6 @@ t.test('a clinician shares, in a browser', { skip: noBrowser() }, async t => {
     await press(window, 'Record the patient’s consent')
     await window.check('text=In person')
     await press(window, 'Record this consent')
-    await press(window, 'Continue to the records')
     await press(window, 'Continue')
     await window.check('text=Clinic letter')
     await press(window, 'Continue')

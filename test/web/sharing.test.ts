@@ -61,7 +61,7 @@ t.test('sharing, step by step, without scripts', async t => {
       })
     )
     t.equal(result.status, 303)
-    t.equal(result.headers.get('location'), carol)
+    t.equal(result.headers.get('location'), `${carol}/records`)
     t.match(events.at(-1), { action: 'consent.record', outcome: 'success' })
     const after = await browser.get(carol)
     t.match(after.text, 'taken by Dr Kestrel')

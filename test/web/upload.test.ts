@@ -77,7 +77,7 @@ t.test(
     const window = await page('clinician')
     await window.goto(`/cases/${id}/upload`)
     await dropFiles(window, [mixed, pathologyReport])
-    await window.getByText('Files: 3. Folders: 2.').waitFor()
+    await window.getByText('Chosen files: 3, from folders: 2.').waitFor()
     t.equal(await window.getByLabel('Title').inputValue(), 'mixed', 'the folder names it')
     await window.getByLabel('When was it made?').fill('2026-11-02')
     await window.getByRole('button', { name: 'Upload', exact: true }).click()

@@ -28,7 +28,7 @@ import { sealText, viewAsk } from './asked.ts'
 import { type AskRow, answerAsk, asksOf } from './queries.ts'
 
 /**
- * Gives more time that was asked for: a new share of the same records with the same specialist takes
+ * Gives more time that was asked for, or that the sender gives unasked: a new share of the same records with the same specialist takes
  * the place of the old one, which ends in the same transaction. Everything about it is judged as if
  * it were the first: the transfer, the specialist, quarantine, the state of the case. Of several who
  * answer at once one does. Refusals: those of a new share, `more-time-not-asked`, `more-time-shorter`,
@@ -42,7 +42,9 @@ export async function giveMoreTime(
 ) {
   const { database, audit, clock } = exchange
   const { row: share, found } = await sentShare(database.read, caller, shareId)
-  const ask = await waitingAsk(database.read, share, found)
+  const isUnasked = wanted.unasked === true
+  if (isUnasked) await requireOpenTo(database.read, share, found)
+  else await waitingAsk(database.read, share, found)
   const terms = openTerms(await openCaseKey(exchange.keyring, found), share)
   const records = await findShareRecords(database.read, { shareId })
   const again = sameAgain(share, terms, wanted, clock())
@@ -66,12 +68,19 @@ export async function giveMoreTime(
         const answeredAt = clock()
         const answer = { answeredAt, reasonSealed: null, shareGiven: newShareId }
         const answeredBy = caller.accountId
-        const answered = await answerAsk(tx, ask.id, { ...answer, answeredBy })
-        if (answered === undefined) throw new Refusal('more-time-not-asked', undefined, { about })
+        // Asked by now, it is answered; answered by now, nobody asks any more.
+        const ask = (await asksOf(tx, shareId)).find(row => row.answeredAt === null)
+        const answered = ask && (await answerAsk(tx, ask.id, { ...answer, answeredBy }))
+        if (answered === undefined && !isUnasked) {
+          throw new Refusal('more-time-not-asked', undefined, { about })
+        }
         await audit.append(tx, {
           action: 'more-time.give',
           outcome: 'success',
-          ...actedBy(caller, { moreTime: ask.id, replacedBy: newShareId }),
+          ...actedBy(caller, {
+            ...(answered && { moreTime: answered.id }),
+            replacedBy: newShareId
+          }),
           ...about
         })
       }
@@ -150,13 +159,18 @@ export async function declineMoreTime(
 
 /** What waits to be answered. Throws the Refusal that says why nothing does. */
 async function waitingAsk(queries: Queries, share: ShareRow, found: CaseRow): Promise<AskRow> {
+  await requireOpenTo(queries, share, found)
+  const rows = await asksOf(queries, share.id)
+  const waiting = rows.find(({ answeredAt }) => answeredAt === null)
+  if (waiting !== undefined) return waiting
+  throw new Refusal('more-time-not-asked', undefined, { about: aboutShare(share, found) })
+}
+
+/** Throws the Refusal of a share for which no more time can be given. */
+async function requireOpenTo(queries: Queries, share: ShareRow, found: CaseRow): Promise<void> {
   if (share.revokedAt !== null) throw refusalOfEnded(share)
   // It was answered while this waited: what comes after is an addendum.
   if (await isAnswered(queries, share.id)) {
     throw new Refusal('opinion-final', undefined, { about: aboutShare(share, found) })
   }
-  const rows = await asksOf(queries, share.id)
-  const waiting = rows.find(({ answeredAt }) => answeredAt === null)
-  if (waiting !== undefined) return waiting
-  throw new Refusal('more-time-not-asked', undefined, { about: aboutShare(share, found) })
 }

@@ -172,11 +172,11 @@ export function createList(root, text) {
     say,
     changed,
     refused: drawRefused,
-    /** @param {Chosen[]} chosen What would be sent. */
+    /** @param {Chosen[]} chosen @returns What would be sent, in words. */
     preview(chosen) {
       const bytes = chosen.reduce((sum, { file }) => sum + file.size, 0)
       const folders = new Set(chosen.map(({ path }) => folderOf(path))).size
-      total.textContent = text('preview', { count: chosen.length, folders, size: sizeText(bytes) })
+      return text('preview', { count: chosen.length, folders, size: sizeText(bytes) })
     },
     /** @param {Item[]} sending */
     begin(sending) {

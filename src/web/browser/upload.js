@@ -43,7 +43,7 @@ let goOn = () => {}
 async function add(more, unreadable = 0) {
   const { files, skipped } = worthSending(more)
   for (const one of files) chosen.set(one.path, one)
-  const told = [text('chosen', { count: chosen.size })]
+  const told = [list.preview([...chosen.values()])]
   if (skipped > 0) told.push(text('skipped', { count: skipped }))
   if (unreadable > 0) told.push(text('unreadable', { count: unreadable }))
   list.say(told.join(' '))
@@ -52,7 +52,6 @@ async function add(more, unreadable = 0) {
   if (title !== null && title.value === '' && first?.path.includes('/')) {
     title.value = first.path.split('/')[0] ?? ''
   }
-  list.preview([...chosen.values()])
   if (draft !== '' && files.length > 0) await run()
 }
 

@@ -17,7 +17,6 @@ import { shownPatient } from './patient.ts'
 
 /** Sentences that the browser's part says, with what it puts in. */
 const SAID = {
-  chosen: ['count'],
   skipped: ['count'],
   preview: ['count', 'folders', 'size'],
   'choose-first': [],

@@ -11,7 +11,7 @@ import { callerOf } from '../../http/area.ts'
 import { describeAccount, homeOf } from '../../identity/accounts.ts'
 import { dayOf, type Form, filled, formOf, isDay, requireNoProblem } from '../form.ts'
 import type { Web } from '../routes.ts'
-import { type OfChoice, readChoice } from './grounds.ts'
+import { isReadyWithConsent, type OfChoice, readChoice } from './grounds.ts'
 import { showSpecialist } from './people.ts'
 
 type Params = OfChoice & { kind: string }
@@ -27,7 +27,7 @@ export async function consentPage(web: Web, request: Page, reply: FastifyReply) 
   return show(web, request, reply, { typed: { takenBy: name, who: 'patient', given: today } })
 }
 
-/** Records it, and goes back to what has to be in place. */
+/** Records it, and goes back to what has to be in place, or on to the records when that is all. */
 export async function saveConsent(web: Web, request: Page, reply: FastifyReply) {
   const { exchange, pages } = web
   const caller = callerOf(request)
@@ -42,7 +42,8 @@ export async function saveConsent(web: Web, request: Page, reply: FastifyReply) 
   const at = { now, today: dayIn(timeZone, now) }
   const consent = consentOf(web, kindOf(request), form, view, at)
   await recordConsent(exchange, caller, caseId, consent)
-  return reply.redirect(`/cases/${caseId}/share/${specialist}`, 303)
+  const isAll = consent.kind === 'second-opinion' && isReadyWithConsent(web, view)
+  return reply.redirect(`/cases/${caseId}/share/${specialist}${isAll ? '/records' : ''}`, 303)
 }
 
 async function show(web: Web, request: Page, reply: FastifyReply, model: object) {

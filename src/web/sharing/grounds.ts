@@ -40,6 +40,12 @@ export async function groundsPage(
   })
 }
 
+/** Whether the consent of the patient is all that is asked for here: no basis is to be chosen. */
+export function isReadyWithConsent({ exchange, pages }: Web, view: SpecialistView): boolean {
+  const law = lawOf(pages.texts, view.country, exchange.clock())
+  return view.account !== undefined && view.state === 'verified' && basesFor(law).length === 0
+}
+
 /** Consents to a transfer that hold and are for this country, and for nobody else. */
 export function fittingConsents(
   consents: ConsentView[],

@@ -53,6 +53,7 @@ export async function sharePage(
     records: records.filter(record => share.records.includes(record.id)),
     waiting,
     wantedLife: waiting?.hours === undefined ? undefined : lifeText(web, waiting.hours),
+    mayExtend: waiting === undefined && share.state !== 'revoked' && isUnanswered(share),
     usualHours: String(hours.find(n => n >= (waiting?.hours ?? USUAL_HOURS)) ?? hours.at(-1)),
     history: historyOf(t, share, requests, uses),
     messages: messages.toReversed(),
@@ -61,6 +62,9 @@ export async function sharePage(
     ...model
   })
 }
+
+const isUnanswered = ({ turnaround }: Awaited<ReturnType<typeof readSent>>) =>
+  turnaround.answeredAt === undefined
 
 /** Asks once more before a share ends for good. */
 export async function endPage(web: Web, request: SharePage, reply: FastifyReply) {
@@ -112,7 +116,8 @@ export async function giveTime(web: Web, request: SharePage, reply: FastifyReply
   )
   const hours = wholeNumber(formOf(request).text('hours'), exchange.limits.shareHoursMax)
   if (hours === undefined) requireNoProblem([pages.texts('sharing.hours-missing')])
-  const wanted = { lifeHours: hours ?? 1 }
+  const isUnasked = formOf(request).text('unasked') !== ''
+  const wanted = { lifeHours: hours ?? 1, ...(isUnasked && { unasked: true }) }
   const made = await giveMoreTime(exchange, callerOf(request), request.params.share, wanted)
   return reply
     .header('set-cookie', onceCookie(made.id, made.link))
