@@ -91,7 +91,7 @@ function keepingRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsync
     app.put(
       '/v1/specialists/:specialist',
       {
-        ...guarded('specialist.update', 'administrator'),
+        ...guarded.proven('specialist.update', 'administrator'),
         schema: {
           tags,
           summary: 'Replace an entry. A new name, number or country ends its verification',
@@ -109,7 +109,7 @@ function keepingRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsync
     app.post(
       '/v1/specialists/:specialist/verify',
       {
-        ...guarded('specialist.verify', 'administrator'),
+        ...guarded.proven('specialist.verify', 'administrator'),
         schema: {
           tags,
           summary: 'Say that you found them registered, where, and until when that counts',
@@ -154,7 +154,7 @@ function importRoute(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTy
     app.post(
       '/v1/specialists/import',
       {
-        ...guarded('specialist.import', 'administrator'),
+        ...guarded.proven('specialist.import', 'administrator'),
         schema: {
           tags,
           summary: 'Enter and change specialists from CSV, and be told of each row',
