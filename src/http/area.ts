@@ -8,7 +8,7 @@ import type { Caller, Role } from '../identity/principal.ts'
 import { requireRecentProof, type SignedIn } from '../sessions/session.ts'
 import { countryOf } from './country.ts'
 import { requestLimiter } from './request-limiter.ts'
-import { requireSameOrigin } from './same-origin.ts'
+import { type Asked, requireSameOrigin } from './same-origin.ts'
 
 /** Who may call a route and what the access log calls it. Every route has one. */
 export interface Rule {
@@ -96,7 +96,8 @@ export function guardedBy(gate: Gate, isPage = false): Guarded {
       config: configOf({ action, roles }, isPage),
       async onRequest(request) {
         gate.logGuard.requireLog()
-        const caller = await knowCaller(gate, request, isPage)
+        const asked = isPage && action !== 'content.read' ? 'page' : 'part'
+        const caller = await knowCaller(gate, request, asked)
         if (!roles.includes(caller.role)) throw new Refusal('role-refused', caller.role)
         if (isProven) requireRecentProof(gate, caller)
       }
@@ -120,7 +121,7 @@ export function submittedBy(gate: Gate): (action: Rule['action']) => Guard {
         throw new Refusal('too-many-requests', undefined, { headers })
       }
       gate.logGuard.requireLog()
-      requireSameOrigin(request, gate.publicUrl, true)
+      requireSameOrigin(request, gate.publicUrl, 'page')
     }
   })
 }
@@ -136,11 +137,11 @@ export function greetedBy(gate: Gate): Guard {
   }
 }
 
-async function knowCaller(gate: Gate, request: FastifyRequest, isPage: boolean): Promise<Caller> {
+async function knowCaller(gate: Gate, request: FastifyRequest, asked: Asked): Promise<Caller> {
   const { authorization } = request.headers
   const signedIn = authorization === undefined ? await gate.recognise(request.headers) : undefined
   if (signedIn !== undefined) {
-    requireSameOrigin(request, gate.publicUrl, isPage)
+    requireSameOrigin(request, gate.publicUrl, asked)
     return remember(request, signedIn)
   }
   const principal = await gate.authenticate(request.headers)

@@ -51,9 +51,14 @@ export function createStreams(
       // A function of its own for each stream, even if two were to share theirs.
       const stream = (ending: Ending) => cut(ending)
       running.add(stream)
+      let asking = false
       const watch = setInterval(async () => {
-        // When the answer cannot be had, nobody knows that they are.
-        if (!(await isStillKnown(caller).catch(() => false))) stream('revoked')
+        if (asking) return
+        asking = true
+        // When the answer cannot be had, content ends by its own watch, and nothing can be stored.
+        const isKnown = await isStillKnown(caller).catch(() => true)
+        asking = false
+        if (!isKnown) stream('revoked')
       }, everyMilliseconds)
       return {
         leave() {

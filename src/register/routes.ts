@@ -90,7 +90,7 @@ function keepingRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsync
     app.put(
       '/v1/specialists/:specialist',
       {
-        ...guarded('specialist.update', 'administrator'),
+        ...guarded.proven('specialist.update', 'administrator'),
         schema: {
           tags,
           summary: 'Replace an entry. A new name, number or country ends its verification',
@@ -108,7 +108,7 @@ function keepingRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsync
     app.post(
       '/v1/specialists/:specialist/verify',
       {
-        ...guarded('specialist.verify', 'administrator'),
+        ...guarded.proven('specialist.verify', 'administrator'),
         schema: {
           tags,
           summary: 'Say that you found them registered, where, and until when that counts',
@@ -153,7 +153,7 @@ function importRoute(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTy
     app.post(
       '/v1/specialists/import',
       {
-        ...guarded('specialist.import', 'administrator'),
+        ...guarded.proven('specialist.import', 'administrator'),
         schema: {
           tags,
           summary: 'Enter and change specialists from CSV, and be told of each row',

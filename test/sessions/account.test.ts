@@ -236,3 +236,27 @@ t.test('an invitation is accepted with a passkey', async t => {
   const inside = await enter(exchange, device)
   t.match(await inside.get('/v1/account'), { status: 200, text: /Dr Maya Phalarope/ })
 })
+
+t.test('what decides who may be sent records asks for a proof', async t => {
+  const exchange = await startExchange(t)
+  const administrator = await signedIn(exchange, 'administrator')
+  const stale = async () => {
+    const { database } = exchange.exchange
+    await database.write(tx => tx.update(tx.tables.sessions).set({ provenAt: 1 }))
+  }
+  await stale()
+  const id = '0190a5b0-0000-7000-8000-00000000000f'
+  const { get, post } = administrator
+  for (const answer of [
+    await post(`/administration/register/${id}/verify`, { evidence: 'Seen' }),
+    await get('/administration/register/import'),
+    await post('/administration/register/import')
+  ]) {
+    t.match(answer, { status: 303 })
+    t.match(answer.headers.get('location'), /^\/prove\?next=/)
+  }
+  for (const path of ['/v1/webhooks', `/v1/specialists/${id}/verify`]) {
+    const { status, text } = await administrator.send('POST', path)
+    t.match({ status, text }, { status: 403, text: /proof-needed/ }, path)
+  }
+})

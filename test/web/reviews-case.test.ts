@@ -84,7 +84,10 @@ t.test('the case on one page', async t => {
       const saved = await specialist.get(`${home}/records/${many.id}/objects/${text}/content`)
       t.match(saved.headers.get('content-disposition'), /^attachment/)
       t.match(saved.headers.get('content-security-policy'), /^sandbox/)
-      const fromElsewhere = { 'sec-fetch-site': 'cross-site' }
+      const fromElsewhere = {
+        'sec-fetch-site': 'cross-site',
+        'sec-fetch-dest': 'document'
+      }
       const api = `/v1/shares/${share.id}/records/${letter.id}/content`
       t.equal((await specialist.get(api, fromElsewhere)).status, 403)
     }

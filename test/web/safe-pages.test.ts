@@ -74,6 +74,23 @@ t.test('pages and forms, where all that people wrote is hostile', async t => {
     forgeForms(t, exchange, scene, browsers)
   )
 
+  await t.test("no page is a part of somebody else's", async t => {
+    for (const route of routes.filter(({ method }) => method === 'GET')) {
+      const [role] = route.roles === 'public' ? [] : rolesOf(route)
+      if (role === undefined) continue
+      const path = scene.pathOf(route.url)
+      for (const [site, dest] of PARTS) {
+        const headers = { 'sec-fetch-site': site, 'sec-fetch-dest': dest }
+        const answer = await browsers[role].get(path, headers)
+        t.equal(answer.status, 403, `${route.url} as ${dest} of a ${site} page`)
+      }
+      const led = { 'sec-fetch-site': 'cross-site', 'sec-fetch-dest': 'document' }
+      const answer = await browsers[role].get(path, led)
+      const isContent = route.action === 'content.read'
+      t.equal(answer.status, isContent ? 403 : 200, `${route.url} by a link in a mail`)
+    }
+  })
+
   await t.test('what is not theirs, and what is not there, is answered alike', t =>
     askForOthers(t, exchange, scene)
   )
@@ -137,6 +154,12 @@ function multipartOf(fields: [string, string][]): FormData {
   form.append('file', new Blob([PROBE], { type: 'text/html' }), `${PROBE}.html`)
   return form
 }
+
+/** What a browser says of that which a page of somebody else takes in. */
+const PARTS = [
+  ['same-site', 'image'],
+  ['cross-site', 'iframe']
+] as const
 
 /** What a browser says of a form that a page of somebody else sent, or says not at all. */
 const FORGED: Record<string, Record<string, string>> = {

@@ -27,7 +27,7 @@ export function webhookRoutes(exchange: Exchange, guarded: Guarded): FastifyPlug
     app.post(
       '/v1/webhooks',
       {
-        ...guarded('webhook.create', 'administrator'),
+        ...guarded.proven('webhook.create', 'administrator'),
         schema: {
           tags: ['webhooks'],
           summary: 'Have a system of your organisation told of what happens',
@@ -69,7 +69,7 @@ export function webhookRoutes(exchange: Exchange, guarded: Guarded): FastifyPlug
     app.post(
       '/v1/webhooks/:webhook/secret',
       {
-        ...guarded('webhook.rotate', 'administrator'),
+        ...guarded.proven('webhook.rotate', 'administrator'),
         schema: {
           tags: ['webhooks'],
           summary: 'Give a webhook a new secret; the one before signs beside it for a day',

@@ -75,7 +75,7 @@ function registerPages(web: Web): FastifyPluginAsync {
     )
     app.post(
       `${of}/verify`,
-      guarded('specialist.verify', 'administrator'),
+      guarded.proven('specialist.verify', 'administrator'),
       (request: OfSpecialist, reply) => verifyEntry(web, request, reply)
     )
     app.post(
@@ -88,7 +88,7 @@ function registerPages(web: Web): FastifyPluginAsync {
 
 /** In a scope of its own, because no other page takes a file this way. */
 function importPages(web: Web): FastifyPluginAsync {
-  const importing = web.guarded('specialist.import', 'administrator')
+  const importing = web.guarded.proven('specialist.import', 'administrator')
   return async app => {
     await app.register(multipart, {
       limits: { fileSize: IMPORT_LIMITS.bytesMax, files: 1, fields: 4, fieldSize: 100 }
