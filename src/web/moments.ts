@@ -41,12 +41,12 @@ const UNITS = [
   ['minute', 60_000]
 ] as const
 
-/** How far away a moment is: in 3 days, 2 hours ago, now. */
+/** How far away a moment is: in 3 days, 2 hours ago, this minute. */
 export function fromNowText(at: string | number, now: number): string {
   const away = new Date(at).getTime() - now
   const found = UNITS.find(([, each]) => Math.abs(away) >= each)
   if (found === undefined) {
-    return new Intl.RelativeTimeFormat(LOCALE, { numeric: 'auto' }).format(0, 'second')
+    return new Intl.RelativeTimeFormat(LOCALE, { numeric: 'auto' }).format(0, 'minute')
   }
   const [unit, length] = found
   return new Intl.RelativeTimeFormat(LOCALE, { numeric: 'always' }).format(

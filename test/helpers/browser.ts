@@ -11,7 +11,7 @@ import type { Test } from 'tap'
 import { SESSION_COOKIE } from '../../src/sessions/cookie.ts'
 import { PUBLIC_URL } from './data.ts'
 import type { PersonName, TestExchange } from './exchange.ts'
-import { faultsByRules, faultsOfMedia, faultsOfReflow } from './sight.ts'
+import { debuggerOf, faultsByRules, faultsOfMedia, faultsOfReflow } from './sight.ts'
 import { sessionCookieOf } from './signed-in.ts'
 
 const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
@@ -90,7 +90,7 @@ export async function looksRight(t: Test, page: Page, name: string): Promise<voi
 async function takePictures(page: Page, name: string): Promise<void> {
   mkdirSync(PICTURES, { recursive: true })
   const before = page.viewportSize()
-  const camera = await page.context().newCDPSession(page)
+  const camera = await debuggerOf(page)
   for (const width of SIZES) {
     await page.setViewportSize({ width, height: 900 })
     const { cssContentSize } = await camera.send('Page.getLayoutMetrics')
@@ -104,6 +104,5 @@ async function takePictures(page: Page, name: string): Promise<void> {
     const file = `${name.replaceAll(/[^a-z0-9-]+/g, '-')}-${width}.png`
     writeFileSync(join(PICTURES, file), data, 'base64')
   }
-  await camera.detach()
   if (before !== null) await page.setViewportSize(before)
 }

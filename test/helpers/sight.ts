@@ -2,7 +2,7 @@
 /// <reference lib="dom.iterable" />
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import type { Page } from 'playwright-core'
+import type { CDPSession, Page } from 'playwright-core'
 
 // What can be seen of a page by a program: two engines of rules, and what happens to the page for people
 // who enlarge it, space its text, stop its motion or choose its colours. The functions that take no page
@@ -20,6 +20,15 @@ const ENGINES = ['axe-core/axe.min.js', '@pa11y/html_codesniffer/build/HTMLCS.js
  */
 const UPSTREAM: { rule: RegExp; html: RegExp; why: string }[] = []
 
+const debuggers = new WeakMap<Page, Promise<CDPSession>>()
+
+/** The debugger of this page. It stays: leaving it would unplug the authenticators of another one. */
+export function debuggerOf(page: Page): Promise<CDPSession> {
+  const held = debuggers.get(page) ?? page.context().newCDPSession(page)
+  debuggers.set(page, held)
+  return held
+}
+
 interface Engines {
   axe: {
     run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }>
@@ -33,11 +42,10 @@ interface Engines {
 
 /** What either engine finds against WCAG 2.2 AA. The debugger puts them in: no page of ours would. */
 export async function faultsByRules(page: Page): Promise<string[]> {
-  const debuggerOfPage = await page.context().newCDPSession(page)
+  const window = await debuggerOf(page)
   for (const expression of ENGINES) {
-    await debuggerOfPage.send('Runtime.evaluate', { expression, silent: true })
+    await window.send('Runtime.evaluate', { expression, silent: true })
   }
-  await debuggerOfPage.detach()
   const found = await page.evaluate(async () => {
     const { axe, HTMLCS } = globalThis as unknown as Engines
     const { violations } = await axe.run({

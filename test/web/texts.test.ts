@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { publicFace, type RefusalCode, refusalCodes } from '../../src/errors.ts'
+import { dayEndedAt, fromNowText } from '../../src/web/moments.ts'
 import { readTexts } from '../../src/web/texts.ts'
 
 const texts = readTexts('en')
@@ -82,4 +83,18 @@ t.test('what a person is told to do next is no instruction for a machine', async
       `${code}: ${next}`
     )
   }
+})
+
+t.test('what is due by the end of a day says that day, to whoever lives by its clock', async t => {
+  const end = '2026-07-02T23:00:00Z'
+  t.equal(dayEndedAt(end, 'Europe/London'), '2 July 2026 (London)')
+  t.equal(dayEndedAt(end, 'Asia/Kolkata'), undefined, 'elsewhere it is no end of a day')
+  t.equal(dayEndedAt(Date.parse(end) + 1000, 'Europe/London'), undefined)
+})
+
+t.test('how far away a moment is', async t => {
+  const now = Date.parse('2026-07-02T12:00:00Z')
+  t.equal(fromNowText(now - 59_000, now), 'this minute')
+  t.equal(fromNowText(now - 60_000, now), '1 minute ago')
+  t.equal(fromNowText(now + 3 * 86_400_000, now), 'in 3 days')
 })
