@@ -160,7 +160,8 @@ function post(agent: Agent, port: number, body: Buffer): Promise<void> {
         else reject(new Error(`Orthanc answered ${answer.statusCode}.`))
       })
     })
-    sent.on('error', reject)
+    // It ends connections that were idle for a second, which a busy client learns by using one.
+    sent.on('error', err => (sent.reusedSocket ? resolve(post(agent, port, body)) : reject(err)))
     sent.end(body)
   })
 }
