@@ -10,6 +10,7 @@ import { actOf } from '../../register/write-entry.ts'
 import { addressOf, formOf } from '../form.ts'
 import { readDate } from '../log/question.ts'
 import type { Web } from '../routes.ts'
+import type { Texts } from '../texts.ts'
 
 export type OfSpecialist = FastifyRequest<{ Params: { specialist: string } }>
 
@@ -68,12 +69,12 @@ export async function entryPage(
     ...again,
     entry: view,
     version,
-    rows: rowsOf(view).map(([key, value]) => ({ key: t(`administration.entry-${key}`), value })),
+    rows: rowsOf(t, view).map(([key, value]) => ({ key: t(`administration.entry-${key}`), value })),
     isVerified: view.state === 'verified'
   })
 }
 
-function rowsOf(view: SpecialistView): [key: string, value: string][] {
+function rowsOf(t: Texts, view: SpecialistView): [key: string, value: string][] {
   const { professionalBody, registrationNumber, verification, unverifiedReason } = view
   const rows: [string, string | undefined][] = [
     ['organisation', view.organisation],
@@ -83,7 +84,7 @@ function rowsOf(view: SpecialistView): [key: string, value: string][] {
     ['email', view.email],
     ['languages', view.languages.join(', ')],
     ['evidence', verification?.evidence],
-    ['why', unverifiedReason]
+    ['why', unverifiedReason && t(`administration.why-${unverifiedReason}`)]
   ]
   return rows.filter((row): row is [string, string] => row[1] !== undefined && row[1] !== '')
 }

@@ -40,7 +40,9 @@ export function peopleRoutes({ exchange, pages, guarded }: Web): FastifyPluginAs
         pages.show(request, reply, FORM, { person, countries, problems })
       )
       const { name, ...enrolment } = await addStaff(exchange, callerOf(request), person)
-      return pages.show(request, reply, 'people/enrolment', { ...shown(enrolment), name })
+      const isSpecialist = person.role === 'specialist'
+      const model = { ...shown(enrolment), name, isSpecialist }
+      return pages.show(request, reply, 'people/enrolment', model)
     })
 
     app.post<Person>(
