@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { publicFace, type RefusalCode, refusalCodes } from '../../src/errors.ts'
+import { fromNowText } from '../../src/web/moments.ts'
 import { readTexts } from '../../src/web/texts.ts'
 
 const texts = readTexts('en')
@@ -11,6 +12,13 @@ t.test('a text is found by its name, with its values, in the plural that fits', 
   t.throws(() => texts('common.nothing'), /no text called common\.nothing/)
   t.throws(() => texts('common.tell-operator', { id: 'r-1' }), /needs code/)
   t.equal(texts.has('common.nothing'), false)
+})
+
+t.test('how far away a moment is', async t => {
+  t.equal(fromNowText(0, 1), 'just now')
+  t.equal(fromNowText(59_999, 0), 'in less than a minute')
+  t.equal(fromNowText(0, 60_000), '1 minute ago')
+  t.equal(fromNowText(7_200_000, 0), 'in 2 hours')
 })
 
 t.test('what a person is told to do next is no instruction for a machine', async t => {
