@@ -78,7 +78,7 @@ export function busyPages(scene: Scene, busy: Busy): Partial<Record<Viewer, Page
       asked('/log/report, one patient', '/log/report', { 'nhs-number': nhsNumber }),
       asked('/log/report, 1,500 openings and the chart', '/log/report', { case: busy.readCase }),
       { path: '/log/integrity' },
-      asked('/log/integrity, verify now', '/log/integrity', {})
+      { ...asked('/log/integrity, verify now', '/log/integrity', {}), isWork: true }
     ],
     administrator: [
       { path: '/administration' },

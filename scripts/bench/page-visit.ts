@@ -15,6 +15,8 @@ export interface PageAsked {
   name?: string
   /** A page that is asked for with a form. */
   form?: Record<string, string>
+  /** Whoever presses it is told that it takes a while: no page has to wait for it. */
+  isWork?: true
 }
 
 /** What one request took, and what it brought. */

@@ -63,7 +63,7 @@ function ofPages(bench: Bench, name: string, of: (seen: PageSeen) => number) {
 async function lookAtAll(bench: Bench, service: Parameters<typeof makeScene>[0]) {
   const scene = await makeScene(service)
   const cookies = await signIn(service.data, scene)
-  if (!process.env.LOG7) await untilQuiet()
+  await untilQuiet()
   const found: PageSeen[] = []
   bench.progress('\npage | role | page kB | first view kB | requests | ms\n')
   for (const [role, pages] of Object.entries(pagesOf(scene))) {
