@@ -15,6 +15,8 @@ import { inspection, inspectionMemory } from './bench/inspection.ts'
 import { manyFigures } from './bench/many.ts'
 import { type Stores, startStores } from './bench/many-stores.ts'
 import { memory } from './bench/memory.ts'
+import { firstViewBytes, firstViewRequests, pageTime } from './bench/pages.ts'
+import { busyPageTime } from './bench/pages-busy.ts'
 import { metadataRead, shareOpenings } from './bench/requests.ts'
 import { sendDicom } from './bench/send-dicom.ts'
 import { placeIn } from './bench/servers.ts'
@@ -47,6 +49,10 @@ const figures = [
   inspectionMemory,
   metadataRead,
   shareOpenings,
+  firstViewBytes,
+  firstViewRequests,
+  pageTime,
+  busyPageTime,
   appends,
   questions,
   exportMemory,

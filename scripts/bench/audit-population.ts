@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
 import { v7 as uuidv7 } from 'uuid'
-import type { PatientIdentifier } from '../../schemas/case.ts'
+import { NHS_NUMBER_SYSTEM, type PatientIdentifier } from '../../schemas/case.ts'
 import { patientRef } from '../../src/cases/patient.ts'
 import type { ServiceKeys } from '../../src/exchange.ts'
 import { sealProfile } from '../../src/identity/profile.ts'
@@ -81,11 +81,20 @@ export function dice(seed: number): () => number {
   }
 }
 
-/** The identifier of the patient of this number, from 0. */
-export const patientNumbered = (number: number): PatientIdentifier => ({
-  system: 'urn:consilium:bench',
-  value: `patient-${number}`
-})
+/** The NHS number of the patient of this number, from 0: one of those that are never issued. */
+export function patientNumbered(number: number): PatientIdentifier {
+  // Of two numbers that follow each other one has a check digit: the weight of the last is two.
+  const body = [0, 1].map(more => String(999_000_000 + 2 * number + more))
+  const value = body.flatMap(digits => withCheckDigit(digits) ?? [])[0] ?? ''
+  return { system: NHS_NUMBER_SYSTEM, value }
+}
+
+/** By the modulus 11 algorithm of the NHS Data Dictionary; undefined where there is no such digit. */
+function withCheckDigit(nine: string): string | undefined {
+  const sum = [...nine].reduce((total, digit, place) => total + Number(digit) * (10 - place), 0)
+  const check = (11 - (sum % 11)) % 11
+  return check === 10 ? undefined : `${nine}${check}`
+}
 
 /**
  * Stores everybody and everything that so many events between `from` and `to` (milliseconds UTC) are

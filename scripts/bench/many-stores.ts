@@ -8,6 +8,8 @@ export interface Stores {
   s3: S3Server
   /** Settings of an exchange of its own: an empty database and an empty prefix. */
   fresh(): Promise<Record<string, string>>
+  /** An empty database alone, and its address for the owner of its tables. */
+  freshDatabase(): Promise<{ env: Record<string, string>; ownerUrl: string }>
   stop(): Promise<void>
   /** At once, for a bench that is interrupted. */
   abandon(): void
@@ -22,9 +24,10 @@ export async function startStores(): Promise<Stores> {
   return {
     s3,
     fresh: async () => ({
-      ...(await freshDatabase(postgres)),
+      ...(await freshDatabase(postgres)).env,
       ...s3.env(`bench/${randomBytes(6).toString('hex')}`)
     }),
+    freshDatabase: () => freshDatabase(postgres),
     async stop() {
       await postgres.remove()
       await s3.stop()
@@ -37,7 +40,9 @@ export async function startStores(): Promise<Stores> {
 }
 
 /** A database of its own whose owner is the server's, and whose service has its own role. */
-async function freshDatabase(server: PostgresServer): Promise<Record<string, string>> {
+async function freshDatabase(
+  server: PostgresServer
+): Promise<{ env: Record<string, string>; ownerUrl: string }> {
   const name = `bench_${randomBytes(6).toString('hex')}`
   await server.makeDatabase(name)
   const [owner, service] = [new URL(server.url), new URL(server.url)]
@@ -46,5 +51,5 @@ async function freshDatabase(server: PostgresServer): Promise<Record<string, str
   service.username = name
   service.password = 'only-for-the-bench'
   await migratePostgres(owner.href, service.href)
-  return { DATABASE_URL: service.href }
+  return { env: { DATABASE_URL: service.href }, ownerUrl: owner.href }
 }

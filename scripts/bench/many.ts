@@ -8,6 +8,7 @@ import type { Done } from './client.ts'
 import { alone, type Bench, type Figure, inTurn, type Run } from './figure.ts'
 import type { Stores } from './many-stores.ts'
 import { ofService } from './memory.ts'
+import { busyPageTimeOn } from './pages-busy.ts'
 import { memoryOf, nextMessage, start } from './processes.ts'
 import { load } from './requests.ts'
 import type { DirectTask } from './s3-direct.ts'
@@ -34,7 +35,7 @@ export function manyFigures(stores: () => Promise<Stores>): Figure[] {
   const onStores: OnStores = async (bench, work) =>
     onService(bench, work, await (await stores()).fresh())
   const { upload, download, memory } = transferFigures(stores, onStores)
-  return [upload, download, ...processFigures(onStores), memory]
+  return [upload, download, ...processFigures(onStores), busyPageTimeOn(stores), memory]
 }
 
 /** One process, and the SDK alone beside it. */

@@ -27,6 +27,8 @@ export interface Service extends Server {
   tokensOf(who: 'clinician' | 'specialist', clients: number): Promise<string[]>
   specialistId: string
   clinician: ApiClient
+  specialist: ApiClient
+  auditor: ApiClient
   /** What it calls itself, and its environment. */
   url: string
   settings: Record<string, string>
@@ -94,6 +96,8 @@ export async function startService(
     tokensOf: (who, clients) => Promise.all(Array.from({ length: clients }, () => newToken(who))),
     specialistId: demo.specialistId,
     clinician: demo.clinician,
+    specialist: demo.specialist,
+    auditor: demo.auditor,
     url: demo.url,
     settings: demo.settings,
     data,

@@ -100,7 +100,7 @@ t.test('an auditor answers: who saw this patient’s scan?', { skip: noBrowser()
   await window.getByLabel('Patient’s NHS number').fill(NHS_NUMBER)
   await window.getByRole('button', { name: 'Make the report' }).click()
   await window.getByRole('heading', { name: 'Who saw what' }).waitFor()
-    await window.getByText('Openings over time').first().waitFor()
+  await window.getByText('Openings over time').first().waitFor()
   const [pdf] = await Promise.all([
     window.waitForEvent('download'),
     window.getByRole('button', { name: 'Download as PDF' }).click()

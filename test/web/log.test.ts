@@ -9,6 +9,8 @@ import { readTexts } from '../../src/web/texts.ts'
 import { NHS_NUMBER, PATIENT_NAME, sharedRecord, startExchange } from '../helpers/exchange.ts'
 import { signedIn } from '../helpers/signed-in.ts'
 
+/** More than a page shows. */
+const OPENINGS_MANY = 125
 const PROBE = '"><img src=x onerror=alert(1)>'
 
 /** Ids of the events that a page of answers shows. */
@@ -236,7 +238,8 @@ t.test('questions to the log, page by page', async t => {
 
 t.test('whether the log is as it was written, and a report for a patient', async t => {
   const exchange = await startExchange(t)
-  await sharedRecord(exchange, [{ name: `${PROBE}.txt`, bytes: Buffer.from('Heron.') }])
+  const sent = [{ name: `${PROBE}.txt`, bytes: Buffer.from('Heron.') }]
+  const { caseId, share } = await sharedRecord(exchange, sent)
   const auditor = await signedIn(exchange, 'auditor')
   const { result: verified, events } = await exchange.eventsOf(() => auditor.post('/log/integrity'))
   t.match(verified, { status: 200, text: /Nothing is wrong\./ })
@@ -255,4 +258,19 @@ t.test('whether the log is as it was written, and a report for a patient', async
   const nothing = await other.post('/log/report', { 'nhs-number': NHS_NUMBER })
   t.match(nothing, { status: 200, text: /There is nothing to tell/ })
   t.notMatch(nothing.text, PATIENT_NAME)
+
+  const { database, audit } = exchange.exchange
+  const { accountId: actorId, organisationId: actorOrganisationId } = exchange.people.specialistGb
+  const { organisationId } = exchange.people.clinician
+  await database.write(async tx => {
+    for (let time = 0; time < OPENINGS_MANY; time += 1) {
+      await audit.append(tx, {
+        ...{ action: 'share.read', outcome: 'success', organisationId, actorId },
+        ...{ actorOrganisationId, caseId, shareId: share.id, details: {} }
+      })
+    }
+  })
+  const long = await auditor.post('/log/report', { 'nhs-number': NHS_NUMBER })
+  t.match(long.text, /[23]\d older ones are in the file/)
+  t.ok(shownIn(long.text).length <= 100, 'a page stays short whatever happened to a case')
 })

@@ -25,6 +25,8 @@ import { chartsOf } from './chart.ts'
 import { type FieldErrors, readDate } from './question.ts'
 
 const DAY_MILLISECONDS = 86_400_000
+/** Shares, and openings, that the page shows: the newest. The file has all of them. */
+const LINES_SHOWN_MAX = 100
 const names = ['nhs-number', 'case', 'from', 'to'] as const
 
 /** The form in which a report is asked for. A case may be named in the address, never a patient. */
@@ -96,7 +98,9 @@ function viewOf(report: DisclosureReport) {
       born: dateText(patient.birthDate),
       identifier: identifierText(patient.identifier)
     })),
-    shares: report.shares.map(share => ({
+    hiddenShares: Math.max(0, report.shares.length - LINES_SHOWN_MAX),
+    hiddenDisclosures: Math.max(0, report.disclosures.length - LINES_SHOWN_MAX),
+    shares: report.shares.slice(-LINES_SHOWN_MAX).map(share => ({
       who: readerText(share.specialist),
       by: share.madeBy.name ?? share.madeBy.id,
       from: share.validLondon.from,
@@ -105,7 +109,7 @@ function viewOf(report: DisclosureReport) {
       records: share.records.map(recordText),
       basis: share.transfer === undefined ? '' : transferText(share.transfer)
     })),
-    disclosures: report.disclosures.map(line => ({
+    disclosures: report.disclosures.slice(-LINES_SHOWN_MAX).map(line => ({
       event: line.event,
       when: line.london,
       who: readerText(line.reader),

@@ -81,7 +81,8 @@ function addRoutes({ exchange, pages, guarded }: Web): FastifyPluginAsync {
       const made = await addStaff(exchange, callerOf(request), input)
       return pages.show(request, reply, 'people/enrolment', {
         ...shownCode(exchange.publicUrl, made),
-        name: made.name
+        name: made.name,
+        isSpecialist: role === 'specialist'
       })
     })
   }

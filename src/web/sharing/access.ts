@@ -8,6 +8,9 @@ import type { Web } from '../routes.ts'
 import type { OfCase } from './choose.ts'
 import { usedText } from './history.ts'
 
+/** Openings that the page shows: the newest. The PDF has all of them. */
+const LINES_SHOWN_MAX = 100
+
 type CasePage = FastifyRequest<{ Params: OfCase }>
 
 /** Who saw what of a case, as its patient may be told. */
@@ -22,7 +25,11 @@ export async function accessPage({ exchange, pages }: Web, request: CasePage, re
       reader: readerText(share.specialist),
       basis: share.transfer && transferText(share.transfer)
     })),
-    uses: report.disclosures.toReversed().map(use => ({ at: use.at, says: usedText(use) })),
+    older: Math.max(0, report.disclosures.length - LINES_SHOWN_MAX),
+    uses: report.disclosures
+      .slice(-LINES_SHOWN_MAX)
+      .toReversed()
+      .map(use => ({ at: use.at, says: usedText(use) })),
     refused: report.refused.total
   })
 }

@@ -22,6 +22,7 @@ export async function linkPage({ exchange, pages }: Web, request: SharePage, rep
     share: showShare(pages.texts, share, exchange.clock()),
     link,
     picture: link === undefined ? undefined : await pictureOf(link),
+    sendsMail: mail === 'configured',
     mail: isMailed && mail === 'configured' ? 'mailed' : 'not-mailed'
   })
 }
