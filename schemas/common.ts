@@ -7,6 +7,13 @@ export const idOf = (description?: string) =>
     pattern: '^[0-9a-f-]{36}$',
     ...(description !== undefined && { description })
   })
+/** Of something that is made once, however often it is asked for. */
+export const Attempt = (made: string) =>
+  Type.String({
+    pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$',
+    description: `A UUID (version 7) of your own. Asked again with it and the same fields, the answer is the ${made} that was made the first time.`
+  })
+
 export const Id = idOf()
 
 /** From 1900 to 2999: what is outside is mistyped. */

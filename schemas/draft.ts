@@ -1,18 +1,12 @@
 import { type Static, Type } from 'typebox'
-import { Id, Timestamp } from './common.ts'
+import { Attempt, Id, Timestamp } from './common.ts'
 import { RecordFields } from './record.ts'
 
 /** What a draft is made of: the same as the fields of an upload as a form. */
 export const DraftCreate = Type.Object(
   {
     ...RecordFields.properties,
-    attempt: Type.Optional(
-      Type.String({
-        pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$',
-        description:
-          'A UUID (version 7) of your own. Asked again with it and the same fields, the answer is the draft that was made the first time.'
-      })
-    )
+    attempt: Type.Optional(Attempt('draft'))
   },
   { additionalProperties: false }
 )

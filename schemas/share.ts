@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { Patient } from './case.ts'
-import { Id, Next, Timestamp } from './common.ts'
+import { Attempt, Id, Next, Timestamp } from './common.ts'
 import { RecordSummary, RecordView } from './record.ts'
 import { SharedRequest } from './request.ts'
 import { Safeguard, TransferBasis } from './transfer.ts'
@@ -62,7 +62,8 @@ export const ShareCreate = Type.Object(
         maxLength: 1000,
         description: 'Why a case that is not complete is shared all the same.'
       })
-    )
+    ),
+    attempt: Type.Optional(Attempt('share'))
   },
   { additionalProperties: false }
 )

@@ -1,6 +1,7 @@
-import { v7 as uuidv7 } from 'uuid'
+import type { KeyObject } from 'node:crypto'
 import { timestamp } from '../../schemas/common.ts'
 import type { ShareCreate } from '../../schemas/share.ts'
+import { idOfAttempt } from '../attempts.ts'
 import { actedBy } from '../audit/acted-by.ts'
 import { aboutCase, type CaseRow, caseOf, openCaseKey } from '../cases/case.ts'
 import { caseShared, requireShareable, type Shareable } from '../cases/sharing.ts'
@@ -16,11 +17,14 @@ import { requireReleased } from '../records/scan/quarantine.ts'
 import { requireVerifiedSpecialist } from '../register/verified.ts'
 import { requireRecentProof } from '../sessions/session.ts'
 import { decisionsOf, type Pseudonymised, pseudonymise } from './pseudonymise.ts'
-import { insertShare } from './queries.ts'
+import { findShare, insertShare } from './queries.ts'
 import {
   aboutShare,
+  endsWith,
+  openTerms,
   type PseudonymTerms,
   type ShareRow,
+  type ShareTerms,
   sealTerms,
   tellPseudonyms
 } from './share.ts'
@@ -40,7 +44,8 @@ export interface Predecessor {
 /**
  * Shares named records of one case with one specialist for a limited time. The share is frozen once
  * made: another share for the same specialist stands beside it and never widens it, or takes the
- * place of the one it gives more time to.
+ * place of the one it gives more time to. Asked again with the same attempt and the same terms it is
+ * the same share, with a link to it, however many ask at once.
  */
 export async function createShare(
   exchange: Exchange,
@@ -50,21 +55,24 @@ export async function createShare(
   predecessor?: Predecessor
 ) {
   const now = exchange.clock()
-  const { database, keyring, links } = exchange
+  const { database, keyring } = exchange
   const found = await caseOf(database.read, caller, caseId)
   const specialist = await findSpecialist(database.read, wanted.specialist)
   if (specialist === undefined) throw new Refusal('specialist-not-found')
   await requireProofAbroad(exchange, caller, found, specialist)
+  const caseKey = await openCaseKey(keyring, found)
+  const { attempt, ...asked } = wanted
+  const id = idOfAttempt(caller, attempt, { share: asked, caseId }, now)
+  const before = attempt === undefined ? undefined : await madeBefore(exchange, caseKey, id)
+  if (before !== undefined) return before
   const records = await requireFitRecords(exchange, found, wanted.records)
   requireFittingOptions(wanted)
 
-  const caseKey = await openCaseKey(keyring, found)
   const sought = { specialist, records, safeguard: wanted.safeguard }
   const grounds = await groundsOf(exchange, found, caseKey, sought, now)
-  const { notBefore, expiresAt, endsWith } = lifeOf(exchange, wanted, now, grounds, predecessor)
+  const { notBefore, expiresAt } = lifeOf(exchange, wanted, now, grounds, predecessor)
   const shareable = await requireShareable(exchange, found, caseKey, wanted.overrideReason)
 
-  const id = uuidv7({ msecs: now })
   const { request } = shareable.terms
   const made = wanted.pseudonymise
     ? await pseudonymise(exchange, caller, found, {
@@ -75,6 +83,13 @@ export async function createShare(
         before: predecessor?.pseudonyms
       })
     : undefined
+  const terms: ShareTerms = {
+    purpose: wanted.purpose,
+    transfer: grounds.transfer,
+    ...(grounds.consentId !== undefined && { consent: grounds.consentId }),
+    ...shareable.terms,
+    ...(made && { pseudonymised: made.terms })
+  }
   const row: ShareRow = {
     id,
     caseId,
@@ -84,13 +99,7 @@ export async function createShare(
     recipientCountry: specialist.country,
     transferBasis: grounds.transfer.basis,
     transferExpiresAt: grounds.end?.at ?? null,
-    termsSealed: sealTerms(caseKey, id, {
-      purpose: wanted.purpose,
-      transfer: grounds.transfer,
-      ...(grounds.consentId !== undefined && { consent: grounds.consentId }),
-      ...shareable.terms,
-      ...(made && { pseudonymised: made.terms })
-    }),
+    termsSealed: sealTerms(caseKey, id, terms),
     notBefore,
     expiresAt,
     openingsMax: wanted.openingsMax ?? null,
@@ -103,23 +112,40 @@ export async function createShare(
     replacedBy: null,
     begunAt: predecessor ? (predecessor.share.begunAt ?? predecessor.share.createdAt) : null
   }
-  const link = await links.make({ shareId: id, issuedAt: now, notBefore, expiresAt })
   const decided = { row, wanted, shareable, grounds, made, predecessor }
   const stored = store(exchange, caller, found, decided)
-  await stored.catch(async err => {
+  const isNew = await stored.catch(async err => {
     // A commit that the disk failed may be stored all the same, and then its rows need these blobs.
     const mayBeStored = err instanceof Refusal && err.code === 'storage-unavailable'
     if (!mayBeStored) await made?.copies.discard()
     throw err
   })
+  if (isNew) return { isNew, view: await tellMade(exchange, row, terms) }
+  await made?.copies.discard()
+  const other = await madeBefore(exchange, caseKey, id)
+  if (other === undefined) throw new Error('A share was made by nobody.')
+  return other
+}
+
+/** What an earlier call with the same attempt made. */
+async function madeBefore(exchange: Exchange, caseKey: KeyObject, id: string) {
+  const [row] = await findShare(exchange.database.read, { id })
+  if (row === undefined) return undefined
+  return { isNew: false, view: await tellMade(exchange, row, openTerms(caseKey, row)) }
+}
+
+/** A share as whoever made it is told, with its link. */
+async function tellMade({ links }: Exchange, row: ShareRow, terms: ShareTerms) {
+  const { id, createdAt, notBefore, expiresAt } = row
+  const ending = endsWith(row, terms)
   return {
     id,
-    link,
+    link: await links.make({ shareId: id, issuedAt: createdAt, notBefore, expiresAt }),
     notBefore: timestamp(notBefore),
     expiresAt: timestamp(expiresAt),
-    ...(endsWith && { endsWith }),
-    transfer: grounds.transfer,
-    ...(made && { pseudonymised: tellPseudonyms(made.terms) })
+    ...(ending && { endsWith: ending }),
+    transfer: terms.transfer,
+    ...(terms.pseudonymised && { pseudonymised: tellPseudonyms(terms.pseudonymised) })
   }
 }
 
@@ -144,7 +170,10 @@ interface Decided {
   predecessor: Predecessor | undefined
 }
 
-/** The share with its event, its copies and its notice: all of it, or nothing. */
+/**
+ * The share with its event, its copies and its notice: all of it, or nothing. False, and nothing is done,
+ * when it was made before.
+ */
 function store(exchange: Exchange, caller: Caller, found: CaseRow, decided: Decided) {
   const { row, wanted, shareable, grounds, made, predecessor } = decided
   const { override } = shareable.terms
@@ -152,7 +181,7 @@ function store(exchange: Exchange, caller: Caller, found: CaseRow, decided: Deci
   return exchange.database.write(async tx => {
     await requireReleased(tx, wanted.records, exchange.scanner.policy, aboutCase(found))
     await requireVerifiedSpecialist(tx, row.specialistId, row.createdAt)
-    await insertShare(tx, row, wanted.records)
+    if (!(await insertShare(tx, row, wanted.records))) return false
     await holdGrounds(tx, exchange, found, row, grounds)
     for (const copy of made?.copies.rows ?? []) await insertRecord(tx, copy.record, copy.objects)
     await caseShared(tx, shareable, { shareId: row.id, by: caller.accountId, at: row.createdAt })
@@ -176,6 +205,7 @@ function store(exchange: Exchange, caller: Caller, found: CaseRow, decided: Deci
     await predecessor?.end(tx, row.id)
     const kind = predecessor ? 'more-time-given' : 'share-created'
     await tellSpecialist(exchange, tx, row, kind, row.expiresAt)
+    return true
   })
 }
 

@@ -52,11 +52,23 @@ export const findShareRecords = prepared(q =>
     .prepare('find_share_records')
 )
 
-export async function insertShare(tx: Queries, row: ShareRow, recordIds: string[]): Promise<void> {
-  await tx.insert(tx.tables.shares).values(row)
+/** Stores a share with its records; false, and nothing is done, when there is one with this id. */
+export async function insertShare(
+  tx: Queries,
+  row: ShareRow,
+  recordIds: string[]
+): Promise<boolean> {
+  const { shares } = tx.tables
+  const made = await tx
+    .insert(shares)
+    .values(row)
+    .onConflictDoNothing({ target: shares.id })
+    .returning({ id: shares.id })
+  if (made.length === 0) return false
   await tx
     .insert(tx.tables.shareRecords)
     .values(recordIds.map((recordId, position) => ({ shareId: row.id, recordId, position })))
+  return true
 }
 
 /**

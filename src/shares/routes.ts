@@ -36,13 +36,16 @@ export function shareRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugin
           summary: 'Share named records with one specialist for a limited time',
           params: Type.Object({ case: Id }),
           body: ShareCreate,
-          response: { 201: ShareCreated }
+          response: { 200: ShareCreated, 201: ShareCreated }
         }
       },
       async (request, reply) => {
         const { case: caseId } = request.params
-        const made = await createShare(exchange, callerOf(request), caseId, request.body)
-        return reply.code(201).header('location', `/v1/shares/${made.id}`).send(made)
+        const { isNew, view } = await createShare(exchange, callerOf(request), caseId, request.body)
+        return reply
+          .code(isNew ? 201 : 200)
+          .header('location', `/v1/shares/${view.id}`)
+          .send(view)
       }
     )
     app.get(

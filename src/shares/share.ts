@@ -94,7 +94,10 @@ export function stateOf(row: ShareRow, now: number): ShareView['state'] {
 }
 
 /** What a share ends with, when that is not its own time but the end of something it rests on. */
-function endsWith({ expiresAt, transferExpiresAt }: ShareRow, { transfer }: ShareTerms) {
+export function endsWith(
+  { expiresAt, transferExpiresAt }: ShareRow,
+  { transfer }: ShareTerms
+): ShareView['endsWith'] | undefined {
   if (expiresAt !== transferExpiresAt) return undefined
   const { safeguard } = transfer
   const lastDay = safeguard && 'expires' in safeguard ? safeguard.expires : undefined

@@ -1,6 +1,6 @@
-import { createHash, createSecretKey } from 'node:crypto'
-import { v7 as uuidv7 } from 'uuid'
+import { createSecretKey } from 'node:crypto'
 import type { DraftCreate, DraftView } from '../../schemas/draft.ts'
+import { idOfAttempt } from '../attempts.ts'
 import { actedBy } from '../audit/acted-by.ts'
 import { aboutCase, caseOf, knownCase, requireCaseKept } from '../cases/case.ts'
 import { holdCase } from '../cases/move.ts'
@@ -9,7 +9,7 @@ import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
 import { recordsById, sealRecordDetails } from '../records/record.ts'
-import { canonicalContext, newKey, recordKeyContext, wrapKey } from '../sealing/keys.ts'
+import { newKey, recordKeyContext, wrapKey } from '../sealing/keys.ts'
 import { aboutDraft, type DraftInCase, draftOf, openDraftKey, viewDraft } from './draft.ts'
 import { countOpen, discardDraft, draftsOfCase, findDraft, insertDraft } from './draft-queries.ts'
 import { uploadsOfDraft } from './queries.ts'
@@ -32,7 +32,8 @@ export async function createDraft(
   const found = await caseOf(database.read, caller, caseId)
   requireCaseKept(found)
   const createdAt = exchange.clock()
-  const id = idOf(caller, caseId, wanted, createdAt)
+  const { attempt, ...fields } = wanted
+  const id = idOfAttempt(caller, attempt, { draft: fields, caseId }, createdAt)
   const { organisationId } = found
 
   const bytes = newKey()
@@ -74,19 +75,6 @@ export async function createDraft(
   })
   if (!isNew) return { view: await readDraft(exchange, caller, id), isNew }
   return { view: viewDraft({ draft, case: found }, [], key), isNew }
-}
-
-/**
- * The id of a new draft. Of an attempt it follows from who begins what with it: the first 48 bits are
- * the time in the attempt, as in every id here, and the others a digest, so that nobody can ask for the
- * id of somebody else's draft.
- */
-function idOf(caller: Caller, caseId: string, wanted: DraftCreate, now: number): string {
-  const { attempt, kind, title, date } = wanted
-  if (attempt === undefined) return uuidv7({ msecs: now })
-  const of = canonicalContext('draft', caller.accountId, caseId, attempt, kind, title, date)
-  const msecs = Math.min(now, Number.parseInt(attempt.replace('-', '').slice(0, 12), 16))
-  return uuidv7({ msecs, random: createHash('sha256').update(of).digest() })
 }
 
 /** Whether there is a draft with this id. Throws Refusal `draft-over` when there was. */

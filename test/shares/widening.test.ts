@@ -1,4 +1,5 @@
 import t from 'tap'
+import { v7 as uuidv7 } from 'uuid'
 import {
   createCase,
   numberedText,
@@ -51,6 +52,37 @@ t.test('a second share stands beside the first and never widens it', async t => 
   t.equal(await status(wide.id, seriesA.id), 410)
   exchange.clock.advance(2 * 3_600_000)
   t.equal(await status(narrow.id, seriesA.id), 410, 'and ends when it was to end')
+})
+
+t.test('of one attempt there is one share, however many ask for it at once', async t => {
+  const exchange = await startExchange(t)
+  const clinician = exchange.client('clinician')
+  const specialist = exchange.client('specialistGb')
+  const { id: caseId } = await createCase(clinician)
+  const { id: recordId } = await uploadRecord(clinician, caseId, { files: [numberedText(100)] })
+  const { specialistGb, specialistIe } = exchange.people
+  const terms = {
+    specialist: specialistGb.accountId,
+    records: [recordId],
+    purpose: 'second opinion',
+    attempt: uuidv7({ msecs: exchange.clock.now() })
+  }
+  const share = (change = {}) =>
+    clinician.send('POST', `/v1/cases/${caseId}/shares`, { ...terms, ...change })
+  const answers = await Promise.all(Array.from({ length: 6 }, () => share()))
+  t.same(answers.map(({ status }) => status).sort(), [...Array(5).fill(200), 201])
+  t.equal(new Set(answers.map(({ json }) => json['id'])).size, 1)
+  t.equal((await exchange.auditEvents({ action: 'share.create', outcome: 'success' })).length, 1)
+  for (const { json } of answers) {
+    t.match(await openShare(specialist, String(json['link'])), { id: json['id'] })
+  }
+
+  const later = await share()
+  t.match(later, { status: 200, json: { expiresAt: answers[0]?.json['expiresAt'] } })
+  t.equal((await share({ lifeHours: 3 })).status, 201, 'other terms are another share')
+  const other = await share({ specialist: specialistIe.accountId })
+  t.equal(other.status, 201, 'so is another specialist')
+  t.match(await share({ attempt: 'heron' }), { status: 400 })
 })
 
 t.test('what is uploaded later is in no earlier share', async t => {

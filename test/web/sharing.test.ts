@@ -97,11 +97,19 @@ t.test('sharing, step by step, without scripts', async t => {
   })
 
   await t.test('and the link, once', async t => {
-    const { result, events } = await exchange.eventsOf(() =>
-      browser.post(`${carol}/confirm`, terms)
+    const { text } = await browser.post(`${carol}/review`, terms)
+    const [, attempt = ''] = /name="attempt" value="([\w-]+)"/.exec(text) ?? []
+    const press = () => browser.post(`${carol}/confirm`, [...terms, ['attempt', attempt]])
+    const { result: pressed, events } = await exchange.eventsOf(() =>
+      Promise.all([press(), press(), press()])
     )
+    const [result, ...others] = pressed
     t.equal(result.status, 303)
-    t.match(events.at(-1), { action: 'share.create', outcome: 'success' })
+    for (const other of others) {
+      t.equal(other.headers.get('location'), result.headers.get('location'), 'pressed again')
+    }
+    const made = events.filter(({ action }) => action === 'share.create')
+    t.match(made, [{ outcome: 'success' }], 'it is one share')
     const location = String(result.headers.get('location'))
     const [once = ''] = String(result.headers.get('set-cookie')).split(';')
     t.match(result.headers.get('set-cookie'), /HttpOnly; Secure/)

@@ -50,7 +50,7 @@ export async function giveMoreTime(
   const again = sameAgain(share, terms, wanted, clock())
   const named = records.map(({ recordId }) => recordId)
   const about = aboutShare(share, found)
-  return createShare(
+  const { view } = await createShare(
     exchange,
     caller,
     found.id,
@@ -86,6 +86,7 @@ export async function giveMoreTime(
       }
     }
   )
+  return view
 }
 
 /** What the old share was made of, but for its time. */

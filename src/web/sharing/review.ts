@@ -1,4 +1,5 @@
 import type { FastifyReply } from 'fastify'
+import { v7 as uuidv7 } from 'uuid'
 import type { SpecialistView } from '../../../schemas/specialist.ts'
 import { transferText } from '../../audit/report/wording.ts'
 import { readCase } from '../../cases/read.ts'
@@ -51,7 +52,8 @@ export async function reviewPage(web: Web, request: OfChoicePage, reply: Fastify
     basis: transferText(grounds.transfer),
     hasConsent,
     override,
-    carried: carried(form)
+    carried: carried(form),
+    attempt: uuidv7({ msecs: exchange.clock() })
   })
 }
 
@@ -70,6 +72,7 @@ export async function confirmShare(web: Web, request: OfChoicePage, reply: Fasti
   )
   const { view } = await readChoice(exchange, caller, request.params)
   const wanted = wantedOf(web, formOf(request), view)
-  const { id, link } = await createShare(exchange, caller, request.params.case, wanted)
+  const { view: made } = await createShare(exchange, caller, request.params.case, wanted)
+  const { id, link } = made
   return reply.header('set-cookie', onceCookie(id, link)).redirect(`/shares/${id}/link`, 303)
 }

@@ -122,7 +122,7 @@ export function wantedOf({ exchange, pages }: Web, form: Form, specialist: Speci
     ...(openingsMax !== undefined && { openingsMax }),
     ...(safeguard && { safeguard }),
     ...(form.text('pseudonymise') === 'yes' && pseudonymising(form, records)),
-    ...filled({ overrideReason: form.text('override') })
+    ...filled({ overrideReason: form.text('override'), attempt: form.text('attempt') })
   }
   if (!Value.Check(ShareCreate, wanted)) {
     requireNoProblem([t('sharing.too-long')])

@@ -32,7 +32,7 @@ t.test('events are found by code, thing, person and time', async t => {
   const dcm = encoded('http://dicom.nema.org/resources/ontology/DCM')
   t.same(await foundIn(await get(exchange, `type=${dcm}%7C110106`)), foundIn(reads))
   t.same(foundIn(await get(exchange, 'type=nothing')), [])
-  t.same(foundIn(await get(exchange, 'action=U')), [])
+  t.same(foundIn(await get(exchange, 'action=U')), ['organisation.operate success'])
 
   const things = {
     case: first.caseId,
