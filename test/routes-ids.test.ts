@@ -11,7 +11,7 @@ import {
   setScene,
   told
 } from './routes/scene.ts'
-import { table } from './routes/table.ts'
+import { callers, table } from './routes/table.ts'
 
 /** One service for all tests of this file: none changes what another looks at. */
 const exchange = await startExchange(t)
@@ -21,14 +21,7 @@ await exchange.client('auditor').token()
 
 /** The caller each route is for, who would be let in if the ids were right. */
 function rightCaller(route: string): PersonName {
-  const word = table[route]?.expected.indexOf('yes') ?? 0
-  return word === 4
-    ? 'specialistGb'
-    : word === 6
-      ? 'auditor'
-      : word === 8
-        ? 'administrator'
-        : 'clinician'
+  return callers[table[route]?.expected.indexOf('yes') ?? 0] ?? 'clinician'
 }
 
 /** What a caller is told who names something that is not there, by the parameter that is wrong. */

@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, realpathSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import type { Test } from 'tap'
 
 /** Makes system calls of a running process fail. */
@@ -28,6 +29,9 @@ export function canMakeFaults(t: Test): boolean {
   return false
 }
 
+/** A file as the system calls name it, which know no links; it need not be there yet. */
+export const placeOf = (path: string): string => join(realpathSync(dirname(path)), basename(path))
+
 /** Runs `work` while the fault is in force in the process `pid`. */
 export async function withFault<T>(
   pid: number,
@@ -38,7 +42,7 @@ export async function withFault<T>(
   const when = fault.once ? ':when=1' : ''
   const args = [
     ...(fault.pool ? poolThreads(pid).flatMap(id => ['-p', id]) : ['-f', '-p', String(pid)]),
-    ...(fault.path === undefined ? [] : ['-P', fault.path]),
+    ...(fault.path === undefined ? [] : ['-P', placeOf(fault.path)]),
     ...['-e', `trace=${calls}`, '-e', `inject=${calls}:error=${fault.error}${when}`],
     ...['-o', '/dev/null']
   ]

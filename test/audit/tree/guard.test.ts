@@ -6,7 +6,7 @@ import { eventCount } from '../../../src/audit/tree/queries.ts'
 import { Refusal } from '../../../src/errors.ts'
 import { dataPaths } from '../../../src/open-data.ts'
 import { startRealService } from '../../faults/real-service.ts'
-import { canMakeFaults } from '../../faults/strace.ts'
+import { canMakeFaults, placeOf } from '../../faults/strace.ts'
 import { sqliteOnly } from '../../helpers/databases.ts'
 import {
   eventually,
@@ -183,7 +183,7 @@ t.test(
     t.equal(await service.stop(), 0)
     const events = await service.look(({ database }) => eventCount(database.read))
     const { database } = dataPaths(service.config.dataDirectory)
-    const full = ['-P', `${database}-wal`, '-e', 'inject=pwrite64:error=ENOSPC']
+    const full = ['-P', placeOf(`${database}-wal`), '-e', 'inject=pwrite64:error=ENOSPC']
     const main = new URL('../../../src/main.ts', import.meta.url).pathname
     const child = spawn('strace', ['-f', '-o', '/dev/null', ...full, process.execPath, main], {
       env: { PATH: process.env.PATH, CONSILIUM_DATA: service.config.dataDirectory },

@@ -28,16 +28,16 @@ export const missing: Record<string, Tampering> = {
   'the last event deleted': {
     spoil: sql(`DELETE FROM audit_events WHERE idx = ${LAST}`),
     faults: () => [
-      'The tree is said to have 354 events, and the log has 353.',
-      'Event 353 is missing.'
+      'The tree is said to have 357 events, and the log has 356.',
+      'Event 356 is missing.'
     ],
     refuses: true
   },
   'the newest events deleted': {
     spoil: sql(`DELETE FROM audit_events WHERE idx >= ${GRANTED}`),
     faults: ({ scene }) => [
-      'The tree is said to have 354 events, and the log has 339.',
-      'Events 339 to 353 are missing.',
+      'The tree is said to have 357 events, and the log has 342.',
+      'Events 342 to 356 are missing.',
       `Share ${scene.first.share.id} has counted 4 events, and the last on the log is 2.`,
       `Share ${scene.second.share.id} has counted 4 events, and the last on the log is 0.`
     ],
@@ -49,8 +49,8 @@ export const missing: Record<string, Tampering> = {
       rebuildTree(copy.database)
     },
     faults: ({ scene }) => [
-      ...bothHeads(' was signed for 354 events, and the tree has 353'),
-      `Event 338: before it, number 2 of share ${scene.first.share.id} is missing.`
+      ...bothHeads(' was signed for 357 events, and the tree has 356'),
+      `Event 341: before it, number 2 of share ${scene.first.share.id} is missing.`
     ],
     refuses: true
   },
@@ -60,7 +60,7 @@ export const missing: Record<string, Tampering> = {
       await signAs(copy, rebuildTree(copy.database))
     },
     faults: ({ scene }) => [
-      'Event 339: what it grants was never completed.',
+      'Event 342: what it grants was never completed.',
       `Share ${scene.first.share.id} has counted 4 events, and the last on the log is 3.`
     ],
     refuses: false
@@ -90,8 +90,8 @@ export const changed: Record<string, Tampering> = {
   'one field of a leaf near the end': {
     spoil: ({ database }) => editLeaf(database, COMPLETED, { bytes: 1 }),
     faults: () => [
-      'Event 340: its leaf is not the one in the tree (tile 1 of level 0).',
-      'Event 340: its column bytes_handed_over is not what its leaf says.',
+      'Event 343: its leaf is not the one in the tree (tile 1 of level 0).',
+      'Event 343: its column bytes_handed_over is not what its leaf says.',
       ...changedSince
     ],
     refuses: true
@@ -107,7 +107,7 @@ export const changed: Record<string, Tampering> = {
   },
   'a column that the leaf has too': {
     spoil: sql(`UPDATE audit_events SET outcome = 'success' WHERE idx = ${LAST}`),
-    faults: () => ['Event 353: its column outcome is not what its leaf says.'],
+    faults: () => ['Event 356: its column outcome is not what its leaf says.'],
     refuses: false
   },
   'a column that only the details have': {
@@ -117,15 +117,15 @@ export const changed: Record<string, Tampering> = {
        UPDATE audit_events SET share_id = NULL WHERE idx = ${TRIED}`
     ),
     faults: () => [
-      'Event 338: its column actor_id is not what its details say.',
-      'Event 339: its column patient_ref is not what its details say.',
-      'Event 342: its column share_id is not what its details say.'
+      'Event 341: its column actor_id is not what its details say.',
+      'Event 342: its column patient_ref is not what its details say.',
+      'Event 345: its column share_id is not what its details say.'
     ],
     refuses: false
   },
   'a bit of the sealed details': {
     spoil: ({ database }) => flip(database, 'audit_events', 'details_sealed', `idx = ${GRANTED}`),
-    faults: () => ['Event 339 ('],
+    faults: () => ['Event 342 ('],
     refuses: false
   },
   'details of another event': {
@@ -138,14 +138,14 @@ export const changed: Record<string, Tampering> = {
     spoil: sql(
       `UPDATE audit_events SET details_sealed = NULL, patient_ref = NULL WHERE idx = ${GRANTED}`
     ),
-    faults: () => ['Event 339: its details are gone, and no erasure is on record for it.'],
+    faults: () => ['Event 342: its details are gone, and no erasure is on record for it.'],
     refuses: false
   },
   'details gone and the patient kept': {
     spoil: sql(`UPDATE audit_events SET details_sealed = NULL WHERE idx = ${GRANTED}`),
     faults: () => [
-      'Event 339: it is erased only in part.',
-      'Event 339: its details are gone, and no erasure is on record for it.'
+      'Event 342: it is erased only in part.',
+      'Event 342: its details are gone, and no erasure is on record for it.'
     ],
     refuses: false
   },

@@ -9,7 +9,7 @@ import { bothHeads, COMPLETED, LAST, notSigned, SIZE, type Tampering } from './t
 export const forged: Record<string, Tampering> = {
   'an event added, with a leaf that is right in itself': {
     spoil: copy => void addEvent(copy, { action: 'case.list', outcome: 'success' }),
-    faults: () => ['Event 354 ('],
+    faults: () => ['Event 357 ('],
     refuses: false
   },
   'an event added without details': {
@@ -17,7 +17,7 @@ export const forged: Record<string, Tampering> = {
       addEvent(copy, { action: 'case.list', outcome: 'success' })
       copy.database.exec(`UPDATE audit_events SET details_sealed = NULL WHERE idx = ${SIZE}`)
     },
-    faults: () => ['Event 354: its details are gone, and no erasure is on record for it.'],
+    faults: () => ['Event 357: its details are gone, and no erasure is on record for it.'],
     refuses: false
   },
   'an event added by one with the key of the details': {
@@ -30,7 +30,7 @@ export const forged: Record<string, Tampering> = {
       addEvent(copy, { ...event, details: { key, text: '{"details":{},"name":"x"}' } })
       addEvent(copy, { ...event, details: { key, text: '' } })
     },
-    faults: () => ['Event 355 (', 'Event 356 (', 'Event 357 ('],
+    faults: () => ['Event 358 (', 'Event 359 (', 'Event 360 ('],
     refuses: false
   },
   'an event added far beyond the others': {
@@ -39,8 +39,8 @@ export const forged: Record<string, Tampering> = {
       copy.database.exec(`UPDATE audit_events SET idx = 1000000000 WHERE idx = ${SIZE}`)
     },
     faults: () => [
-      'Nothing was looked at from 100355 on: too many are missing.',
-      'Events 354 to 100354 are missing.'
+      'Nothing was looked at from 100358 on: too many are missing.',
+      'Events 357 to 100357 are missing.'
     ],
     refuses: true
   },
@@ -59,8 +59,8 @@ export const forged: Record<string, Tampering> = {
       addEvent(copy, again)
     },
     faults: ({ scene }) => [
-      'Event 354: it completes ',
-      'Event 354 (',
+      'Event 357: it completes ',
+      'Event 357 (',
       `Share ${scene.first.share.id} has counted 4 events, and the last on the log is 5.`
     ],
     refuses: false
@@ -71,8 +71,8 @@ export const forged: Record<string, Tampering> = {
       addEvent(copy, { action: 'share.read', outcome: 'success', share, n: 4 })
     },
     faults: ({ scene }) => [
-      `Event 354: number 4 of share ${scene.first.share.id} comes again after 4.`,
-      'Event 354 ('
+      `Event 357: number 4 of share ${scene.first.share.id} comes again after 4.`,
+      'Event 357 ('
     ],
     refuses: false
   },

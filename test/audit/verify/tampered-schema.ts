@@ -66,7 +66,7 @@ export const schema: Record<string, Tampering> = {
         PRAGMA writable_schema = ON;
         UPDATE sqlite_schema SET sql = '${own}' WHERE name = 'audit_events_actor'`)(copy)
     },
-    faults: () => ['The database file: row 339 missing from index audit_events_actor.'],
+    faults: () => ['The database file: row 342 missing from index audit_events_actor.'],
     refuses: false
   },
   'what ANALYZE keeps': {

@@ -11,17 +11,17 @@ export const tree: Record<string, Tampering> = {
   'a smaller head': {
     spoil: sql('UPDATE audit_head SET size = size - 1'),
     faults: () => [
-      'Tile 1 of level 0 has not the 97 hashes of a tree of this size.',
-      ...bothHeads(' was signed for 354 events, and the tree has 353')
+      'Tile 1 of level 0 has not the 100 hashes of a tree of this size.',
+      ...bothHeads(' was signed for 357 events, and the tree has 356')
     ],
     refuses: true
   },
   'a larger head': {
     spoil: sql('UPDATE audit_head SET size = size + 5'),
     faults: () => [
-      'The tree is said to have 359 events, and the log has 354.',
-      'Events 354 to 358 are missing.',
-      'Tile 1 of level 0 has not the 103 hashes of a tree of this size.'
+      'The tree is said to have 362 events, and the log has 357.',
+      'Events 357 to 361 are missing.',
+      'Tile 1 of level 0 has not the 106 hashes of a tree of this size.'
     ],
     refuses: true
   },
@@ -29,7 +29,7 @@ export const tree: Record<string, Tampering> = {
     spoil: sql('DELETE FROM audit_head'),
     faults: () => [
       'The head of the tree is missing.',
-      ...bothHeads(' was signed for 354 events, and the tree has 0'),
+      ...bothHeads(' was signed for 357 events, and the tree has 0'),
       'Tile 0 of level 0 belongs to no tree of 0 events.',
       'Tile 1 of level 0 belongs to no tree of 0 events.',
       'Tile 0 of level 1 belongs to no tree of 0 events.'
@@ -61,7 +61,7 @@ export const tree: Record<string, Tampering> = {
   },
   'a tile too many': {
     spoil: sql('INSERT INTO audit_tiles SELECT 2, 0, hashes FROM audit_tiles WHERE level = 1'),
-    faults: () => ['Tile 0 of level 2 belongs to no tree of 354 events.'],
+    faults: () => ['Tile 0 of level 2 belongs to no tree of 357 events.'],
     refuses: false
   }
 }
@@ -70,8 +70,8 @@ export const heads: Record<string, Tampering> = {
   'the database of yesterday put back': {
     spoil: (copy, { yesterday }) => putBack(copy, yesterday.database),
     faults: () => [
-      `${ROW} is of 333 events and older than its copy, of 354: an older one was put back.`,
-      `${COPY} was signed for 354 events, and the tree has 333: an older database was put back`
+      `${ROW} is of 336 events and older than its copy, of 357: an older one was put back.`,
+      `${COPY} was signed for 357 events, and the tree has 336: an older database was put back`
     ],
     refuses: true
   },
@@ -82,21 +82,21 @@ export const heads: Record<string, Tampering> = {
     },
     known: ({ today }) => ({ older: [olderCheckpoint(today)] }),
     faults: () => [
-      `The checkpoint in today.checkpoint was signed for 354 events, and the tree has 333`
+      `The checkpoint in today.checkpoint was signed for 357 events, and the tree has 336`
     ],
     refuses: false
   },
   'an older checkpoint in the row': {
     spoil: ({ database }, { yesterday }) => {
       const note = readFileSync(yesterday.checkpoint, 'utf8')
-      database.prepare('UPDATE audit_checkpoint SET size = 333, note = ?').run(note)
+      database.prepare('UPDATE audit_checkpoint SET size = 336, note = ?').run(note)
     },
-    faults: () => [`${ROW} is of 333 events and older than its copy, of 354`],
+    faults: () => [`${ROW} is of 336 events and older than its copy, of 357`],
     refuses: false
   },
   'a checkpoint under another size': {
-    spoil: sql('UPDATE audit_checkpoint SET size = 353'),
-    faults: () => [`${ROW} is kept as one of 353 events.`],
+    spoil: sql('UPDATE audit_checkpoint SET size = 356'),
+    faults: () => [`${ROW} is kept as one of 356 events.`],
     refuses: false
   },
   'no checkpoint': {
@@ -129,14 +129,14 @@ export const heads: Record<string, Tampering> = {
         return note.slice(note.indexOf('\n\n') + 2)
       }
       const put = database.prepare('INSERT INTO audit_cosignatures VALUES (?, ?, ?, 0)')
-      put.run(witness, 333, cosign(333))
+      put.run(witness, 336, cosign(336))
       const other = formatVerifierKey(verifierKeyOf('other.example/w', privateKey, 0x04))
-      put.run(other, 333, cosign(333))
+      put.run(other, 336, cosign(336))
       put.run(witness.replace('witness', 'wittness'), 1000, cosign(1000))
     },
     faults: () => [
-      'A witness has not signed the first 333 events as they are here.',
-      'A witness has signed 1000 events, and the tree has 354.'
+      'A witness has not signed the first 336 events as they are here.',
+      'A witness has signed 1000 events, and the tree has 357.'
     ],
     refuses: false
   },
@@ -150,8 +150,8 @@ export const heads: Record<string, Tampering> = {
       older: [olderCheckpoint(yesterday.checkpoint), olderCheckpoint(today)]
     }),
     faults: () => [
-      `The checkpoint in yesterday.checkpoint: the first 333 events are not those that were signed`,
-      `The checkpoint in today.checkpoint: the first 354 events are not those that were signed`
+      `The checkpoint in yesterday.checkpoint: the first 336 events are not those that were signed`,
+      `The checkpoint in today.checkpoint: the first 357 events are not those that were signed`
     ],
     refuses: false
   }

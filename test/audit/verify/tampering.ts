@@ -15,10 +15,10 @@ export const ROW = 'The checkpoint of the database'
 export const COPY = 'The copy of the checkpoint'
 export const bothHeads = (told: string) => [`${ROW}${told}`, `${COPY}${told}`]
 export const changedSince = bothHeads(
-  ': the first 354 events are not those that were signed; the tiles are those signed'
+  ': the first 357 events are not those that were signed; the tiles are those signed'
 )
 export const notSigned = bothHeads(
-  ': the first 354 events are not those that were signed; events or tiles'
+  ': the first 357 events are not those that were signed; events or tiles'
 )
 
 export const sql =
@@ -26,13 +26,13 @@ export const sql =
   ({ database }: LogCopy): void =>
     void database.exec(text)
 
-/** Events of the scene: quiet ones to 332, then the lively ones of two shares. */
+/** Events of the scene: quiet ones to 335, then the lively ones of two shares. */
 export const QUIET = 100
-export const OPENED = 338
-export const GRANTED = 339
-export const COMPLETED = 340
+export const OPENED = 341
+export const GRANTED = 342
+export const COMPLETED = 343
 /** A stranger tried the link. */
-export const TRIED = 342
-export const LAST = 353
-export const SIZE = 354
+export const TRIED = 345
+export const LAST = 356
+export const SIZE = 357
 export const NO_ID = '01a00000-0000-7000-8000-000000000000'
