@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { issueReceipt } from '../../src/audit/receipt.ts'
 import type { BlobEntry, Blobs } from '../../src/blobs/blobs.ts'
 import { BlobError, newBlobName } from '../../src/blobs/blobs.ts'
+import { eventually } from '../helpers/exchange.ts'
 import { eachStore } from '../helpers/stores.ts'
 
 const receipt = issueReceipt('event-of-the-conformance-suite')
@@ -185,7 +186,11 @@ export function conformance(): void {
     await running.write(bytes)
     await running.write(Buffer.from('still here'))
     t.equal(await later.sweepUnfinished(), 2)
-    t.equal(await later.sweepUnfinished(), 0)
+    // A part that was on its way when its upload was given up may bring it back (Amazon S3, API of
+    // AbortMultipartUpload): a later sweep has it.
+    await eventually('nothing is left', async () =>
+      (await later.sweepUnfinished()) === 0 ? true : undefined
+    )
     await running.commit()
     const whole = Buffer.concat([bytes, Buffer.from('still here')])
     t.ok((await load(later, running.name)).equals(whole), 'own writers are spared')
