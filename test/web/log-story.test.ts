@@ -3,7 +3,7 @@ import t from 'tap'
 import { openCheckpoint } from '../../src/audit/tlog/checkpoint.ts'
 import { parseProofFile } from '../../src/audit/tlog/proof-file.ts'
 import { leafHash, verifyInclusion } from '../../src/audit/tlog/tree.ts'
-import { looksRight, noBrowser, startBrowser } from '../helpers/browser.ts'
+import { noBrowser, startBrowser } from '../helpers/browser.ts'
 import {
   attestation,
   NHS_NUMBER,
@@ -56,10 +56,8 @@ t.test('an auditor answers: who saw this patient’s scan?', { skip: noBrowser()
 
   await window.goto('/log/answer?group=access&country=US')
   await window.getByLabel('Name for this question').fill('Opened in the United States')
-  await looksRight(t, window, 'log-answer-save')
   await window.getByRole('button', { name: 'Save the question' }).click()
   await window.getByRole('heading', { name: 'Your saved questions' }).waitFor()
-  await looksRight(t, window, 'log-own-questions')
   await window.getByRole('link', { name: 'Opened in the United States' }).click()
 
   await window
