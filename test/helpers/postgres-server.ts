@@ -71,6 +71,10 @@ export async function startPostgresServer(): Promise<PostgresServer> {
     unix_socket_directories: '',
     max_connections: 300,
     fsync: 'on',
+    // Of the hundreds of databases of a run none lives long enough to want cleaning, or a copy elsewhere.
+    autovacuum: 'off',
+    wal_level: 'minimal',
+    max_wal_senders: 0,
     log_min_messages: 'fatal'
   }
   const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
