@@ -118,6 +118,8 @@ t.test('an opinion that comes while the case is erased stays', async t => {
   const { write } = database
   // After the case was judged, and before it is erased.
   database.write = async work => {
+    // What the service does meanwhile by itself is let through.
+    if (!/retention\/erase\.ts/.test(String(new Error('here').stack))) return await write(work)
     database.write = write
     await giveOpinion(x, caseId)
     return await write(work)
