@@ -22,6 +22,8 @@ import {
   writeAnswers,
   writeRequest
 } from '../../helpers/request.ts'
+import { signedIn } from '../../helpers/signed-in.ts'
+import { attestation } from '../../helpers/story.ts'
 import { giveOpinion, putDraft, wholeOpinion } from '../../opinions/scene.ts'
 import { entryInput, invite, verify } from '../../register/scene.ts'
 import { pathologyReport } from '../../samples/samples.ts'
@@ -37,6 +39,21 @@ export const ROLES = {
   administrator: 'administrator'
 } as const satisfies Record<string, PersonName>
 export type RoleName = keyof typeof ROLES
+
+/** The issuer at which people may sign in, where one is set; its label is hostile then. */
+export const ISSUER = 'city'
+
+/** How pages answer that are not shown here, and why. Every other is shown with 200. */
+export const NOT_SHOWN: Record<string, number> = {
+  // They lead on: to where somebody's work is, or to who signs them in.
+  '/': 303,
+  '/sign-in': 303,
+  '/sign-in/with/:issuer': 303,
+  // Everybody here signed in with a passkey, so no issuer can prove who they are.
+  '/prove/elsewhere': 404,
+  // Nobody was sent to the issuer from whom they come.
+  '/sign-in/from/:issuer': 403
+}
 
 /** The values of the parameters of every page, in a place where all that people wrote is hostile. */
 export interface HostileScene {
@@ -78,8 +95,10 @@ export async function setHostileScene(
   await giveOpinion(specialist, answered, hostileOpinion())
   await specialist.json('POST', `/v1/shares/${answered}/opinion/addenda`, { text: PROBE })
   await specialist.json('POST', `/v1/shares/${declined}/decline`, { reason: PROBE })
+  await endedShares(exchange, caseId, records)
   const { id: closed } = await createCase(exchange.client('clinician'), '9990000026')
   await exchange.client('clinician').json('POST', `/v1/cases/${closed}/close`, { reason: PROBE })
+  const retention = await hostileRetention(exchange, caseId)
   const { invitation } = await invite(exchange, {
     name: PROBE,
     organisation: PROBE,
@@ -98,27 +117,78 @@ export async function setHostileScene(
     case: caseId,
     draft: draftId,
     enrolment: randomUUID(),
+    erasure: retention.erasureId,
     event: String(event?.id),
+    hold: retention.holdId,
     invitation: invitation.id,
+    issuer: ISSUER,
     kind: 'second-opinion',
     number: '1',
     object: String(file),
+    question: await savedQuestion(exchange),
     record: String(records[0]),
     share: open,
     specialist: known
   }
   const others: [RegExp, Record<string, string>][] = [
     [/opinion\/(content|addenda\/:number)|opinions\/:share/, { share: answered }],
-    [/reopen/, { case: closed }],
+    // A case under a hold is not erased.
+    [/reopen|case\/erasure/, { case: closed }],
     [/^\/administration\/register/, { specialist: entry.id }]
   ]
   return {
     headers: { 'user-agent': PROBE, 'x-forwarded-for': PROBE, 'accept-language': PROBE },
     pathOf(url) {
       const own = others.find(([pattern]) => pattern.test(url))?.[1]
-      return url.replaceAll(/:(\w+)/g, (_, name: string) => own?.[name] ?? values[name] ?? name)
+      const path = url.replaceAll(
+        /:(\w+)/g,
+        (_, name: string) => own?.[name] ?? values[name] ?? name
+      )
+      return `${path}${QUERIES[url] ?? ''}`
     }
   }
+}
+
+/** One that was withdrawn, one whose time was not lengthened, and one that rests on a hostile safeguard. */
+async function endedShares(exchange: TestExchange, caseId: string, records: string[]) {
+  const clinician = exchange.client('clinician')
+  const specialist = exchange.client('specialistGb')
+  const share = (change: Parameters<typeof shareRecords>[3]) =>
+    shareRecords(exchange, caseId, records, { purpose: PROBE, ...change })
+  const abroad = attestation(exchange.clock.now(), { reference: PROBE })
+  await share({ with: 'specialistUs', safeguard: abroad })
+  const withdrawn = await share({})
+  const ended = { shares: [withdrawn.id], reason: PROBE }
+  await clinician.json('POST', '/v1/shares/revoke', ended)
+  const { id, link } = await share({})
+  await openShare(specialist, link)
+  await specialist.json('POST', `/v1/shares/${id}/more-time`, { words: PROBE })
+  await clinician.json('POST', `/v1/shares/${id}/more-time/decline`, { reason: PROBE })
+}
+
+/** What a page needs in its query. */
+const QUERIES: Record<string, string> = { '/log/integrity/growth': '?from=1' }
+
+/** A hold on the case, one that was lifted, and another case that was erased. */
+async function hostileRetention(exchange: TestExchange, caseId: string) {
+  const administrator = exchange.client('administrator')
+  const give = (path: string) =>
+    administrator.json<{ id: string }>('POST', `/v1/cases/${path}`, { reason: PROBE })
+  const { id: lifted } = await give(`${caseId}/holds`)
+  await give(`${caseId}/holds/${lifted}/lift`)
+  const { id: holdId } = await give(`${caseId}/holds`)
+  const { id: other } = await createCase(exchange.client('clinician'), '9990000034')
+  const { id: erasureId } = await give(`${other}/erasure`)
+  return { holdId, erasureId }
+}
+
+/** A question that the auditor saved, which only pages can do. */
+async function savedQuestion(exchange: TestExchange): Promise<string> {
+  const auditor = await signedIn(exchange, ROLES.auditor)
+  await auditor.post('/log/questions', { name: PROBE, period: 'week' })
+  const { read } = exchange.exchange.database
+  const [question] = await read.select().from(read.tables.savedQuestions)
+  return String(question?.id)
 }
 
 /** Somebody else of a hostile name takes the place of one of the roster. */
@@ -172,7 +242,12 @@ async function hostileCase(exchange: TestExchange) {
     ...answersBy(records[2] ?? '').filter(({ item }) => item !== 'treatment-so-far'),
     { item: 'treatment-so-far', status: 'present', note: PROBE }
   ])
-  await recordConsent(clinician, caseId, agreed(now, { takenBy: PROBE }))
+  const givenBy = { who: 'representative', name: PROBE, capacity: PROBE } as const
+  const consent = agreed(now, { takenBy: PROBE, givenBy, evidence: PROBE })
+  const { id: before } = await recordConsent(clinician, caseId, consent)
+  const withdraw = `/v1/cases/${caseId}/consents/${before}/withdraw`
+  await clinician.json('POST', withdraw, { reason: PROBE })
+  await recordConsent(clinician, caseId, consent)
   await clinician.json('POST', `/v1/records/${records[1]}/patient-confirmation`, {
     reason: `Known to be hers: ${PROBE}`
   })
