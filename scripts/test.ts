@@ -23,7 +23,7 @@ const SUMMARY = '.tap/report/coverage-summary.json'
  * in every time zone; or what has its own servers in the first run already.
  */
 const SAME_ON_BOTH =
-  /^test\/(backup\/|deployment\/|moving\/|faults\/(blob-faults|damage|fault-table|keyring|keys-unavailable|memory|postgres-faults|stop|upload-malformed)|flows\/hostile-requests|http\/(headers|problems|ranges)|audit\/(report\/|tree\/(guard|rotation|checkpoints))|records\/(?!scan\/background)|retention\/kept-elsewhere|routes-ids|sender\/(?!seal|send)|shares\/expiry|web\/(.*-story|.*-browser|keyboard|start|upload)|scripts\/(key-service|open-object))/
+  /^test\/(backup\/|deployment\/|moving\/|faults\/(blob-faults|damage|fault-table|keyring|keys-unavailable|memory|postgres-faults|stop|upload-malformed)|flows\/hostile-requests|http\/(headers|problems|ranges)|audit\/(report\/|tree\/(guard|rotation|checkpoints))|records\/(?!scan\/background)|retention\/kept-elsewhere|routes-ids|sender\/(?!seal|send)|shares\/expiry|web\/(.*-story|.*-browser|keyboard|start|upload|walk)|scripts\/(key-service|open-object))/
 
 /** What a test file imports when it opens an exchange. */
 const OPENS_EXCHANGE = /\/(exchange|data|identity|real-service|scene|damage-stage)\.ts'/

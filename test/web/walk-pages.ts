@@ -38,24 +38,31 @@ const sent = (route: string, fields = {}, visit: Omit<Visit, 'route'> = {}): Vis
 
 /** Every page, and every form that was not filled in, in the order in which they are looked at. */
 export const visits = (stage: Stage): Visit[] => [
-  ...waysIn(),
+  ...waysIn(stage),
   ...casesOf(stage),
   ...sharingOf(stage),
+  ...keepingOf(stage),
   ...reviewsOf(stage),
   ...logOf(),
   ...administrationOf(stage)
 ]
 
-const waysIn = (): Visit[] => [
+const waysIn = ({ code, newcomer }: Stage): Visit[] => [
   get('/'),
   get('/sign-in'),
   wrong('/sign-in'),
+  get('/sign-in/with/:issuer', { state: 'unknown', ids: { issuer: 'nobody' }, status: 404 }),
+  get('/sign-in/with/:issuer', { state: 'silent', ids: { issuer: 'valley' }, status: 503 }),
+  get('/sign-in/from/:issuer', { state: 'unasked', status: 403 }),
+  get('/signed-out/:issuer'),
+  get('/signed-out/:issuer', { state: 'silent', ids: { issuer: 'valley' } }),
   get('/enrol/first'),
   wrong('/enrol/first'),
   wrong('/enrol/first/passkey'),
   get('/enrol/:enrolment'),
   wrong('/enrol/:enrolment'),
   wrong('/enrol/:enrolment/passkey'),
+  sent('/enrol/:enrolment', { code }, { state: 'choice', ids: newcomer }),
   get('/i'),
   wrong('/i'),
   wrong('/i/passkey'),
@@ -67,6 +74,7 @@ const waysIn = (): Visit[] => [
   get('/privacy'),
   get('/prove'),
   wrong('/prove'),
+  get('/prove/elsewhere', { state: 'here', status: 404 }),
   get('/account'),
   wrong('/account/passkeys'),
   wrong('/account/passkeys/rename'),
@@ -104,7 +112,7 @@ const casesOf = ({ fresh, doubtful, text, closed }: Stage): Visit[] => [
   wrong('/cases/:case/upload/:draft/complete', { ids: fresh })
 ]
 
-const sharingOf = ({ ids, dan, asha, asked, answered, withdrawn }: Stage): Visit[] => {
+const sharingOf = ({ ids, dan, asha, asked, answered, withdrawn, recalled }: Stage): Visit[] => {
   const terms = { records: ids.record, purpose: PURPOSE, hours: '72' }
   const step = '/cases/:case/share/:specialist'
   const invited = {
@@ -157,11 +165,38 @@ const sharingOf = ({ ids, dan, asha, asked, answered, withdrawn }: Stage): Visit
     get('/specialists/invite'),
     wrong('/specialists/invite'),
     sent('/specialists/invite', invited),
+    get('/specialists/invitations'),
     get('/specialists/invitations/:invitation'),
+    get('/specialists/invitations/:invitation', { state: 'withdrawn', ids: recalled }),
+    wrong('/specialists/invitations/:invitation/resend'),
     get('/cases/:case/opinions'),
     get('/cases/:case/opinions/:share', { ids: answered }),
     wrong('/cases/:case/opinions/:share/acknowledge'),
     get('/cases/:case/access')
+  ]
+}
+
+/** How long cases are kept. Clinicians and auditors read what administrators decide. */
+const keepingOf = ({ fresh, held, erased }: Stage): Visit[] => {
+  const who = 'administrator'
+  return [
+    get('/cases/:case/retention'),
+    get('/cases/:case/retention', { state: 'held', ids: held }),
+    get('/cases/:case/retention', { state: 'erased', ids: erased }),
+    get('/cases/:case/retention', { state: 'auditor', who: 'auditor', ids: held }),
+    get('/cases/:case/retention', { state: who, who, ids: held }),
+    get('/cases/:case/retention', { state: `${who}-erased`, who, ids: erased }),
+    wrong('/cases/:case/holds'),
+    get('/cases/:case/holds/:hold/lift', { ids: held }),
+    wrong('/cases/:case/holds/:hold/lift', { ids: held }),
+    get('/cases/:case/erasure', { ids: fresh }),
+    get('/cases/:case/erasure', { state: 'held', ids: held }),
+    get('/cases/:case/erasure', { state: 'erased', ids: erased }),
+    wrong('/cases/:case/erasure', { ids: fresh }),
+    get('/erasures/:erasure', { ids: erased }),
+    get('/erasures/:erasure', { state: 'auditor', who: 'auditor', ids: erased }),
+    get('/administration/retention'),
+    wrong('/administration/retention')
   ]
 }
 
@@ -204,6 +239,7 @@ const reviewsOf = ({ links, answered, asked, withdrawn, unopened, sentPdf }: Sta
 
 const logOf = (): Visit[] => [
   get('/log'),
+  wrong('/log/questions'),
   get('/log/answer', { more: '?question=refused' }),
   get('/log/answer', { state: 'none', who: 'otherAuditor', more: '?question=refused' }),
   wrong('/log/answer', { fields: { 'nhs-number': '123' } }),
@@ -214,15 +250,20 @@ const logOf = (): Visit[] => [
   wrong('/log/report'),
   sent('/log/report', { 'nhs-number': NHS_NUMBER }),
   get('/log/integrity'),
+  get('/log/integrity/growth', { state: 'wrong', more: '?from=-1', status: 400 }),
   sent('/log/integrity')
 ]
 
-const administrationOf = ({ entry, ids }: Stage): Visit[] => [
+const administrationOf = ({ entry, ids, newcomer }: Stage): Visit[] => [
   get('/administration'),
   get('/administration/policy'),
   get('/administration/people'),
   get('/administration/people/add'),
   wrong('/administration/people'),
+  get('/administration/people/codes'),
+  get('/administration/people/:account'),
+  get('/administration/people/:account', { state: 'newcomer', ids: newcomer }),
+  wrong('/administration/people/:account/role'),
   sent('/administration/people/:account/code'),
   get('/administration/organisations'),
   wrong('/administration/organisations'),
@@ -236,7 +277,10 @@ const administrationOf = ({ entry, ids }: Stage): Visit[] => [
   wrong('/administration/register/import'),
   get('/administration/shares'),
   wrong('/administration/shares/chosen'),
-  sent('/administration/shares/chosen', { share: ids.share })
+  sent('/administration/shares/chosen', { share: ids.share }),
+  get('/administration/shares/every'),
+  get('/administration/shares/every', { state: 'begun', more: `?since=${Date.now()}` }),
+  wrong('/administration/shares/every')
 ]
 
 /** What answers with no page, and why nobody looks at it here. */
@@ -257,8 +301,13 @@ export const WITHOUT_PAGE: Record<string, string[]> = {
   'one button, that leads on to another page': [
     'POST /sign-out',
     'POST /account/sign-out-everywhere',
+    'POST /administration/people/:account/code/withdraw',
     'POST /administration/people/:account/disable',
+    'POST /administration/people/:account/enable',
+    'POST /administration/people/invitations/:invitation/withdraw',
     'POST /administration/shares/withdraw',
-    'POST /cases/:case/upload/:draft/discard'
+    'POST /cases/:case/upload/:draft/discard',
+    'POST /log/questions/:question/remove',
+    'POST /specialists/invitations/:invitation/withdraw'
   ]
 }

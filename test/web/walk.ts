@@ -1,16 +1,12 @@
 /// <reference lib="dom" />
 import type { Page } from 'playwright-core'
-import t from 'tap'
-import { looksRight, noBrowser, startBrowser } from '../helpers/browser.ts'
+import type { Test } from 'tap'
+import { keepsRules, looksRight, startBrowser } from '../helpers/browser.ts'
 import type { PersonName } from '../helpers/people.ts'
 import { type Visit, visits, WITHOUT_PAGE } from './walk-pages.ts'
-import { setStage } from './walk-stage.ts'
+import type { Stage } from './walk-stage.ts'
 
 // Every page in every state that needs no story of its own. Those that do are looked at in theirs.
-
-/** It takes a minute on a machine that does nothing else. */
-const WALK_MILLISECONDS_MAX = 600_000
-t.setTimeout(WALK_MILLISECONDS_MAX)
 
 const WHO = {
   public: 'nobody',
@@ -19,47 +15,68 @@ const WHO = {
   auditor: 'auditor',
   administrator: 'administrator'
 } as const
+type Role = keyof typeof WHO
+
+/** Clinicians have half of all pages, so those about sharing are looked at by themselves. */
+export type Part = Role | 'sharing'
+const SHARING = /^\/(cases\/:case\/(share|opinions|access)|shares|specialists)/
+
+/** Each takes half a minute on a machine that does nothing else. */
+export const WALK_MILLISECONDS_MAX = 600_000
+
 /** Forms that carry files. */
 const WITH_FILES = /\/(import|attachments|upload)$/
 
-t.test('every page, as those see it whose page it is', { skip: noBrowser() }, async t => {
-  const stage = await setStage(t)
+/** Looks at the pages of these parts, which are told by the first role, as those see them who have it. */
+export async function walk(t: Test, stage: Stage, parts: Part[]): Promise<void> {
   const { page } = await startBrowser(t, stage.exchange)
-  const routes = new Map<string, string>(
-    stage.exchange.app.routes
-      .filter(route => route.page && route.method !== 'HEAD')
-      .map(
-        ({ method, url, roles }) => [String(`${method} ${url}`), String([roles].flat()[0])] as const
-      )
-  )
+  const roles = pageRoutes(stage)
   const windows = new Map<string, Promise<Page>>()
   const windowOf = (who: PersonName | 'nobody') => {
     const opened = windows.get(who) ?? page(who === 'nobody' ? undefined : who)
     windows.set(who, opened)
     return opened
   }
-  const seen = new Set(Object.values(WITHOUT_PAGE).flat())
   for (const visit of visits(stage)) {
     const { route, state, ids, more = '', status } = visit
-    const role = routes.get(route)
+    const role = roles.get(route)
     if (role === undefined) throw new Error(`There is no page ${route}.`)
-    seen.add(route)
-    const named: Record<string, string> = { ...stage.ids, ...ids }
     const [method = '', pattern = ''] = route.split(' ')
+    const part = role === 'clinician' && SHARING.test(pattern) ? 'sharing' : role
+    if (!parts.includes(part)) continue
+    const named: Record<string, string> = { ...stage.ids, ...ids }
     const path = pattern.replaceAll(/:(\w+)/g, (_, name) => String(named[name])) + more
-    const window = await windowOf(visit.who ?? WHO[role as keyof typeof WHO])
+    const window = await windowOf(visit.who ?? WHO[role])
     const answered = method === 'GET' ? await go(window, path) : await send(window, path, visit)
-    const name = [pattern.slice(1).replaceAll(/[/:]+/g, '-') || 'start', state].filter(Boolean)
-    if (method === 'GET' || status !== undefined) t.equal(answered, status ?? 200, name.join('-'))
-    else t.ok(answered >= 400 && answered < 500, `${name.join('-')}: ${answered}`)
-    await looksRight(t, window, [...name, ...(method === 'POST' ? ['sent'] : [])].join('-'))
+    const words = [pattern.slice(1).replaceAll(/[/:]+/g, '-') || 'start', state]
+    const name = [...words, method === 'POST' && 'sent'].filter(Boolean).join('-')
+    const isRefusedForm = method === 'POST' && status === undefined
+    if (isRefusedForm) t.ok(answered >= 400 && answered < 500, `${name}: ${answered}`)
+    else t.equal(answered, status ?? 200, name)
+    // It is the page of the form, which is looked at in full, and a summary that is alike on all.
+    await (isRefusedForm ? keepsRules : looksRight)(t, window, name)
   }
-  t.same(
-    [...routes.keys()].filter(route => !seen.has(route)),
-    [],
-    'no page was left out'
+}
+
+/** The routes with a page that neither a visit nor a reason speaks of. */
+export function leftOut(stage: Stage): string[] {
+  const spokenOf = new Set([
+    ...Object.values(WITHOUT_PAGE).flat(),
+    ...visits(stage).map(({ route }) => route)
+  ])
+  return [...pageRoutes(stage).keys()].filter(route => !spokenOf.has(route))
+}
+
+/** Method and pattern of every page, with the first role that may have it. */
+function pageRoutes({ exchange }: Stage): Map<string, Role> {
+  const pages = exchange.app.routes.filter(route => route.page && route.method !== 'HEAD')
+  return new Map(
+    pages.map(({ method, url, roles }) => [
+      `${String(method)} ${url}`,
+      String([roles].flat()[0]) as Role
+    ])
   )
-})
+}
 
 async function go(window: Page, path: string): Promise<number> {
   // What stands after the # alone would load nothing anew.
