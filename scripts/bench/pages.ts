@@ -9,7 +9,7 @@ import { untilQuiet } from './watch.ts'
 
 const KILOBYTE = 1000
 const FIRST_VIEW_KB_MAX = 150
-const REQUESTS_MAX = 12
+const REQUESTS_MAX = 15
 const MILLISECONDS_MAX = 100
 const WARM_TIMES = 5
 const MEASURED_TIMES = 25
