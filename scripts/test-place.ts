@@ -38,6 +38,8 @@ export function keepInMemory(): void {
   symlinkSync(fixtures, FIXTURES)
   process.env.TMPDIR = place
   process.once('exit', removeLast)
+  // Gigabytes of memory would stay behind whoever stops a run by hand.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 }
 
 function removeLast(): void {

@@ -52,6 +52,11 @@ const coverage = isWhole ? ['--coverage-report=json-summary'] : ['--disable-cove
 rmSync(SUMMARY, { force: true })
 const postgres = findPostgres() === undefined ? undefined : await startPostgresServer()
 const s3 = isWhole || process.env.TEST_STORE === 's3' ? await startS3Server() : undefined
+// Stopped by hand, the servers end too; after an orderly end there is nothing left to be done.
+process.once('exit', () => {
+  postgres?.abandon()
+  if (s3 !== undefined && 'stop' in s3) void s3.stop()
+})
 const counts = { passed: 0, failed: 0, skipped: 0 }
 const skipped: string[] = []
 const all = slowFirst(globSync('test/**/*.test.ts'))

@@ -21,7 +21,8 @@ const TOLD_MAX = 50
 
 /**
  * Asks somebody for a new passkey who has lost the others and kept a recovery code, and resolves to the
- * passkeys they may keep beside it too. The code is used up with the passkey and not before. Throws Refusal `recovery-code-refused` or `account-disabled`.
+ * passkeys they may keep beside it too. The code is used up with the passkey and not before. Throws
+ * Refusal `recovery-code-refused` or `account-disabled`.
  */
 export async function beginRecovery(exchange: Exchange, code: string) {
   const ref = recoveryRef(exchange.serviceKeys.lookup, code)

@@ -63,7 +63,8 @@ export async function createShare(
   const caseKey = await openCaseKey(keyring, found)
   const { attempt, ...asked } = wanted
   const id = idOfAttempt(caller, attempt, { share: asked, caseId }, now)
-  const before = attempt === undefined ? undefined : await madeBefore(exchange, caseKey, id)
+  const again = () => tellAgain(exchange, caller, found, { id, caseKey })
+  const before = attempt === undefined ? undefined : await again()
   if (before !== undefined) return before
   const records = await requireFitRecords(exchange, found, wanted.records)
   requireFittingOptions(wanted)
@@ -122,15 +123,32 @@ export async function createShare(
   })
   if (isNew) return { isNew, view: await tellMade(exchange, row, terms) }
   await made?.copies.discard()
-  const other = await madeBefore(exchange, caseKey, id)
+  const other = await again()
   if (other === undefined) throw new Error('A share was made by nobody.')
   return other
 }
 
-/** What an earlier call with the same attempt made. */
-async function madeBefore(exchange: Exchange, caseKey: KeyObject, id: string) {
-  const [row] = await findShare(exchange.database.read, { id })
+/**
+ * What an earlier call with the same attempt made, if there was one. That it is told again is on the
+ * access log first, as a look at it is.
+ */
+async function tellAgain(
+  exchange: Exchange,
+  caller: Caller,
+  found: CaseRow,
+  { id, caseKey }: { id: string; caseKey: KeyObject }
+) {
+  const { database, audit } = exchange
+  const [row] = await findShare(database.read, { id })
   if (row === undefined) return undefined
+  await database.write(tx =>
+    audit.append(tx, {
+      action: 'share.list',
+      outcome: 'success',
+      ...actedBy(caller, { shown: [id] }),
+      ...aboutShare(row, found)
+    })
+  )
   return { isNew: false, view: await tellMade(exchange, row, openTerms(caseKey, row)) }
 }
 

@@ -9,8 +9,8 @@ import { aboutShare } from './share.ts'
 import { sentShare, viewSent } from './view-sent.ts'
 
 /**
- * One share that the caller's organisation sent, with what would end it before its time. On the access log it is a list of one: `share.read` is
- * what its specialist does. Throws Refusal `share-not-found`.
+ * One share that the caller's organisation sent, with what would end it before its time. On the access
+ * log it is a list of one: `share.read` is what its specialist does. Throws Refusal `share-not-found`.
  */
 export async function readSent(
   exchange: Exchange,

@@ -73,6 +73,8 @@ t.test('of one attempt there is one share, however many ask for it at once', asy
   t.same(answers.map(({ status }) => status).sort(), [...Array(5).fill(200), 201])
   t.equal(new Set(answers.map(({ json }) => json['id'])).size, 1)
   t.equal((await exchange.auditEvents({ action: 'share.create', outcome: 'success' })).length, 1)
+  const told = await exchange.auditEvents({ action: 'share.list', outcome: 'success' })
+  t.equal(told.length, 5, 'each time that it was told again is on the log')
   for (const { json } of answers) {
     t.match(await openShare(specialist, String(json['link'])), { id: json['id'] })
   }

@@ -28,10 +28,10 @@ import { sealText, viewAsk } from './asked.ts'
 import { type AskRow, answerAsk, asksOf } from './queries.ts'
 
 /**
- * Gives more time that was asked for, or that the sender gives unasked: a new share of the same records with the same specialist takes
- * the place of the old one, which ends in the same transaction. Everything about it is judged as if
- * it were the first: the transfer, the specialist, quarantine, the state of the case. Of several who
- * answer at once one does. Refusals: those of a new share, `more-time-not-asked`, `more-time-shorter`,
+ * Gives more time that was asked for, or that the sender gives unasked: a new share of the same records
+ * with the same specialist takes the place of the old one, which ends in the same transaction.
+ * Everything about it is judged as if it were the first: the transfer, the specialist, quarantine, the
+ * state of the case. Of several who answer at once one does. Refusals: those of a new share, `more-time-not-asked`, `more-time-shorter`,
  * `share-ended`, `share-replaced`.
  */
 export async function giveMoreTime(
