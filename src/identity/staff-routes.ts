@@ -199,7 +199,7 @@ function organisationRoutes(exchange: Exchange, guarded: Guarded): FastifyPlugin
     app.post(
       '/v1/organisations',
       {
-        ...guarded('organisation.create', 'administrator'),
+        ...guarded.proven('organisation.create', 'administrator'),
         schema: {
           tags,
           summary: 'Add an organisation: for administrators of the one that runs the exchange',

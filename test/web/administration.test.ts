@@ -176,6 +176,19 @@ t.test('organisations and the register are for who runs the exchange', async t =
   })
 })
 
+t.test('after a while an organisation is added with a fresh proof alone', async t => {
+  const exchange = await startExchange(t)
+  const operator = await signedIn(exchange, 'administrator')
+  const form = { name: 'Galway Clinic', country: 'IE' }
+  exchange.clock.advance(11 * 60_000)
+  const { result: stale, events } = await exchange.eventsOf(() =>
+    operator.post('/administration/organisations', form)
+  )
+  t.match(stale, { status: 303 })
+  t.match(stale.headers.get('location'), '/prove?next=', 'the passkey is asked for again')
+  t.match(events, [{ action: 'organisation.create', outcome: 'refused', code: 'proof-needed' }])
+})
+
 t.test('every live share is ended, however many, and none that was made since', async t => {
   const exchange = await startExchange(t)
   const { caseId, record, share } = await sharedRecord(exchange, [

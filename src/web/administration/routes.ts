@@ -51,7 +51,7 @@ export function administrationPages(web: Web): FastifyPluginAsync {
     )
     app.post(
       '/administration/organisations',
-      guarded('organisation.create', 'administrator'),
+      guarded.proven('organisation.create', 'administrator'),
       (request, reply) => addOrganisationPage(web, request, reply)
     )
     await app.register(registerPages(web))
