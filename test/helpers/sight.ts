@@ -42,6 +42,8 @@ interface Engines {
 
 /** What either engine finds against WCAG 2.2 AA. The debugger puts them in: no page of ours would. */
 export async function faultsByRules(page: Page): Promise<string[]> {
+  // A press comes back when the next page has begun: half of a page, or one without its colours, has faults.
+  await page.waitForLoadState()
   const window = await debuggerOf(page)
   for (const expression of ENGINES) {
     await window.send('Runtime.evaluate', { expression, silent: true })
