@@ -42,7 +42,7 @@ const ALONE =
 const HOLDS_SOMETHING = /^(?:const|let|await|t\.(?!test\()).*\(t[,)]/m
 
 /** Files that share a process: loading the service and compiling it costs more than most tests. */
-const FILES_PER_PROCESS = 8
+const FILES_PER_PROCESS = 12
 const GROUPS = '.tap/groups'
 
 keepInMemory()

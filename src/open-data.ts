@@ -7,8 +7,6 @@ import { type AuditLog, openAuditLog } from './audit/log.ts'
 import { createLogKeys, haveSigned, type LogKeys, openLogKeys } from './audit/tree/signing-keys.ts'
 import type { Blobs } from './blobs/blobs.ts'
 import { openDiskBlobs } from './blobs/disk.ts'
-import { openS3Blobs } from './blobs/s3.ts'
-import { findS3Problems } from './blobs/s3-check.ts'
 import { type Config, ConfigError } from './config.ts'
 import { markPath, requireUnmarked } from './data-marks.ts'
 import type { Database } from './database/database.ts'
@@ -233,8 +231,10 @@ export async function openBlobs(config: StoreSettings): Promise<Blobs> {
   if (config.s3 === undefined) {
     return await openDiskBlobs(dataPaths(config.dataDirectory).blobs, sharedHours(config))
   }
+  const { findS3Problems } = await import('./blobs/s3-check.ts')
   const problems = await findS3Problems(config.s3)
   if (problems.length > 0) throw new ConfigError(problems)
+  const { openS3Blobs } = await import('./blobs/s3.ts')
   return openS3Blobs(config.s3)
 }
 

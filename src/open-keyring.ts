@@ -3,7 +3,6 @@ import type { KeyringKind, KeyringSettings } from './config-keyring.ts'
 import { openKeyringFile } from './sealing/keyrings/file.ts'
 import { joinKeyrings } from './sealing/keyrings/joined.ts'
 import type { Keyring } from './sealing/keyrings/keyring.ts'
-import { openKmsKeyring } from './sealing/keyrings/kms.ts'
 import { openTransitKeyring } from './sealing/keyrings/transit.ts'
 import { SealError } from './sealing/seal-error.ts'
 
@@ -13,7 +12,10 @@ import { SealError } from './sealing/seal-error.ts'
  */
 export async function openKeyring(settings: KeyringSettings, file: string): Promise<Keyring> {
   const open = async (kind: KeyringKind): Promise<Keyring> => {
-    if (kind === 'kms' && settings.kms !== undefined) return openKmsKeyring(settings.kms)
+    if (kind === 'kms' && settings.kms !== undefined) {
+      const { openKmsKeyring } = await import('./sealing/keyrings/kms.ts')
+      return openKmsKeyring(settings.kms)
+    }
     if (kind === 'transit' && settings.transit !== undefined) {
       return openTransitKeyring(settings.transit)
     }

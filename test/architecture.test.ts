@@ -12,6 +12,8 @@ interface Import {
   /** Path from the root for files of ours, else the name of the package. */
   target: string
   typeOnly: boolean
+  /** It is loaded where it is needed, not with the file. */
+  isLater: boolean
   /** What is imported, as it is written. */
   names: string
 }
@@ -38,7 +40,8 @@ function importsOf(file: string): Import[] {
       ?.split(',')
       .filter(part => part.trim() !== '')
     const allTypes = members?.every(part => part.trim().startsWith('type ')) ?? false
-    return { target, names, typeOnly: type !== undefined || (allTypes && !/^\w/.test(names)) }
+    const typeOnly = type !== undefined || (allTypes && !/^\w/.test(names))
+    return { target, names, typeOnly, isLater: dynamically !== undefined }
   })
 }
 
@@ -57,13 +60,25 @@ const ours = [...sources, ...schemas, ...scripts]
 const BESIDE = 'src/web/browser/nhsuk.js'
 const isOurs = (target: string) => /^(src|schemas|scripts|test)\//.test(target) && target !== BESIDE
 
+/** A file and all of ours that are loaded before it runs. */
+function atStart(first: string): string[] {
+  const files = new Set([first])
+  for (const file of files) {
+    const imports = importsOf(file).filter(({ typeOnly, isLater }) => !typeOnly && !isLater)
+    for (const { target } of imports)
+      if (isOurs(target) && target.endsWith('.ts')) files.add(target)
+  }
+  return [...files]
+}
+
 /** Every import in these files that breaks the rule, as "file → target". */
 function breaches(files: string[], isBreach: (found: Import, file: string) => boolean): string[] {
-  return files.flatMap(file =>
+  const found = files.flatMap(file =>
     importsOf(file)
       .filter(found => isBreach(found, file))
       .map(found => `${file} → ${found.target}`)
   )
+  return found.sort()
 }
 
 t.test('this test sees imports', async t => {
@@ -84,14 +99,17 @@ t.test('schemas import nothing of ours', async t => {
   t.same(found, [])
 })
 
-t.test('sealing imports only Node and itself, but for the client of one key service', async t => {
-  const files = sources.filter(file => file.startsWith('src/sealing/'))
-  const allowed = /^(node:|src\/sealing\/)/
-  t.same(
-    breaches(files, ({ target }) => !allowed.test(target)),
-    ['src/sealing/keyrings/kms.ts → @aws-sdk/client-kms']
-  )
-})
+t.test(
+  'sealing imports only Node, threads and itself, but for the client of one key service',
+  async t => {
+    const files = sources.filter(file => file.startsWith('src/sealing/'))
+    const allowed = /^(node:|src\/sealing\/|src\/thread\.ts$)/
+    t.same(
+      breaches(files, ({ target }) => !allowed.test(target)),
+      ['src/sealing/keyrings/kms.ts → @aws-sdk/client-kms']
+    )
+  }
+)
 
 t.test('only the composition root knows what kinds of key ring there are', async t => {
   const kinds = /^src\/sealing\/keyrings\/(kms|transit|joined)\.ts$/
@@ -112,6 +130,19 @@ t.test('routes speak HTTP and never SQL', async t => {
     []
   )
 })
+
+t.test(
+  'a start does not wait for what many installations or most minutes have no use for',
+  async t => {
+    const later =
+      /^(@aws-sdk\/|@simplewebauthn\/server|@tus\/server|age-encryption|fontkit|nodemailer|pdfkit|qrcode)/
+    const found = breaches(
+      atStart('src/main.ts'),
+      ({ target, typeOnly, isLater }) => later.test(target) && !typeOnly && !isLater
+    )
+    t.same(found, [])
+  }
+)
 
 t.test('nobody loads the build of Drizzle that costs every start half a second', async t => {
   const isDrizzle = ({ target, typeOnly }: Import) => /^drizzle-orm/.test(target) && !typeOnly
@@ -155,7 +186,7 @@ t.test('only the composition root knows what kind of blob store there is', async
   const found = breaches(files, ({ target }) => /^src\/blobs\/(?!blobs\.ts$)/.test(target))
   t.same(
     found.filter(line => !line.startsWith('scripts/')),
-    ['disk', 's3', 's3-check'].map(kind => `src/open-data.ts → src/blobs/${kind}.ts`)
+    ['disk', 's3-check', 's3'].map(kind => `src/open-data.ts → src/blobs/${kind}.ts`)
   )
 })
 
@@ -169,7 +200,7 @@ t.test('the service never imports a script or a test', async t => {
 
 t.test('the sender is no part of the service, and brings none of it along', async t => {
   const pure =
-    /^(node:|schemas\/|src\/sender\/|src\/records\/inspect\/(dicom-(head|summary)|source)\.ts$|src\/sealing\/private-file\.ts$|src\/identity\/age-recipient\.ts$)/
+    /^(node:|schemas\/|src\/sender\/|src\/records\/inspect\/(dicom-(head|summary)|source)\.ts$|src\/sealing\/private-file\.ts$|src\/identity\/age-(encrypter|recipient)\.ts$)/
   const packages = /^(age-encryption|commander|jose|tus-js-client|typebox(\/value)?|uuid)$/
   const files = sources.filter(file => file.startsWith('src/sender/'))
   t.ok(files.length > 20)

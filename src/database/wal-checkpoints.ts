@@ -1,5 +1,6 @@
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import type Sqlite from 'better-sqlite3'
+import { startThread } from '../thread.ts'
 
 // The write-ahead log is copied into the database file from time to time (SQLite's checkpoint, which
 // has nothing to do with those of the access log). That takes as long as all the commits before it,
@@ -47,13 +48,10 @@ export function checkpointsOf(writer: Sqlite.Database): WalCheckpoints {
   writer.pragma(`wal_autocheckpoint = ${PAGES_MAX}`)
 
   /** Only once there is something to copy: a script that writes a row needs no thread. */
-  function startThread(): Worker {
-    const started = new Worker(new URL('./wal-checkpoint-worker.ts', import.meta.url), {
+  function startCopier(): Worker {
+    const started = startThread(new URL('./wal-checkpoint-worker.ts', import.meta.url), {
       name: 'wal-checkpoints',
-      workerData: writer.name,
-      // No inherited flags or environment: the worker needs none, and secrets may be in them.
-      execArgv: [],
-      env: {}
+      workerData: writer.name
     })
     started.unref()
     started.on('message', ({ log }: WalState) => {
@@ -74,7 +72,7 @@ export function checkpointsOf(writer: Sqlite.Database): WalCheckpoints {
     commits = 0
     rounds += 1
     isCopying = true
-    thread ??= startThread()
+    thread ??= startCopier()
     thread.postMessage('copy')
   }
 

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { Encrypter } from 'age-encryption'
 
 /** Recipients that a quantum computer does not help against: ML-KEM-768 beside a curve. */
 const HYBRID = /^age1(pq|tagpq)1/
@@ -10,11 +9,4 @@ export const isPostQuantum = (recipient: string): boolean => HYBRID.test(recipie
 export function fingerprintOf(recipient: string): string {
   const digest = createHash('sha256').update(recipient).digest('hex').slice(0, 32)
   return digest.match(/.{8}/g)?.join(' ') ?? ''
-}
-
-/** An encrypter to one recipient (C2SP age). Throws for what is none. */
-export function encrypterTo(recipient: string): Encrypter {
-  const encrypter = new Encrypter()
-  encrypter.addRecipient(recipient)
-  return encrypter
 }

@@ -7,7 +7,7 @@ import { prepared, type Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { findSpecialist } from './accounts.ts'
-import { encrypterTo, fingerprintOf, isPostQuantum } from './age-recipient.ts'
+import { fingerprintOf, isPostQuantum } from './age-recipient.ts'
 import type { Caller } from './principal.ts'
 
 type Parts = Pick<Exchange, 'database' | 'audit' | 'clock'>
@@ -35,6 +35,7 @@ export async function registerRecipient(
   text: string
 ): Promise<RecipientView> {
   const recipient = text.trim().toLowerCase()
+  const { encrypterTo } = await import('./age-encrypter.ts')
   try {
     encrypterTo(recipient)
   } catch {

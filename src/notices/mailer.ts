@@ -1,4 +1,3 @@
-import { createTransport } from 'nodemailer'
 import type { MailSettings } from '../config-notices.ts'
 import { readPrivateFile } from '../sealing/private-file.ts'
 import type { Attempt } from './attempt.ts'
@@ -52,6 +51,7 @@ export function openMailer(
   return async (mail, signal) => {
     const timeout = AbortSignal.timeout(patience.totalMilliseconds)
     try {
+      const { createTransport } = await import('nodemailer')
       const transport = createTransport({
         host: settings.host,
         port: settings.port,

@@ -18,7 +18,7 @@ export interface Signed {
 /** A submitted opinion on paper: everything that was signed, in the words of the specialist. */
 export async function opinionAsPdf(content: SignedOpinion, signed: Signed): Promise<Buffer> {
   const { opinion, asked, specialist, at } = content
-  const sheet = openSheet({
+  const sheet = await openSheet({
     title: 'Second opinion',
     author: specialist.name,
     createdAt: new Date(at),
@@ -58,7 +58,7 @@ export async function opinionAsPdf(content: SignedOpinion, signed: Signed): Prom
 export async function addendumAsPdf(content: SignedAddendum, signed: Signed): Promise<Buffer> {
   const { specialist, at, number } = content
   const title = `Addendum ${number} to a second opinion`
-  const sheet = openSheet({
+  const sheet = await openSheet({
     title,
     author: specialist.name,
     createdAt: new Date(at),

@@ -1,5 +1,5 @@
 import { KeyObject } from 'node:crypto'
-import { Worker } from 'node:worker_threads'
+import { startThread } from '../thread.ts'
 import { SealError } from './seal-error.ts'
 import { type Lane, LaneJob, type SealJob } from './seal-job.ts'
 import type { Follow, SealReply, SealRequest } from './seal-worker.ts'
@@ -30,8 +30,8 @@ interface WorkerLane {
 }
 
 /**
- * Starts `workers` threads. One hashes and seals about 1 GiB/s. A worker that stops fails its jobs
- * with sealing-stopped, and the next job gets a new one.
+ * A pool of `workers` threads, which start with the first job. One hashes and seals about 1 GiB/s. A
+ * worker that stops fails its jobs with sealing-stopped, and the next job gets a new one.
  */
 export function createSealPool({ workers = 1 }: { workers?: number } = {}): SealPool {
   const lanes = new Set<WorkerLane>()
@@ -42,12 +42,11 @@ export function createSealPool({ workers = 1 }: { workers?: number } = {}): Seal
     lanes.add(lane)
     return lane
   }
-  for (let i = 0; i < workers; i += 1) addLane()
-
   return {
     seal({ key, context, follow }) {
       if (closed) throw new SealError('sealing-stopped', 'The sealing workers were stopped.')
-      // Only now: a worker that cannot even start would otherwise be replaced in a tight loop.
+      // Only now: a service that seals nothing needs none, and one that cannot even start would otherwise
+      // be replaced in a tight loop.
       while (lanes.size < workers) addLane()
       const [first, ...others] = lanes
       if (!first) throw new RangeError('A sealing pool has at least one worker.')
@@ -81,12 +80,7 @@ function copyOfKey(key: InputKey): Uint8Array<ArrayBuffer> {
 function startLane(onStopped: () => void): WorkerLane {
   const jobs = new Map<number, LaneJob>()
   const spares: ArrayBuffer[] = []
-  // No inherited flags or environment: the worker needs none, and secrets may be in them.
-  const worker = new Worker(new URL('./seal-worker.ts', import.meta.url), {
-    name: 'sealing',
-    execArgv: [],
-    env: {}
-  })
+  const worker = startThread(new URL('./seal-worker.ts', import.meta.url), { name: 'sealing' })
 
   function fail(cause?: unknown): void {
     onStopped()

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { open, rename } from 'node:fs/promises'
 import { ReadableStream } from 'node:stream/web'
 import { Decrypter, type Encrypter } from 'age-encryption'
-import { encrypterTo } from '../identity/age-recipient.ts'
+import { encrypterTo } from '../identity/age-encrypter.ts'
 import { readPrivateFile } from '../sealing/private-file.ts'
 import { Ending } from './ending.ts'
 

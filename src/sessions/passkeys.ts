@@ -1,12 +1,8 @@
-import {
-  type AuthenticationResponseJSON,
-  generateAuthenticationOptions,
-  generateRegistrationOptions,
-  type PublicKeyCredentialCreationOptionsJSON,
-  type PublicKeyCredentialRequestOptionsJSON,
-  type RegistrationResponseJSON,
-  verifyAuthenticationResponse,
-  verifyRegistrationResponse
+import type {
+  AuthenticationResponseJSON,
+  PublicKeyCredentialCreationOptionsJSON,
+  PublicKeyCredentialRequestOptionsJSON,
+  RegistrationResponseJSON
 } from '@simplewebauthn/server'
 import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
@@ -45,6 +41,9 @@ export interface Holder {
   name: string
 }
 
+/** Loaded with the first ceremony: it brings two hundred modules, a tenth of what a start would take. */
+const webAuthn = () => import('@simplewebauthn/server')
+
 /** Where passkeys of this service belong (W3C Web Authentication, section 5.1.3): its host. */
 const hostOf = (publicUrl: string): string => new URL(publicUrl).hostname
 
@@ -57,6 +56,7 @@ export async function registrationOptions(
 ): Promise<PublicKeyCredentialCreationOptionsJSON> {
   const { known = [], ...rest } = ceremony
   const challenge = await beginCeremony(exchange, purpose, rest)
+  const { generateRegistrationOptions } = await webAuthn()
   return generateRegistrationOptions({
     rpName: SERVICE_NAME,
     rpID: hostOf(exchange.publicUrl),
@@ -79,6 +79,7 @@ export async function authenticationOptions(
 ): Promise<PublicKeyCredentialRequestOptionsJSON> {
   const { known = [], ...rest } = ceremony
   const challenge = await beginCeremony(exchange, purpose, rest)
+  const { generateAuthenticationOptions } = await webAuthn()
   return generateAuthenticationOptions({
     rpID: hostOf(exchange.publicUrl),
     challenge: new Uint8Array(Buffer.from(challenge, 'base64url')),
@@ -99,6 +100,7 @@ export async function verifyRegistration(
 ): Promise<{ passkey: NewPasskey; ceremony: Ceremony }> {
   const { answer, challenge } = readAnswer(text)
   const ceremony = await endCeremony(exchange, purpose, challenge, accountId)
+  const { verifyRegistrationResponse } = await webAuthn()
   const { registrationInfo } = await orRefused(() =>
     verifyRegistrationResponse({
       response: answer as unknown as RegistrationResponseJSON,
@@ -143,6 +145,7 @@ export async function verifyAuthentication(
   if (userHandle !== undefined && textOf(userHandle) !== passkey.accountId) {
     throw new Refusal('passkey-refused', 'names somebody else')
   }
+  const { verifyAuthenticationResponse } = await webAuthn()
   const { verified, authenticationInfo } = await orRefused(() =>
     verifyAuthenticationResponse({
       response: answer as unknown as AuthenticationResponseJSON,

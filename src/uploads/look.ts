@@ -2,7 +2,7 @@ import { actedBy } from '../audit/acted-by.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
 import { aboutUpload, openDraftKey, openMetadata, uploadOf } from './draft.ts'
-import { CHECKSUM_ALGORITHMS, TUS_EXTENSIONS, TUS_VERSION, type TusAnswer } from './tus.ts'
+import { CHECKSUM_ALGORITHMS, TUS_EXTENSIONS, TUS_VERSION, type TusAnswer } from './protocol.ts'
 
 /** Puts it on record that somebody asked where an upload goes on, and adds what tus leaves to us. */
 export async function lookAtUpload(

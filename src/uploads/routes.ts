@@ -10,7 +10,7 @@ import { refusalOf } from '../http/streams.ts'
 import { completeDraft } from './complete.ts'
 import { createDraft, giveUpDraft, listDrafts, readDraft } from './drafts.ts'
 import { lookAtUpload, tellExtensions } from './look.ts'
-import { TUS_VERSION, type TusAnswer, tusOn, UPLOADS } from './tus.ts'
+import { type AnswerTus, TUS_VERSION, type TusAnswer, UPLOADS } from './protocol.ts'
 
 /** Draft records: what a record is while its files are still arriving. */
 export function draftRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
@@ -126,7 +126,12 @@ const ofOne = { params: Type.Object({ upload: Id }) }
 
 /** tus 1.0 (tus.io/protocols/resumable-upload). There is no GET: uploads are not for reading. */
 export function uploadRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
-  const answerTus = tusOn(exchange)
+  let speaking: Promise<AnswerTus> | undefined
+  // The library is loaded by the first request that needs it: no start has to wait for it.
+  const answerTus: AnswerTus = async (caller, request, path) => {
+    speaking ??= import('./tus.ts').then(({ tusOn }) => tusOn(exchange))
+    return (await speaking)(caller, request, path)
+  }
 
   /** Requests that bring a body, which may be long. */
   async function take(request: FastifyRequest, path: string): Promise<TusAnswer> {

@@ -11,6 +11,13 @@ import { beginUpload } from './begin.ts'
 import { aboutUpload, openDraftKey, openMetadata, uploadOf } from './draft.ts'
 import { terminateUpload } from './end.ts'
 import { joinUploads, partsOfConcat } from './join.ts'
+import {
+  type AnswerTus,
+  CHECKSUM_ALGORITHMS,
+  TUS_VERSION,
+  type TusAnswer,
+  UPLOADS
+} from './protocol.ts'
 import { type Checksum, receive } from './receive.ts'
 
 // @tus/server speaks the protocol: versions, headers, offsets. What it leaves out (checksum,
@@ -18,12 +25,6 @@ import { type Checksum, receive } from './receive.ts'
 // neither the connection nor the body, so that it can answer nothing by itself, and sets no header
 // that is not on our list.
 
-export const UPLOADS = '/v1/uploads'
-export const TUS_VERSION = '1.0.0'
-export const TUS_EXTENSIONS =
-  'creation,creation-with-upload,checksum,expiration,termination,concatenation'
-/** As node:crypto names them; tus wants the first. */
-export const CHECKSUM_ALGORITHMS = ['sha1', 'sha256', 'sha512']
 /** How a PATCH is sent, and a creation that brings its first bytes. */
 export const OFFSET_STREAM = 'application/offset+octet-stream'
 
@@ -57,18 +58,6 @@ interface Call {
   /** Why it fails, as it was thrown. */
   failure: unknown
 }
-
-export interface TusAnswer {
-  status: number
-  headers: Record<string, string>
-}
-
-/** Answers requests to upload resources. Throws what is to be refused. */
-export type AnswerTus = (
-  caller: Caller,
-  request: IncomingMessage,
-  path: string
-) => Promise<TusAnswer>
 
 export function tusOn(exchange: Exchange): AnswerTus {
   const calls = new AsyncLocalStorage<Call>()

@@ -199,8 +199,8 @@ t.test('a worker that crashes fails its jobs and is replaced', async t => {
   ]) {
     const started = once(process, 'worker')
     const pool = openPool(t)
-    const [worker] = (await started) as [Worker]
     const jobs = [pool.seal({ key, context }), pool.seal({ key, context })]
+    const [worker] = (await started) as [Worker]
     const outputs = jobs.map(job => job.output.next())
     for (const job of jobs) await job.write(randomBytes(300_000))
     const gone = new Promise(resolve => worker.once('exit', resolve))

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { type Font, openSync } from 'fontkit'
+import type { Font } from 'fontkit'
 
 /** Shown for one character that cannot be: its number in Unicode, as in [U+202E]. */
 const named = (character: string): string =>
@@ -32,8 +32,9 @@ let known: Fonts | undefined
  * every PDF reader brings have Western European letters only, and pdfkit prints others wrongly with
  * them. Read once for the process: each takes a tenth of a second.
  */
-export function fonts(): Fonts {
+export async function fonts(): Promise<Fonts> {
   if (known !== undefined) return known
+  const { openSync } = await import('fontkit')
   const { resolve } = createRequire(import.meta.url)
   const open = (name: string) => openSync(resolve(`dejavu-fonts-ttf/ttf/${name}.ttf`)) as Font
   known = {

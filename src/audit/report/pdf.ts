@@ -16,7 +16,7 @@ const ENTRY_POINTS = 90
  */
 export async function* reportAsPdf(report: DisclosureReport): AsyncGenerator<Buffer> {
   const { organisation, id, madeAt } = report
-  const sheet = openSheet({
+  const sheet = await openSheet({
     title: `Who saw these records: disclosure report of ${organisation.name}`,
     author: organisation.name,
     createdAt: new Date(madeAt),

@@ -1,4 +1,3 @@
-import PDFDocument from 'pdfkit'
 import { type Fonts, fonts, printable } from './fonts.ts'
 
 // Points, of which an inch has 72. A4 is 595 by 842.
@@ -54,10 +53,10 @@ export interface SheetOptions {
  * An A4 document, tagged so that a screen reader can follow it (PDF/UA-1, ISO 14289-1), with its
  * fonts inside, without scripts and without links. A page is ready as soon as the next one begins.
  */
-export function openSheet(options: SheetOptions): Sheet {
-  const faces = fonts()
-  const doc = openDocument(options)
-  const paper = openPaper(doc, options)
+export async function openSheet(options: SheetOptions): Promise<Sheet> {
+  const faces = await fonts()
+  const doc = await openDocument(options, faces)
+  const paper = openPaper(doc, faces, options)
   const { use, measured, room, element, down } = paper
   const { left } = MARGIN_POINTS
 
@@ -179,7 +178,7 @@ function cutTo(line: string, characters: number): string[] {
 type Paper = ReturnType<typeof openPaper>
 
 /** Where on which page the next text goes, and the tree of what there is for screen readers. */
-function openPaper(doc: PDFKit.PDFDocument, { running, footer }: SheetOptions) {
+function openPaper(doc: PDFKit.PDFDocument, faces: Fonts, { running, footer }: SheetOptions) {
   const root = doc.struct('Document')
   doc.addStructure(root)
   let pages = 0
@@ -198,7 +197,7 @@ function openPaper(doc: PDFKit.PDFDocument, { running, footer }: SheetOptions) {
     const { left, right } = MARGIN_POINTS
     const number = `Page ${pages}`
     const numberAt = PAGE_POINTS.width - right - doc.widthOfString(number)
-    if (pages > 1) doc.text(printable(running, fonts().regular), left, HEAD_POINTS, oneLine)
+    if (pages > 1) doc.text(printable(running, faces.regular), left, HEAD_POINTS, oneLine)
     doc.text(footer, left, FOOT_POINTS, oneLine)
     doc.text(number, numberAt, FOOT_POINTS, oneLine)
     doc.endMarkedContent()
@@ -235,7 +234,11 @@ function openPaper(doc: PDFKit.PDFDocument, { running, footer }: SheetOptions) {
   }
 }
 
-function openDocument({ title, author, createdAt }: SheetOptions): PDFKit.PDFDocument {
+async function openDocument(
+  { title, author, createdAt }: SheetOptions,
+  faces: Fonts
+): Promise<PDFKit.PDFDocument> {
+  const { default: PDFDocument } = await import('pdfkit')
   const doc = new PDFDocument({
     size: 'A4',
     margins: MARGIN_POINTS,
@@ -255,6 +258,6 @@ function openDocument({ title, author, createdAt }: SheetOptions): PDFKit.PDFDoc
       ModDate: createdAt
     }
   })
-  for (const [name, font] of Object.entries(fonts())) doc.registerFont(name, font)
+  for (const [name, font] of Object.entries(faces)) doc.registerFont(name, font)
   return doc
 }

@@ -1,5 +1,6 @@
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { Refusal } from '../../errors.ts'
+import { startThread } from '../../thread.ts'
 import type { FromWorker, ToWorker } from './inspect-worker.ts'
 import type { FileType } from './signatures.ts'
 import type { InspectionSource } from './source.ts'
@@ -68,11 +69,8 @@ export class Seat {
   }
 
   #startWorker(): Worker {
-    // No inherited flags or environment: the worker needs none, and secrets may be in them.
-    const worker = new Worker(new URL('./inspect-worker.ts', import.meta.url), {
+    const worker = startThread(new URL('./inspect-worker.ts', import.meta.url), {
       name: 'inspection',
-      execArgv: [],
-      env: {},
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB_MAX, stackSizeMb: 4 }
     })
     // An error is its heap running over, which its file brought about.

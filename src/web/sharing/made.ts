@@ -1,5 +1,4 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import QRCode from 'qrcode'
 import { callerOf } from '../../http/area.ts'
 import { listNotices } from '../../notices/read.ts'
 import { readSent } from '../../shares/read-sent.ts'
@@ -29,6 +28,7 @@ export async function linkPage({ exchange, pages }: Web, request: SharePage, rep
 
 /** A QR code as an address of its own: nothing is fetched for it, and no page has to trust its markup. */
 async function pictureOf(text: string): Promise<string> {
+  const { default: QRCode } = await import('qrcode')
   const svg = await QRCode.toString(text, { type: 'svg', errorCorrectionLevel: 'L' })
   return `data:image/svg+xml;base64,${Buffer.from(svg).toString('base64')}`
 }

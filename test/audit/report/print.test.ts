@@ -17,7 +17,7 @@ import { readPdf } from './read-pdf.ts'
 import { askReport, sendAsk } from './scene.ts'
 
 t.test('text is printed as it is, or what is not shown is told', async t => {
-  const { regular } = fonts()
+  const { regular } = await fonts()
   const cases: [written: string, printed: string][] = [
     ['Dr Łukasz Żółć', 'Dr Łukasz Żółć'],
     ['Ελένη Παπαδοπούλου, Наталія', 'Ελένη Παπαδοπούλου, Наталія'],
