@@ -97,6 +97,7 @@ function tellAbsent(what: string): void {
 
 async function runTap(options: string[], more: Record<string, string>): Promise<number> {
   const url = postgres === undefined ? {} : { TEST_POSTGRES_URL: postgres.url }
+  const pictures = isWhole ? { TEST_PICTURES: 'no' } : {}
   const isOnS3 = (more['TEST_STORE'] ?? process.env.TEST_STORE) === 's3'
   const store =
     isOnS3 && s3 !== undefined && 'endpoint' in s3
@@ -104,7 +105,7 @@ async function runTap(options: string[], more: Record<string, string>): Promise<
       : {}
   const tap = spawn('tap', ['run', '--reporter=tap', ...options], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, ...url, ...store, ...more }
+    env: { ...pictures, ...process.env, ...url, ...store, ...more }
   })
   const exited = once(tap, 'exit')
   for await (const line of createInterface({ input: tap.stdout })) report(line)

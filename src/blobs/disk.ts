@@ -1,4 +1,4 @@
-import type { Stats } from 'node:fs'
+import { mkdirSync, type Stats } from 'node:fs'
 import fs, { type FileHandle } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { assertReceipt } from '../audit/receipt.ts'
@@ -91,7 +91,12 @@ function layoutOf(root: string): Layout {
 async function prepare(layout: Layout): Promise<void> {
   const firstMade = await makeDirectory(layout.root)
   await makeDirectory(layout.incoming(''))
-  for (const shard of SHARDS) await makeDirectory(layout.shard(shard))
+  await makeDirectory(join(layout.root, 'blobs'))
+  const there = new Set(await fs.readdir(join(layout.root, 'blobs')))
+  // At once: to wait for each of 256 takes ten times as long as to make them.
+  for (const shard of SHARDS.filter(each => !there.has(each))) {
+    mkdirSync(layout.shard(shard), { recursive: true, mode: DIRECTORY_MODE })
+  }
   await syncDirectory(join(layout.root, 'blobs'))
   await syncDirectory(layout.root)
   if (firstMade === undefined) return

@@ -18,6 +18,10 @@ const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/go
 /** Where pictures of pages are kept, to be looked at. */
 const PICTURES = join(import.meta.dirname, '../../.tap/pages')
 const SIZES = [1280, 360]
+/** Pictures are for people. A run of all tests, which nobody watches, takes none unless it is told to. */
+const TAKES_PICTURES = process.env['TEST_PICTURES'] !== 'no'
+/** What is seen of a page does not depend on where its data are kept. */
+const IS_LOOKED_AT = process.env['TEST_DATABASE'] !== 'postgres'
 
 /** Why there is no browser here; `startBrowser` can be called when it is false. */
 export function noBrowser(): string | false {
@@ -81,6 +85,7 @@ export async function dropFiles(page: Page, paths: string[]): Promise<void> {
  * stillness, and the focus is seen in whatever colours. Leaves pictures to be looked at.
  */
 export async function looksRight(t: Test, page: Page, name: string): Promise<void> {
+  if (!IS_LOOKED_AT) return
   t.same(await faultsByRules(page), [], `${name}: keeps the rules`)
   t.same(await faultsOfReflow(page), [], `${name}: nothing is lost when it is enlarged`)
   t.same(await faultsOfMedia(page), [], `${name}: stillness and colours of the reader are kept`)
@@ -89,11 +94,13 @@ export async function looksRight(t: Test, page: Page, name: string): Promise<voi
 
 /** The part of it that the engines see, for a page that differs little from one that looks right. */
 export async function keepsRules(t: Test, page: Page, name: string): Promise<void> {
+  if (!IS_LOOKED_AT) return
   t.same(await faultsByRules(page), [], `${name}: keeps the rules`)
   await takePictures(page, name, SIZES.slice(0, 1))
 }
 
 async function takePictures(page: Page, name: string, sizes: number[]): Promise<void> {
+  if (!TAKES_PICTURES) return
   mkdirSync(PICTURES, { recursive: true })
   const before = page.viewportSize()
   const camera = await debuggerOf(page)

@@ -4,9 +4,11 @@ import type { Web } from '../routes.ts'
 
 const guides = ['clinician', 'specialist', 'auditor', 'administrator'] as const
 
+const oneOf = new Intl.ListFormat('en-GB', { type: 'disjunction' })
+
 /** What anybody may read: guides, what was done so that everybody can use the pages, and privacy. */
 export function helpPages({ exchange, pages, greeted }: Web): FastifyPluginAsync {
-  const { limits, consent, scanner, notices } = exchange
+  const { limits, consent, scanner, notices, signInIssuers } = exchange
   return async app => {
     app.get('/help', greeted, (request, reply) =>
       pages.show(request, reply, 'help/help', {
@@ -30,6 +32,7 @@ export function helpPages({ exchange, pages, greeted }: Web): FastifyPluginAsync
         consent,
         isScanned: scanner.policy.isOn,
         hasMail: notices.mail,
+        issuers: oneOf.format(signInIssuers.all.map(({ label }) => label)),
         database: exchange.database.read.kind
       })
     )
