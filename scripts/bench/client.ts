@@ -21,7 +21,8 @@ export type Task = { port: number; path: string } & (
   | {
       kind: 'load'
       method: 'GET' | 'POST'
-      json?: unknown
+      /** What callers send: of one each, in turn. */
+      bodies?: unknown[]
       /** Of the callers, who are as many. */
       tokens: string[]
       warmMilliseconds: number
@@ -176,12 +177,13 @@ async function download(task: Task & { kind: 'download' }): Promise<Performed> {
  * it did can be compared with the sum.
  */
 async function load(task: Task & { kind: 'load' }): Promise<Performed> {
-  const json = task.json === undefined ? '' : JSON.stringify(task.json)
-  const body = json === '' ? {} : { 'content-type': 'application/json' }
-  const length = json === '' ? {} : { 'content-length': Buffer.byteLength(json) }
-  const requests = task.tokens.map(token =>
-    Buffer.from(requestHead(task, task.method, token, { ...body, ...length }) + json)
-  )
+  const { bodies = [] } = task
+  const requests = task.tokens.map((token, n) => {
+    const json = bodies.length === 0 ? '' : JSON.stringify(bodies[n % bodies.length])
+    const body = json === '' ? {} : { 'content-type': 'application/json' }
+    const length = json === '' ? {} : { 'content-length': Buffer.byteLength(json) }
+    return Buffer.from(requestHead(task, task.method, token, { ...body, ...length }) + json)
+  })
   let answered = 0
   let stopping = false
   let idle = 0

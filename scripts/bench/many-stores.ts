@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { availableParallelism } from 'node:os'
 import { migratePostgres } from '../../src/database/postgres-migrations.ts'
 import { type PostgresServer, startPostgresServer } from '../../test/helpers/postgres-server.ts'
 import { onlyCredentials, type S3Server, startS3Server } from '../../test/helpers/s3-server.ts'
@@ -39,6 +40,12 @@ export async function startStores(): Promise<Stores> {
   }
 }
 
+/**
+ * Of each process. The formula of PostgreSQL's own wiki ("Number Of Database Connections"): the server
+ * is on this machine, and more of them would only wait for its cores.
+ */
+const CONNECTIONS = 2 * availableParallelism() + 1
+
 /** A database of its own whose owner is the server's, and whose service has its own role. */
 async function freshDatabase(
   server: PostgresServer
@@ -51,5 +58,9 @@ async function freshDatabase(
   service.username = name
   service.password = 'only-for-the-bench'
   await migratePostgres(owner.href, service.href)
-  return { env: { DATABASE_URL: service.href }, ownerUrl: owner.href }
+  const env = {
+    DATABASE_URL: service.href,
+    CONSILIUM_DATABASE_CONNECTIONS_MAX: String(CONNECTIONS)
+  }
+  return { env, ownerUrl: owner.href }
 }

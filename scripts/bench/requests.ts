@@ -61,7 +61,7 @@ async function openLink(bench: Bench, service: Service): Promise<Run> {
     method: 'POST',
     path: '/v1/links/open',
     tokens: await service.tokensOf('specialist', CALLERS),
-    json: { link }
+    bodies: [{ link }]
   })
   await expectEvents(service, 'link.open', 'success', answered)
   const { shares } = await service.clinician.json<{ shares: { id: string; openings: number }[] }>(
@@ -78,7 +78,7 @@ async function openLink(bench: Bench, service: Service): Promise<Run> {
 export async function load(
   bench: Pick<Bench, 'progress'>,
   service: Pick<Service, 'port' | 'pid' | 'stop'>,
-  asked: { method: 'GET' | 'POST'; path: string; tokens: string[]; json?: unknown }
+  asked: { method: 'GET' | 'POST'; path: string; tokens: string[]; bodies?: unknown[] }
 ) {
   const { done, othersCores } = await watched(bench.progress, service, () =>
     perform({
