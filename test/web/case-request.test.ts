@@ -159,7 +159,10 @@ t.test('a case is complete when its checklist is, and closed for a reason', asyn
     records: [letter.id],
     purpose: 'Second opinion'
   })
-  t.match(await browser.post(`/cases/${id}/close`, { reason: '' }), { status: 400 })
+  t.match(await browser.post(`/cases/${id}/close`, { reason: '' }), {
+    status: 400,
+    text: /Fill in: why the case is closed/
+  })
   t.match(await browser.post(`/cases/${id}/close`, { reason: PROBE }), {
     status: 409,
     text: /still live/
@@ -173,6 +176,10 @@ t.test('a case is complete when its checklist is, and closed for a reason', asyn
   t.match(await browser.post(`/cases/${id}/request`, { ...requestForm, version: '1' }), {
     status: 409,
     text: /Reopen it first/
+  })
+  t.match(await browser.post(`/cases/${id}/reopen`), {
+    status: 400,
+    text: /Fill in: why the case is reopened/
   })
   t.match(await browser.post(`/cases/${id}/reopen`, { reason: 'Too early' }), { status: 303 })
 })

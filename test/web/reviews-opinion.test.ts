@@ -65,6 +65,8 @@ t.test('an opinion is written, kept and submitted with plain forms', async t => 
     t.match(refused.text, 'Your opinion was changed elsewhere')
     t.match(refused.text, 'Of the other window', 'what was typed here')
     t.match(refused.text, 'Rest &quot;', 'and what is saved')
+    t.match(refused.text, /<dt><strong>What you recommend<\/strong>/, 'called as in the form')
+    t.notMatch(refused.text, /<strong>recommendations</)
     t.match(refused.text, 'name="version" value="1"', 'saving again replaces it')
     t.notMatch(refused.text, '<img src=x')
     t.equal((await specialist.post(home, { ...fields, version: '1' })).status, 303)
@@ -161,11 +163,14 @@ t.test('an opinion is written, kept and submitted with plain forms', async t => 
     const late = await specialist.post(home, { ...fields, version: '3' })
     t.match([late.status, late.text.includes('This could not be saved')], [409, true])
     t.match(late.text, 'Excise it.', 'and what was typed is there to be copied')
+    t.match(late.text, /for="typed-\d">\s*Your answer to question 1/, 'called as in the form')
   })
 
   await t.test('the signed documents are its writer’s to read, on record', async t => {
     const added = await specialist.post(`${home}/addenda`, { text: `One more thing ${PROBE}` })
     t.equal(added.status, 303)
+    const nothing = await specialist.post(`${home}/addenda`, { text: ' ' })
+    t.match(nothing, { status: 400, text: /Type what you want to add/ })
     const { text } = await specialist.get(home)
     t.match(text, 'One more thing &quot;')
     for (const path of [`${home}/content`, `${home}/addenda/1/content`]) {

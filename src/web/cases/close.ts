@@ -39,7 +39,8 @@ export const makeEnding =
     const form = formOf(request)
     const typed = { reason: form.text('reason'), revoke: form.text('revoke') === 'yes' }
     const { reason } = typed
-    const wrong = problemsOf(schemas[doing], { reason }, pages.texts)
+    const labels = { reason: `cases.label-${doing}-reason` }
+    const wrong = problemsOf(schemas[doing], { reason }, pages.texts, labels)
     pages.onRefusal(request, (told, refusal) =>
       pages.show(request, reply, 'cases/close', {
         doing,

@@ -51,14 +51,19 @@ export function given<Name extends string, T extends string | object>(
 /**
  * What of a form does not fit the shape that the API asks for, one problem for each field. A field is
  * called by its place in the shape: `patient-name`, `questions-0-text`; its label is the text
- * `cases.label-…`, with numbers left out.
+ * `cases.label-…`, with numbers left out, unless `labels` has another key of a text for it.
  */
-export function problemsOf(schema: TSchema, value: unknown, t: Texts): FieldProblem[] {
+export function problemsOf(
+  schema: TSchema,
+  value: unknown,
+  t: Texts,
+  labels: Record<string, string> = {}
+): FieldProblem[] {
   const found = new Map<string, FieldProblem>()
   for (const { keyword, instancePath, params } of Value.Errors(schema, value)) {
     const name = instancePath.slice(1).replaceAll('/', '-')
     if (name === '' || found.has(name)) continue
-    const label = t(`cases.label-${name.replaceAll(/-\d+/g, '')}`)
+    const label = t(labels[name] ?? `cases.label-${name.replaceAll(/-\d+/g, '')}`)
     const limit = Number((params as { limit?: number }).limit ?? 0)
     const text = sentences[keyword] ?? 'cases.problem-choose'
     found.set(name, { field: name, text: t(text, { label: label.toLowerCase(), limit }) })

@@ -9,6 +9,7 @@ import {
   stances
 } from '../../../schemas/opinion.ts'
 import { formOf, requireShort } from '../form.ts'
+import type { Texts } from '../texts.ts'
 
 const TEXT_CHARACTERS_MAX = 10_000
 
@@ -115,4 +116,23 @@ export function differences(typed: Typed, stored: Typed): { name: string; text: 
   return Object.entries(stored.values)
     .filter(([name, text]) => text !== '' && text !== (typed.values[name] ?? ''))
     .map(([name, text]) => ({ name, text }))
+}
+
+/** Fields and what is in them, in the words that the form has for them. */
+export function inWords(
+  fields: { name: string; text: string }[],
+  t: Texts
+): { name: string; text: string }[] {
+  return fields.map(({ name, text }) => {
+    const [, ofQuestion, number = ''] = /^([a-z]+)-(\d+)$/.exec(name) ?? []
+    const field = ofQuestion ?? name
+    if (![...SINGLE, ...OF_QUESTION].includes(field)) return { name, text }
+    const isJudged = field === 'diagnosis' || field === 'plan'
+    const choices: readonly string[] = isJudged ? agreements : field === 'stance' ? stances : []
+    const kind = isJudged ? 'agreement' : 'stance'
+    return {
+      name: t(`reviews.${isJudged ? 'agree-' : ''}${field}`, { number }),
+      text: choices.includes(text) ? t(`reviews.${kind}-${text}`) : text
+    }
+  })
 }

@@ -15,7 +15,14 @@ import { readManifest } from '../../shares/open.ts'
 import { lookAtReceived } from '../../shares/received.ts'
 import { formOf } from '../form.ts'
 import type { Web } from '../routes.ts'
-import { differences, opinionTyped, type Typed, typedBefore, typedIn } from './opinion-form.ts'
+import {
+  differences,
+  inWords,
+  opinionTyped,
+  type Typed,
+  typedBefore,
+  typedIn
+} from './opinion-form.ts'
 
 type Request = FastifyRequest<{ Params: { share: string } }>
 
@@ -94,7 +101,8 @@ async function showTyped(
     const typed = texts.flatMap(([name, text]) =>
       name !== 'version' && typeof text === 'string' && text !== '' ? [{ name, text }] : []
     )
-    return pages.show(request, reply, 'reviews/typed', { share, problems, typed })
+    const told = inWords(typed, pages.texts)
+    return pages.show(request, reply, 'reviews/typed', { share, problems, typed: told })
   }
   const typed = typedIn(request.body, stored.questions)
   const isConflict = refusal.code === 'version-changed'
@@ -105,7 +113,7 @@ async function showTyped(
     opinion: stored,
     typed: isConflict ? overStored(typed, stored) : typed,
     problems,
-    theirs,
+    theirs: inWords(theirs, pages.texts),
     beside: [],
     attachments: attachments ?? []
   })

@@ -7,7 +7,7 @@ import { accessToOwnDocument } from '../../opinions/own-document.ts'
 import { previewOpinion } from '../../opinions/preview.ts'
 import { submitOpinion } from '../../opinions/submit.ts'
 import { serveRecord } from '../../records/serve.ts'
-import { formOf, requireShort } from '../form.ts'
+import { formOf, requireNoProblem, requireShort } from '../form.ts'
 import type { Web } from '../routes.ts'
 import { typedBefore } from './opinion-form.ts'
 
@@ -56,10 +56,12 @@ export function submittingRoutes({ exchange, pages, guarded }: Web): FastifyPlug
       async (request: Request, reply) => {
         const { share } = request.params
         const text = formOf(request).text('text')
-        const typed = text === '' ? [] : [{ name: 'addendum', text }]
+        const name = pages.texts('reviews.addendum-text')
+        const typed = text === '' ? [] : [{ name, text }]
         pages.onRefusal(request, problems =>
           pages.show(request, reply, 'reviews/typed', { share, problems, typed })
         )
+        requireNoProblem(text === '' ? [pages.texts('reviews.addendum-missing')] : [])
         requireShort('addendum', text, TEXT_CHARACTERS_MAX)
         await addAddendum(exchange, callerOf(request), share, text)
         return reply.redirect(`/reviews/${share}/opinion`, 303)
