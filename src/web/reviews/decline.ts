@@ -2,7 +2,7 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { callerOf } from '../../http/area.ts'
 import { declineCase } from '../../opinions/decline.ts'
 import { lookAtReceived } from '../../shares/received.ts'
-import { formOf, requireShort } from '../form.ts'
+import { formOf, requireNoProblem, requireShort } from '../form.ts'
 import type { Web } from '../routes.ts'
 
 const REASON_CHARACTERS_MAX = 1000
@@ -30,6 +30,7 @@ export function declineRoutes({ exchange, pages, guarded }: Web): FastifyPluginA
       async (request: Request, reply) => {
         const reason = formOf(request).text('reason')
         pages.onRefusal(request, problems => show(request, reply, { problems, reason }))
+        requireNoProblem(reason === '' ? [pages.texts('common.reason-missing')] : [])
         requireShort('reason', reason, REASON_CHARACTERS_MAX)
         await declineCase(exchange, callerOf(request), request.params.share, reason)
         return reply.redirect(`/reviews/${request.params.share}`, 303)

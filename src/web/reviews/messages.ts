@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { callerOf } from '../../http/area.ts'
 import { listMessages, writeMessage } from '../../opinions/messages.ts'
-import { formOf, requireShort } from '../form.ts'
+import { formOf, requireNoProblem, requireShort } from '../form.ts'
 import type { Web } from '../routes.ts'
 
 const TEXT_CHARACTERS_MAX = 10_000
@@ -30,6 +30,7 @@ export function messageRoutes({ exchange, pages, guarded }: Web): FastifyPluginA
       async (request: Request, reply) => {
         const text = formOf(request).text('text')
         pages.onRefusal(request, problems => show(request, reply, { problems, text, messages: [] }))
+        requireNoProblem(text === '' ? [pages.texts('common.message-missing')] : [])
         requireShort('message', text, TEXT_CHARACTERS_MAX)
         await writeMessage(exchange, callerOf(request), request.params.share, text)
         return reply.redirect(`/reviews/${request.params.share}/messages`, 303)

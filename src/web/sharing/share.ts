@@ -102,7 +102,7 @@ export async function sendMessage(web: Web, request: SharePage, reply: FastifyRe
     sharePage(web, request, reply, { typed: { message }, problems })
   )
   const { share: id } = request.params
-  requireNoProblem(message === '' ? [t('sharing.message-missing')] : [])
+  requireNoProblem(message === '' ? [t('common.message-missing')] : [])
   requireNoProblem(message.length > TEXT_CHARACTERS_MAX ? [t('sharing.message-long')] : [])
   await writeMessage(exchange, callerOf(request), id, message)
   return reply.redirect(`/shares/${id}#messages`, 303)
