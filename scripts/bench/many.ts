@@ -8,9 +8,9 @@ import type { Done } from './client.ts'
 import { alone, type Bench, type Figure, inTurn, type Run } from './figure.ts'
 import type { Stores } from './many-stores.ts'
 import { ofService } from './memory.ts'
+import { openLinks } from './openings.ts'
 import { busyPageTimeOn } from './pages-busy.ts'
 import { memoryOf, nextMessage, start } from './processes.ts'
-import { load } from './requests.ts'
 import type { DirectTask } from './s3-direct.ts'
 import { makeCase, placeIn, type Service } from './servers.ts'
 import { shareRecords } from './shared-case.ts'
@@ -22,8 +22,6 @@ import { watched } from './watch.ts'
 const FILE_BYTES = 1024 * MIB
 const WARM_BYTES = 32 * MIB
 const GROWTH_MIB_MAX = 120
-const CALLERS = 64
-const SHARES = 16
 const CUT_BYTES = 192 * MIB
 const CUT_MILLISECONDS_MAX = 1000
 const TAKEOVER_MILLISECONDS_MAX = 5000
@@ -181,46 +179,6 @@ async function direct(bench: Bench, { s3 }: Stores, kind: DirectTask['kind'], ke
     client.disconnect()
     if (client.exitCode === null) await once(client, 'exit')
   }
-}
-
-/**
- * As many callers in all, spread over the processes; every opening must have been counted. Several
- * callers open one share, as a specialist with many windows would; two processes open none together:
- * of one share all openings are counted one after the other, whoever counts them.
- */
-async function openLinks(
-  bench: Bench,
-  service: Service,
-  processes: { port: number; pid: number; stop(): Promise<void> }[]
-): Promise<Run> {
-  const caseId = await makeCase(service)
-  const first = await shareRecords(service, caseId)
-  const { records } = await service.clinician.json<{ records: { id: string }[] }>(
-    'GET',
-    `/v1/cases/${caseId}/records`
-  )
-  const ids = records.map(({ id }) => id)
-  const shared = [first]
-  while (shared.length < SHARES) shared.push(await shareRecords(service, caseId, ids))
-  const tokens = await service.tokensOf('specialist', CALLERS)
-  const loads = await Promise.all(
-    processes.map((process, n) => {
-      const own = tokens.filter((_, at) => at % processes.length === n)
-      const bodies = shared
-        .filter((_, at) => at % processes.length === n)
-        .map(({ link }) => ({ link }))
-      const asked = { method: 'POST', path: '/v1/links/open', tokens: own, bodies } as const
-      return load(bench, process, asked)
-    })
-  )
-  const answered = loads.reduce((sum, one) => sum + one.answered, 0)
-  const { shares } = service.data.database.read.tables
-  const rows = await service.data.database.read.select().from(shares)
-  const counted = rows
-    .filter(({ id }) => shared.some(share => share.id === id))
-    .reduce((sum, row) => sum + row.openings, 0)
-  if (counted !== answered) throw new Error('Openings were counted wrongly.')
-  return { value: loads.reduce((sum, one) => sum + one.run.value, 0) }
 }
 
 /** Withdraws at one process, while the other streams. By the events of the log, on one clock. */

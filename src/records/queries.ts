@@ -104,8 +104,9 @@ export function pageOfRecords(queries: Queries, filter: OfCases): Promise<Record
 
 /** Those of these records that exist, in their order. One at a time, by a query that is built already. */
 export async function recordsById(queries: Queries, ids: string[]): Promise<RecordRow[]> {
-  const rows = await Promise.all(ids.map(id => findRecord(queries, { id })))
-  return rows.flat()
+  const rows: RecordRow[] = []
+  for (const id of ids) rows.push(...(await findRecord(queries, { id })))
+  return rows
 }
 
 /** What tells objects that are there twice apart, of a whole case, without copies or what is erased. */

@@ -76,7 +76,11 @@ export async function readTile(
 
 /** Hashes of the tree as it was at `size` leaves, read from the stored tiles. */
 export function storedHashes(queries: () => Queries, size: number): ReadHashes {
-  return readThroughTiles(size, ({ level, index, width }) =>
-    readTile(queries(), level, index, width)
-  )
+  // A transaction has one connection, which answers one question at a time.
+  let before: Promise<unknown> = Promise.resolve()
+  return readThroughTiles(size, ({ level, index, width }) => {
+    const read = before.then(() => readTile(queries(), level, index, width))
+    before = read.catch(() => {})
+    return read
+  })
 }
