@@ -42,6 +42,7 @@ export function createSealPool({ workers = 1 }: { workers?: number } = {}): Seal
     lanes.add(lane)
     return lane
   }
+
   return {
     seal({ key, context, follow }) {
       if (closed) throw new SealError('sealing-stopped', 'The sealing workers were stopped.')

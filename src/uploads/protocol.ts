@@ -9,6 +9,7 @@ export const TUS_EXTENSIONS =
   'creation,creation-with-upload,checksum,expiration,termination,concatenation'
 /** As node:crypto names them; tus wants the first. */
 export const CHECKSUM_ALGORITHMS = ['sha1', 'sha256', 'sha512']
+
 export interface TusAnswer {
   status: number
   headers: Record<string, string>

@@ -126,11 +126,12 @@ const ofOne = { params: Type.Object({ upload: Id }) }
 
 /** tus 1.0 (tus.io/protocols/resumable-upload). There is no GET: uploads are not for reading. */
 export function uploadRoutes(exchange: Exchange, guarded: Guarded): FastifyPluginAsyncTypebox {
-  let speaking: Promise<AnswerTus> | undefined
+  let made: AnswerTus | undefined
   // The library is loaded by the first request that needs it: no start has to wait for it.
   const answerTus: AnswerTus = async (caller, request, path) => {
-    speaking ??= import('./tus.ts').then(({ tusOn }) => tusOn(exchange))
-    return (await speaking)(caller, request, path)
+    const { tusOn } = await import('./tus.ts')
+    made ??= tusOn(exchange)
+    return made(caller, request, path)
   }
 
   /** Requests that bring a body, which may be long. */

@@ -76,7 +76,7 @@ t.test('an opinion is written, kept and submitted with plain forms', async t => 
     const long = { ...fields, version: '2', limits: 'x'.repeat(10_001) }
     const refused = await specialist.post(home, long)
     t.equal(refused.status, 400)
-    t.match(refused.text, 'limits is longer than 10,000 characters')
+    t.match(refused.text, 'Limits of this review is longer than 10,000 characters')
     t.match(refused.text, 'x'.repeat(10_001))
   })
 

@@ -70,11 +70,17 @@ export function typedBefore(view: OpinionView): Typed {
   return { version: String(view.version), values, attachments: view.attachments ?? [] }
 }
 
-/** The opinion that was typed; what was left empty is left out. Throws Refusal `request-invalid`. */
+/** Throws Refusal `request-invalid` for a text that is too long, called as the form calls it. */
+export function requireShortTexts({ values }: Typed, t: Texts): void {
+  for (const [name, text] of Object.entries(values)) {
+    requireShort(labelOf(name, t), text, TEXT_CHARACTERS_MAX)
+  }
+}
+
+/** The opinion that was typed; what was left empty is left out. */
 export function opinionTyped({ values, attachments }: Typed, questions: Questions): OpinionWrite {
   const text = (name: string) => {
     const value = values[name] ?? ''
-    requireShort(name, value, TEXT_CHARACTERS_MAX)
     return value === '' ? undefined : value
   }
   const given = <Name extends string>(name: Name, value: string | undefined) =>
@@ -124,15 +130,21 @@ export function inWords(
   t: Texts
 ): { name: string; text: string }[] {
   return fields.map(({ name, text }) => {
-    const [, ofQuestion, number = ''] = /^([a-z]+)-(\d+)$/.exec(name) ?? []
-    const field = ofQuestion ?? name
-    if (![...SINGLE, ...OF_QUESTION].includes(field)) return { name, text }
-    const isJudged = field === 'diagnosis' || field === 'plan'
-    const choices: readonly string[] = isJudged ? agreements : field === 'stance' ? stances : []
-    const kind = isJudged ? 'agreement' : 'stance'
+    const isStance = name.startsWith('stance-')
+    const choices: readonly string[] = isStance ? stances : isJudged(name) ? agreements : []
+    const kind = isStance ? 'stance' : 'agreement'
     return {
-      name: t(`reviews.${isJudged ? 'agree-' : ''}${field}`, { number }),
+      name: labelOf(name, t),
       text: choices.includes(text) ? t(`reviews.${kind}-${text}`) : text
     }
   })
+}
+
+const isJudged = (name: string): boolean => name === 'diagnosis' || name === 'plan'
+
+/** What the form calls a field; the name of what is no field of it. */
+function labelOf(name: string, t: Texts): string {
+  const [, field = name, number = ''] = /^([a-z]+)-(\d+)$/.exec(name) ?? []
+  if (![...SINGLE, ...OF_QUESTION].includes(field)) return name
+  return t(`reviews.${isJudged(field) ? 'agree-' : ''}${field}`, { number })
 }
