@@ -41,7 +41,7 @@ export function openSqlite(file: string, commitGroupMax = COMMIT_GROUP_MAX): Dat
   const reader = new Sqlite(file, { readonly: true, timeout: BUSY_MILLISECONDS })
   const snapshot = sharedSnapshot(reader)
   const wal = checkpointsOf(writer)
-  const write = groupedWriter(writer, commitGroupMax, snapshot.end, wal)
+  const write = groupedWriter(writer, commitGroupMax, snapshot, wal)
   const read = queriesOn(reader)
   const run = randomUUID()
   return {
@@ -123,12 +123,20 @@ function removeEmptyLog(file: string): void {
   }
 }
 
+interface SharedSnapshot {
+  begin(): object
+  end(): void
+  endSoon(): void
+}
+
 /**
  * Lets all reads of one turn of the event loop share one snapshot. A read by itself takes locks and,
  * after every commit, reads its pages again, which costs more than the query. The snapshot ends with
  * the turn, and at once when this process commits, so no read misses what was acknowledged before it.
+ * What is read right after a commit has a snapshot of its own (`endSoon`): commits come at the end of
+ * a turn, and requests of the next may be of somebody to whom another process has acknowledged more.
  */
-function sharedSnapshot(connection: Sqlite.Database): { begin(): object; end(): void } {
+function sharedSnapshot(connection: Sqlite.Database): SharedSnapshot {
   const begin = connection.prepare('BEGIN')
   const commit = connection.prepare('COMMIT')
   let open: object | undefined
@@ -146,7 +154,9 @@ function sharedSnapshot(connection: Sqlite.Database): { begin(): object; end(): 
       }
       return open
     },
-    end
+    end,
+    // A tick comes when every promise that is settled has been followed as far as it goes.
+    endSoon: () => process.nextTick(end)
   }
 }
 
@@ -182,7 +192,7 @@ interface Waiting {
 function groupedWriter(
   connection: Sqlite.Database,
   groupMax: number,
-  onCommit: () => void,
+  snapshot: SharedSnapshot,
   wal: WalCheckpoints
 ): Database['write'] {
   const tx = queriesOn(connection)
@@ -201,7 +211,7 @@ function groupedWriter(
       begin.run()
       for (const work of group) await work.run()
       commit.run()
-      onCommit()
+      snapshot.end()
       wal.afterCommit()
     } catch (err) {
       // The system may have dropped the pages that it could not write, so nobody knows what is on
@@ -212,6 +222,7 @@ function groupedWriter(
       return
     }
     for (const work of group) work.settle()
+    snapshot.endSoon()
   }
 
   async function drain(): Promise<void> {

@@ -112,6 +112,27 @@ t.test('each work sees what those before it did, and readers only what is commit
   t.equal((await ids(database)).length, 3)
 })
 
+t.test('what another process has committed is there for the next request', async t => {
+  // Given a reader who follows a write at once, at the end of a turn of the event loop
+  const { file, database } = open(t)
+  await database.write(tx => add(tx, 'ours'))
+  t.same(await ids(database), ['ours'])
+  // When a script commits, and a request comes in the same turn as the next ones do
+  const script = new Sqlite(file)
+  t.teardown(() => script.close())
+  const inNextTurn = await new Promise<string[]>((resolve, reject) => {
+    setTimeout(() => {
+      script.exec(
+        "INSERT INTO organisations (id, name, country, created_at) VALUES ('script', '', 'GB', 1)"
+      )
+      ids(database).then(resolve, reject)
+    }, 1)
+    for (const begun = performance.now(); performance.now() < begun + 3; );
+  })
+  // Then it sees what the script wrote
+  t.same(inNextTurn, ['ours', 'script'])
+})
+
 t.test('nobody is told of success before the shared commit, and all of its failure', async t => {
   const { database, file } = open(t)
   await database.write(tx => add(tx, 'before'))
