@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { Refusal } from '../errors.ts'
 import type { Database, Queries, Snapshot } from './database.ts'
@@ -34,6 +35,7 @@ const BUSY_MILLISECONDS = 5000
  * Durable: write-ahead log with `synchronous = FULL`, so a commit is on the disk when it returns.
  */
 export function openSqlite(file: string, commitGroupMax = COMMIT_GROUP_MAX): Database {
+  keepTemporaryFilesBeside(file)
   const writer = new Sqlite(file, { timeout: BUSY_MILLISECONDS })
   for (const pragma of PRAGMAS) writer.pragma(pragma)
   migrateSqlite(writer)
@@ -68,6 +70,16 @@ export function openSqlite(file: string, commitGroupMax = COMMIT_GROUP_MAX): Dat
       writer.close()
     }
   }
+}
+
+/**
+ * What SQLite cannot hold in memory, to undo a savepoint or to sort, goes into files without a name.
+ * By itself it puts them into /var/tmp or /tmp, which a read-only root file system does not let it, and
+ * which may be another disk, where what is overwritten here would lie on. The first database decides,
+ * because a process has one; who has set SQLITE_TMPDIR has decided already.
+ */
+function keepTemporaryFilesBeside(file: string): void {
+  process.env['SQLITE_TMPDIR'] ??= dirname(resolve(file))
 }
 
 /**

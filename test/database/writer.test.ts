@@ -1,4 +1,5 @@
-import { join } from 'node:path'
+import { readdirSync, readlinkSync, realpathSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import t, { type Test } from 'tap'
 import { eq } from '../../schemas/drizzle.ts'
@@ -217,4 +218,40 @@ t.test('close waits for the writes that were begun', async t => {
   const again = openSqlite(file)
   t.equal((await ids(again)).length, 300)
   await again.close()
+})
+
+/** Files that this process has open although they have no name any more, as SQLite's temporary ones. */
+function namelessFiles(): string[] {
+  const open = readdirSync('/proc/self/fd').map(name => {
+    try {
+      return readlinkSync(`/proc/self/fd/${name}`)
+    } catch {
+      return '' // The one by which the directory itself was read.
+    }
+  })
+  return open.filter(path => /\/(#\d+|etilqs_\w+) \(deleted\)$/.test(path))
+}
+
+t.test('what a large work needs to be undone lies beside the database', async t => {
+  if (process.platform !== 'linux') {
+    t.pass('where the file is', { skip: '/proc tells it on Linux alone' })
+    return
+  }
+  const before = process.env['SQLITE_TMPDIR']
+  delete process.env['SQLITE_TMPDIR']
+  t.teardown(() => {
+    if (before === undefined) delete process.env['SQLITE_TMPDIR']
+    else process.env['SQLITE_TMPDIR'] = before
+  })
+  const { file, database } = open(t)
+  await database.write(async tx => {
+    for (let n = 0; n < 500; n += 1) await add(tx, `a${n}-${'x'.repeat(1000)}`)
+  })
+  const places = await database.write(async tx => {
+    // More pages than SQLite keeps in memory for a savepoint.
+    await tx.update(tx.tables.organisations).set({ name: 'another' })
+    return namelessFiles().map(path => realpathSync(dirname(path)))
+  })
+  t.ok(places.length > 0, 'there is such a file')
+  t.same([...new Set(places)], [realpathSync(dirname(file))])
 })
