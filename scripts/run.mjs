@@ -24,26 +24,32 @@ function installed() {
   }
 }
 
-if (
-  existsSync(join(root, 'package-lock.json')) &&
-  !process.env.CONSILIUM_INSTALLED &&
-  !installed()
-) {
-  console.error('Installing what is missing (once, about a minute) …')
-  const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+/** npm with these arguments; what it prints is no part of what the script prints. */
+function npm(...args) {
+  const { status } = spawnSync('npm', args, {
     cwd: root,
     stdio: ['ignore', 2, 2],
     shell: process.platform === 'win32'
   })
-  if (npm.status !== 0) {
-    console.error(
-      'npm ci did not succeed. Check the network or the proxy settings of npm, then try again.'
-    )
-    process.exit(1)
-  }
+  if (status === 0) return
+  console.error(
+    `npm ${args[0]} did not succeed. Check the network or the proxy settings of npm, then try again.`
+  )
+  process.exit(1)
 }
 
 const own = Number(process.versions.node.split('.')[0]) >= NODE_MAJOR_MIN
+if (existsSync(join(root, 'package-lock.json')) && !process.env.CONSILIUM_INSTALLED) {
+  if (!installed()) {
+    console.error('Installing what is missing (once, about a minute) …')
+    npm('ci', '--no-audit', '--no-fund', '--loglevel=error')
+  }
+  // The one package whose own script is run (.npmrc): it fetches the Node of this machine's kind.
+  if (!own && !existsSync(join(root, 'node_modules/node/bin'))) {
+    npm('rebuild', 'node', '--ignore-scripts=false', '--loglevel=error')
+  }
+}
+
 const node = own ? process.execPath : join(bin, 'node')
 const [script = '', ...args] = process.argv.slice(2)
 const child = spawn(node, [join(root, script), ...args], {
