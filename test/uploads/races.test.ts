@@ -1,0 +1,62 @@
+import t from 'tap'
+import { assertSound } from '../faults/soundness.ts'
+import {
+  createCase,
+  numberedText,
+  sha256,
+  startExchange,
+  type TestExchange
+} from '../helpers/exchange.ts'
+import {
+  beginDraft,
+  beginUpload,
+  complete,
+  metadata,
+  readDraft,
+  sendInPieces,
+  sendPatch,
+  TUS
+} from './tus.ts'
+
+// Requests that overtake each other at the one place where it matters.
+
+const x: TestExchange = await startExchange(t)
+const clinician = x.client('clinician')
+const { id: caseId } = await createCase(clinician)
+const newDraft = async () => (await beginDraft(clinician, caseId)).id
+const FILE = numberedText(1_300_000).bytes
+/** The first has two segments, because what came first is too much to be sealed anew. */
+const CUT = 1_200_000
+const FIRST = 1_100_000
+
+const beginPart = (draft: string, bytes: number) =>
+  beginUpload(clinician, bytes, { draft }, { 'upload-concat': 'partial' })
+
+const join = (draft: string, parts: string[]) =>
+  clinician.send('POST', '/v1/uploads', undefined, {
+    ...TUS,
+    'upload-concat': `final;${parts.join(' ')}`,
+    'upload-metadata': metadata({ draft, filename: 'numbers.txt', filetype: 'text/plain' })
+  })
+
+t.test('parts are joined as they are then, and not as they were when it was asked', async t => {
+  const draft = await newDraft()
+  const [one, two] = [await beginPart(draft, CUT), await beginPart(draft, FILE.length - CUT)]
+  await sendPatch(clinician, one, 0, FILE.subarray(0, FIRST))
+  await sendInPieces(clinician, two, FILE.subarray(CUT), [FILE.length])
+  // The key is asked for once the parts were looked at. Meanwhile the rest of the first comes.
+  const { keyring } = x.exchange
+  const unwrap = keyring.unwrap.bind(keyring)
+  keyring.unwrap = async (...asked) => {
+    keyring.unwrap = unwrap
+    t.equal((await sendPatch(clinician, one, FIRST, FILE.subarray(FIRST, CUT))).status, 204)
+    return unwrap(...asked)
+  }
+  t.equal((await join(draft, [one, two])).status, 201)
+  t.match((await readDraft(clinician, draft)).uploads, [
+    { state: 'stored', sha256: sha256(FILE), bytes: FILE.length }
+  ])
+  await assertSound(t, x, [])
+  const { objects } = await complete(clinician, draft)
+  t.equal(objects[0]?.sha256, sha256(FILE))
+})
