@@ -39,6 +39,12 @@ const join = (draft: string, parts: string[]) =>
     'upload-metadata': metadata({ draft, filename: 'numbers.txt', filetype: 'text/plain' })
   })
 
+async function draftRow(id: string) {
+  const { read } = x.exchange.database
+  const rows = await read.select().from(read.tables.drafts)
+  return rows.find(row => row.id === id)
+}
+
 t.test('parts are joined as they are then, and not as they were when it was asked', async t => {
   const draft = await newDraft()
   const [one, two] = [await beginPart(draft, CUT), await beginPart(draft, FILE.length - CUT)]
@@ -59,4 +65,29 @@ t.test('parts are joined as they are then, and not as they were when it was aske
   await assertSound(t, x, [])
   const { objects } = await complete(clinician, draft)
   t.equal(objects[0]?.sha256, sha256(FILE))
+})
+
+t.test('a part that is joined while it is ended does not give its room back twice', async t => {
+  const draft = await newDraft()
+  const [one, two] = [await beginPart(draft, CUT), await beginPart(draft, FILE.length - CUT)]
+  await sendInPieces(clinician, one, FILE.subarray(0, CUT), [CUT])
+  await sendInPieces(clinician, two, FILE.subarray(CUT), [FILE.length])
+  const { database } = x.exchange
+  const { write, takePlace } = { ...database }
+  // Between its look at the part and its transaction.
+  database.takePlace = (...asked) => {
+    database.takePlace = takePlace
+    database.write = async work => {
+      database.write = write
+      t.equal((await join(draft, [one, two])).status, 201)
+      return write(work)
+    }
+    return takePlace(...asked)
+  }
+  const { status } = await clinician.send('DELETE', one, undefined, TUS)
+  t.ok([204, 423].includes(status), `${status}`)
+  t.match(await draftRow(draft), { files: 1, bytes: FILE.length })
+  const { objects } = await complete(clinician, draft)
+  t.equal(objects[0]?.sha256, sha256(FILE))
+  await assertSound(t, x, [])
 })
