@@ -207,6 +207,28 @@ t.test('a scanner that is down for too long leaves the word to the policy', asyn
   await assertSound(t, x, [])
 })
 
+t.test('whoever gives up waiting leaves a verdict alone that came meanwhile', async t => {
+  const { clamd, x, upload } = await setUp(t)
+  putOff(clamd)
+  const id = await upload(text)
+  clamd.pong = ''
+  await scanNow(x)
+  x.clock.advance(61 * MINUTE)
+  const { database } = x.exchange
+  const write = database.write.bind(database)
+  // Another process, whose scanner answers, is done with the object first.
+  database.write = async work => {
+    database.write = write
+    clamd.pong = 'PONG\0'
+    clamd.script = { reply: 'stream: OK\0' }
+    t.equal(await scanNow(x), 1)
+    return write(work)
+  }
+  const { events } = await x.eventsOf(() => scanNow(x))
+  t.match(await toldOf(x, id), { quarantine: 'none', scan: 'clean' })
+  t.notOk(events.some(({ outcome }) => outcome === 'failed'))
+})
+
 t.test('a file on which every scan takes too long is not tried for ever', async t => {
   const { clamd, x, upload } = await setUp(t, { CONSILIUM_SCAN_SECONDS_MAX: '1' })
   putOff(clamd)
