@@ -1,4 +1,7 @@
+import { createHash } from 'node:crypto'
 import t from 'tap'
+import { createSealPool } from '../../src/sealing/seal-pool.ts'
+import { SEGMENT_BYTES } from '../../src/uploads/arrival.ts'
 import { assertSound } from '../faults/soundness.ts'
 import {
   createCase,
@@ -89,5 +92,28 @@ t.test('a part that is joined while it is ended does not give its room back twic
   t.match(await draftRow(draft), { files: 1, bytes: FILE.length })
   const { objects } = await complete(clinician, draft)
   t.equal(objects[0]?.sha256, sha256(FILE))
+  await assertSound(t, x, [])
+})
+
+t.test('a digest does not run on from bytes that another process took anew', async t => {
+  const bytes = numberedText(SEGMENT_BYTES + 1000).bytes
+  const whole = bytes.subarray(0, SEGMENT_BYTES)
+  const draft = await newDraft()
+  const path = await beginUpload(clinician, bytes.length, { draft })
+  const sum = createHash('sha1').update(whole).digest('base64')
+  // They just fill a segment, whose digest is known before they are held against their checksum.
+  const damaged = Buffer.from(whole).fill('x', 5_000_000, 5_000_001)
+  const checksum = { 'upload-checksum': `sha1 ${sum}` }
+  t.equal((await sendPatch(clinician, path, 0, damaged, checksum)).status, 460)
+  const { exchange } = x
+  const { sealPool } = exchange
+  const ofAnother = createSealPool()
+  t.teardown(() => ofAnother.close())
+  Object.assign(exchange, { sealPool: ofAnother })
+  t.equal((await sendPatch(clinician, path, 0, whole, checksum)).status, 204)
+  Object.assign(exchange, { sealPool })
+  t.equal((await sendPatch(clinician, path, whole.length, bytes.subarray(-1000))).status, 204)
+  t.match((await readDraft(clinician, draft)).uploads, [{ sha256: sha256(bytes) }])
+  await complete(clinician, draft)
   await assertSound(t, x, [])
 })
