@@ -123,8 +123,8 @@ async function seeTo(exchange: Parts, id: string, signal: AbortSignal): Promise<
     try {
       return await settle(exchange, object, signal)
     } catch (err) {
-      if (err instanceof Refusal) throw err
-      // Its blob or its key cannot be had: for the check of the exchange to tell, and not for a scan.
+      if (err instanceof Refusal && err.code !== 'object-damaged') throw err
+      // Its row, blob or key is no good: for the check of the exchange to tell, and not for a scan.
       log.error({ err, object: id }, 'an object could not be scanned')
       await database.write(tx => setDue(tx, id, retryAt(object, clock()), object.scanTries + 1))
       return 'left'
