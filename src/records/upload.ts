@@ -17,7 +17,7 @@ import type { Caller } from '../identity/principal.ts'
 import { newKey, recordKeyContext, wrapKey } from '../sealing/keys.ts'
 import { recordForm, type UploadPart } from './form.ts'
 import { matchRecord, type PatientMatch } from './inspect/patient-match.ts'
-import { insertRecord, type ObjectRow, objectsOfCase } from './queries.ts'
+import { insertRecord, type ObjectRow, objectsOfCase, type RecordRow } from './queries.ts'
 import { aboutRecord, sealRecordDetails, viewRecord } from './record.ts'
 import { beginFiles, type FileRefused, type StoredFile } from './store-file.ts'
 
@@ -72,6 +72,7 @@ export async function storeUpload(
   const patient = async () => openCaseDetails(await openCaseKey(keyring, found), found).patient
   const files = beginFiles(exchange, { organisationId, caseId, recordId, key, patient })
   let committing = false
+  let made: MadeRecord
   try {
     const form = recordForm(parts, limits, to.kind && 'other')
     for await (const file of form.files) await files.add(file)
@@ -86,7 +87,7 @@ export async function storeUpload(
     committing = true
     const fields = { ...form.fields(), ...(to.kind && { kind: to.kind }) }
     const wanted = { recordId, key, ...fields, stored, refused, match: verdict.match }
-    return await commitRecord(exchange, caller, to, wanted)
+    made = await commitRecord(exchange, caller, to, wanted)
   } catch (err) {
     // A commit that the disk failed may be stored all the same, and then its rows need these blobs.
     // If it is not, housekeeping removes them after the next start.
@@ -96,6 +97,8 @@ export async function storeUpload(
   } finally {
     key.fill(0)
   }
+  // Only here: it is stored, and whatever fails from now on must not remove its blobs.
+  return viewMade(exchange, made)
 }
 
 /** The answer to an upload without a good file: what is wrong with the first, and with each. */
@@ -123,12 +126,20 @@ interface NewRecord {
   match: PatientMatch
 }
 
+/** A record that is stored. */
+interface MadeRecord {
+  record: RecordRow
+  objects: ObjectRow[]
+  refused: FileRefused[]
+  key: KeyObject
+}
+
 async function commitRecord(
   exchange: Exchange,
   caller: Caller,
   to: Destination,
   wanted: NewRecord
-): Promise<RecordView> {
+): Promise<MadeRecord> {
   const { found } = to
   const { recordId, kind, title, date, stored, refused } = wanted
   const key: KeyObject = createSecretKey(wanted.key)
@@ -180,7 +191,14 @@ async function commitRecord(
       })
     }
   })
-  const known = await objectsOfCase(exchange.database.read, { caseId: found.id })
+  return { record, objects, refused, key }
+}
+
+async function viewMade(
+  exchange: Exchange,
+  { record, objects, refused, key }: MadeRecord
+): Promise<RecordView> {
+  const known = await objectsOfCase(exchange.database.read, { caseId: record.caseId })
   return {
     ...viewRecord(record, objects, key, exchange.scanner.policy, { known }),
     ...(refused.length > 0 && { refused: refused.map(tellRefused) })

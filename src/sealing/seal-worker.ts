@@ -14,6 +14,12 @@ export interface Follow {
   name: string
   at: number
   skip: number
+  /**
+   * What this job is called, and the one it follows, undefined for the first. Of one that ended but was
+   * not kept the digest is still here, and another process may have sealed something else instead.
+   */
+  job: string
+  after: string | undefined
 }
 
 /** One batch of one job. The first also starts the job, the last also ends it. */
@@ -57,8 +63,8 @@ interface Job {
 }
 
 const jobs = new Map<number, Job>()
-/** By name: the digest so far, and of how many bytes it is. */
-const digests = new Map<string, { hash: Hash; at: number }>()
+/** By name: the digest so far, of how many bytes it is, and the job they ended with. */
+const digests = new Map<string, { hash: Hash; at: number; job: string }>()
 const spares: ArrayBuffer[] = []
 
 parentPort?.on('message', (request: SealRequest) => {
@@ -110,11 +116,11 @@ function startJob(id: number, start: NonNullable<SealRequest['start']>): Job {
 }
 
 /** Taken out, so that a job that is given up takes it with it: it has had what was never kept. */
-function takeDigest({ name, at }: Follow): Hash | undefined {
+function takeDigest({ name, at, after }: Follow): Hash | undefined {
   const kept = digests.get(name)
   digests.delete(name)
   if (at === 0) return createHash('sha256')
-  return kept?.at === at ? kept.hash : undefined
+  return kept?.at === at && kept.job === after ? kept.hash : undefined
 }
 
 function digest(job: Job, piece: Uint8Array): void {
@@ -127,7 +133,8 @@ function digest(job: Job, piece: Uint8Array): void {
 function endDigest({ hash, follow, bytes }: Job): Uint8Array {
   if (follow === undefined || hash === undefined) return hash?.digest() ?? new Uint8Array()
   const sha256 = hash.copy().digest()
-  digests.set(follow.name, { hash, at: follow.at + bytes - follow.skip })
+  const { name, job } = follow
+  digests.set(name, { hash, at: follow.at + bytes - follow.skip, job })
   const [oldest = ''] = digests.keys()
   if (digests.size > DIGESTS_MAX) digests.delete(oldest)
   return sha256

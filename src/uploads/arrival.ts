@@ -30,6 +30,8 @@ export class Arrival {
   #nextPlace: number
   /** Of the next segment among all it ever had; undefined until the last one was looked at. */
   #nextNumber: number | undefined
+  /** The blob of the last segment, on record or on its way there. */
+  #lastBlob: string | undefined
   #seen: Inspection | undefined
   /** The first bytes, while they are too few to be judged. */
   #head: Buffer[] = []
@@ -99,10 +101,12 @@ export class Arrival {
       this.#replaced = { blob: before.blob }
     }
     const at = { upload: upload.id, number: this.#takeNumber(), place: this.#nextPlace }
-    const follow = { name: upload.id, at: this.#taken, skip: carried?.byteLength ?? 0 }
+    const skip = carried?.byteLength ?? 0
+    const follow = { name: upload.id, at: this.#taken, skip, after: this.#lastBlob }
     const { key, found } = this.#act
     const writer = await beginSegment(this.#exchange, key, homeOf(found), at, follow)
     this.#nextPlace += 1
+    this.#lastBlob = writer.blob
     this.#unnamed.push(writer)
     if (carried !== undefined) {
       // What was too little to be judged is all in the first segment.
@@ -133,6 +137,7 @@ export class Arrival {
     const wanted = { uploadId: this.#act.found.upload.id, place: this.#nextPlace - 1 }
     const [row] = await segmentAt(this.#exchange.database.read, wanted)
     if (row !== undefined) this.#nextNumber ??= row.number + 1
+    this.#lastBlob = row?.blob
     return row !== undefined && row.bytes < SMALL_SEGMENT_BYTES ? row : undefined
   }
 

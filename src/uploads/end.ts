@@ -4,7 +4,7 @@ import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
 import { aboutUpload, uploadOf } from './draft.ts'
 import { addToDraft } from './draft-queries.ts'
-import { endUpload } from './queries.ts'
+import { endUpload, findUpload } from './queries.ts'
 import { takeUpload } from './receive.ts'
 import { removeEnded } from './sweep.ts'
 
@@ -24,10 +24,15 @@ export async function terminateUpload(
   try {
     const found = await uploadOf(database.read, caller, uploadId, now)
     const about = aboutUpload(found)
-    const { state, bytes, draftId } = found.upload
+    const { bytes, draftId } = found.upload
     await database.write(async tx => {
-      if (!(await endUpload(tx, uploadId)))
-        throw new Refusal('upload-not-found', 'ended', { about })
+      // Read again: to join it, or to refuse it while the draft is completed, takes no place of it.
+      const [current] = await findUpload(tx, { id: uploadId })
+      const state = current?.upload.state ?? 'ended'
+      if (state === 'ended') throw new Refusal('upload-not-found', 'ended', { about })
+      if (!(await endUpload(tx, uploadId, state))) {
+        throw new Refusal('upload-locked', 'changed meanwhile', { about })
+      }
       // The room of a part was given to the final upload, that of a refused file is free already.
       const room = {
         files: state === 'joined' ? 0 : -1,

@@ -79,15 +79,17 @@ async function join(
   const draftId = draft.draft.id
   const about = aboutDraft(draft)
   const bytes = parts.reduce((total, part) => total + part.bytes, 0)
-  const segments = parts.reduce((total, part) => total + part.segments, 0)
   if (bytes > exchange.limits.objectBytesMax) {
     throw new Refusal('file-too-large', undefined, { about })
   }
   await exchange.database.write(async tx => {
+    // Read again: the last segment of a part may have come since, and from now on none does.
+    const current: UploadRow[] = []
     for (const part of parts) {
-      const [current] = await findUpload(tx, { id: part.id })
-      requireJoinable(current?.upload, draftId)
+      const [found] = await findUpload(tx, { id: part.id })
+      current.push(requireJoinable(found?.upload, draftId))
     }
+    const segments = current.reduce((total, part) => total + part.segments, 0)
     // The parts become one file; their bytes are counted already.
     const room = { id: draftId, files: 1 - parts.length, bytes: 0, now }
     const left = await addToDraft(tx, { ...room, filesMax: Number.MAX_SAFE_INTEGER })
@@ -97,7 +99,7 @@ async function join(
     const row = rowOf(draft, { id, bytes, part: 'final' }, key, named, now)
     await insertUpload(tx, { ...row, position: place, received: bytes, segments })
     let at = 0
-    for (const part of parts) {
+    for (const part of current) {
       const isGiven = await giveSegments(tx, { from: part.id, to: id, at })
       if (!isGiven) throw unfit('a part was joined or ended meanwhile, or is named twice')
       at += part.segments
@@ -143,14 +145,12 @@ async function joinedBefore(
   return id
 }
 
-function requireJoinable(part: UploadRow | undefined, draftId: string): void {
-  const problem =
-    part?.draftId !== draftId || part.part !== 'partial'
-      ? 'a part is no partial upload of this draft'
-      : part.state !== 'stored'
-        ? 'a part is not all there, or was joined before'
-        : undefined
-  if (problem !== undefined) throw unfit(problem)
+function requireJoinable(part: UploadRow | undefined, draftId: string): UploadRow {
+  if (part?.draftId !== draftId || part.part !== 'partial') {
+    throw unfit('a part is no partial upload of this draft')
+  }
+  if (part.state !== 'stored') throw unfit('a part is not all there, or was joined before')
+  return part
 }
 
 function unfit(problem: string): Refusal {

@@ -175,13 +175,13 @@ export async function refuseUpload(tx: Queries, id: string, code: string): Promi
   return rows.length > 0
 }
 
-/** Ends an upload for good. False when it has ended already. */
-export async function endUpload(tx: Queries, id: string): Promise<boolean> {
+/** Ends an upload for good. False when it is not in this state any more. */
+export async function endUpload(tx: Queries, id: string, state: string): Promise<boolean> {
   const { uploads } = tx.tables
   const rows = await tx
     .update(uploads)
     .set({ state: 'ended', code: null })
-    .where(and(eq(uploads.id, id), ne(uploads.state, 'ended')))
+    .where(and(eq(uploads.id, id), eq(uploads.state, state)))
     .returning({ id: uploads.id })
   return rows.length > 0
 }

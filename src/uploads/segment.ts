@@ -27,6 +27,7 @@ export interface SegmentSeat {
 
 /** One segment on its way into the blob store: a sealed blob of its own, which is never continued. */
 export interface SegmentWriter {
+  readonly blob: string
   /** Plaintext written so far. */
   bytes(): number
   /** Takes the piece and its memory, as `SealJob.write` does. Resolves when there is room for more. */
@@ -46,7 +47,7 @@ export async function beginSegment(
   key: KeyObject,
   home: Home,
   at: SegmentSeat,
-  follow: Follow
+  follow: Omit<Follow, 'job'>
 ): Promise<SegmentWriter> {
   const blob = await blobs.create()
   const context = segmentContext(home.organisationId, home.recordId, {
@@ -54,7 +55,7 @@ export async function beginSegment(
     number: at.number,
     blob: blob.name
   })
-  const job = sealPool.seal({ key, context, follow })
+  const job = sealPool.seal({ key, context, follow: { ...follow, job: blob.name } })
   const storing = storeOutput(job, blob)
   storing.catch(() => job.abort())
   let bytes = 0
@@ -76,6 +77,7 @@ export async function beginSegment(
   }
 
   return {
+    blob: blob.name,
     bytes: () => bytes,
     write(piece) {
       bytes += piece.byteLength

@@ -174,3 +174,35 @@ t.test('a store that fails while content is read tells nothing wrong', async t =
   t.ok(Number(second?.bytesHandedOver) >= got.length)
   await assertSoundAfterRestart(t, x)
 })
+
+t.test('a record that is stored keeps its files when its answer cannot be made', async t => {
+  const x = await startExchange(t)
+  const clinician = x.client('clinician')
+  const { id: caseId } = await createCase(clinician)
+  const { database } = x.exchange
+  const { read } = database
+  const write = database.write.bind(database)
+  let isStored = false
+  // A new connection that finds no name server, say, though the one of the commit had its answer.
+  Object.defineProperty(database, 'read', {
+    configurable: true,
+    get() {
+      if (isStored) throw new Error('getaddrinfo EAI_AGAIN')
+      return read
+    }
+  })
+  database.write = async work => {
+    const value = await write(work)
+    isStored = (await read.select().from(read.tables.records)).length > 0
+    return value
+  }
+  const answer = await sendRecord(clinician, caseId, { files })
+  isStored = false
+  database.write = write
+  t.equal(answer.status, 500)
+  const [record] = await read.select().from(read.tables.records)
+  const content = await clinician.send('GET', `/v1/records/${record?.id}/content`)
+  t.equal(content.status, 200)
+  t.equal(blobFiles(x.directory).length, files.length)
+  await assertSoundAfterRestart(t, x)
+})

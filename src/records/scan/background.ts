@@ -123,8 +123,8 @@ async function seeTo(exchange: Parts, id: string, signal: AbortSignal): Promise<
     try {
       return await settle(exchange, object, signal)
     } catch (err) {
-      if (err instanceof Refusal) throw err
-      // Its blob or its key cannot be had: for the check of the exchange to tell, and not for a scan.
+      if (err instanceof Refusal && err.code !== 'object-damaged') throw err
+      // Its row, blob or key is no good: for the check of the exchange to tell, and not for a scan.
       log.error({ err, object: id }, 'an object could not be scanned')
       await database.write(tx => setDue(tx, id, retryAt(object, clock()), object.scanTries + 1))
       return 'left'
@@ -224,15 +224,16 @@ function retryAt(object: ObjectRow, now: number): number {
   return now + minutes * MINUTE_MILLISECONDS
 }
 
-/** The verdict and its event, together. False when the object was known to be infected already. */
+/** The verdict and its event, together. False when it is known to be infected, or is not `still` this. */
 function store(
   { database, audit }: Parts,
   object: ObjectRow,
   found: RecordInCase,
-  columns: ScanColumns
+  columns: ScanColumns,
+  still?: 'pending'
 ): Promise<boolean> {
   return database.write(async tx => {
-    const stored = await setVerdict(tx, object.id, columns)
+    const stored = await setVerdict(tx, object.id, columns, still)
     if (stored.length === 0) return false
     // That it was tried in vain once more is in the operator's log, and on this one as begun.
     const isNews = columns.scan !== 'pending' && !isSame(object, columns)
@@ -281,7 +282,7 @@ async function removeInfected(
 
 /**
  * While the scanner does not answer: begins to count how long each pending object has waited, and
- * gives the policy the word on those that have waited long enough. They stay due.
+ * gives the policy the word on those that still wait, and long enough. They stay due.
  */
 async function giveUpWaiting(exchange: Parts): Promise<void> {
   const { database, clock, scanner } = exchange
@@ -294,6 +295,6 @@ async function giveUpWaiting(exchange: Parts): Promise<void> {
   const before = now - scanner.waitMinutesMax * MINUTE_MILLISECONDS
   for (const object of await pendingObjects(database.read, before, WAITING_BATCH)) {
     const columns = columnsOf(exchange, object, SCANNER_DOWN)
-    await store(exchange, object, await recordOfObject(exchange, object), columns)
+    await store(exchange, object, await recordOfObject(exchange, object), columns, 'pending')
   }
 }

@@ -99,17 +99,21 @@ export async function countWaiting(tx: Queries, ids: string[], now: number): Pro
     .where(and(inArray(objects.id, ids), eq(objects.scan, 'pending'), isNull(objects.scanAt)))
 }
 
-/** Stores a verdict. Returns nothing when the object was found to be infected before. */
+/**
+ * Stores a verdict. Returns nothing when the object was found to be infected before, or is not
+ * `still` what whoever has no scan of their own knows of it: another process may have a verdict.
+ */
 export function setVerdict(
   tx: Queries,
   id: string,
-  columns: ScanColumns
+  columns: ScanColumns,
+  still?: 'pending'
 ): Promise<{ id: string }[]> {
   const { objects } = tx.tables
   return tx
     .update(objects)
     .set(columns)
-    .where(and(eq(objects.id, id), ne(objects.scan, 'infected')))
+    .where(and(eq(objects.id, id), still ? eq(objects.scan, still) : ne(objects.scan, 'infected')))
     .returning({ id: objects.id })
 }
 

@@ -1,4 +1,6 @@
 import t, { type Test } from 'tap'
+import { eq } from '../../../schemas/drizzle.ts'
+import { ONE_BLOB } from '../../../src/records/layout.ts'
 import { scanWaiting } from '../../../src/records/scan/background.ts'
 import { assertSound, blobFiles } from '../../faults/soundness.ts'
 import { clamdServer, EICAR, MARKED } from '../../helpers/clamd-server.ts'
@@ -33,6 +35,14 @@ async function newCase(x: Stage) {
   const upload = async (...files: ReturnType<typeof file>[]) =>
     (await uploadRecord(x.client('clinician'), caseId, { files })).id
   return { caseId, upload }
+}
+
+/** Changes the row of an object so that it contradicts itself, and back. */
+function setFormat({ exchange }: Stage, recordId: string, format: string) {
+  return exchange.database.write(async tx => {
+    const { objects } = tx.tables
+    await tx.update(objects).set({ format }).where(eq(objects.recordId, recordId))
+  })
 }
 
 /** Has clamd refuse every scan, so that what is uploaded is left to the background. */
@@ -207,6 +217,28 @@ t.test('a scanner that is down for too long leaves the word to the policy', asyn
   await assertSound(t, x, [])
 })
 
+t.test('whoever gives up waiting leaves a verdict alone that came meanwhile', async t => {
+  const { clamd, x, upload } = await setUp(t)
+  putOff(clamd)
+  const id = await upload(text)
+  clamd.pong = ''
+  await scanNow(x)
+  x.clock.advance(61 * MINUTE)
+  const { database } = x.exchange
+  const write = database.write.bind(database)
+  // Another process, whose scanner answers, is done with the object first.
+  database.write = async work => {
+    database.write = write
+    clamd.pong = 'PONG\0'
+    clamd.script = { reply: 'stream: OK\0' }
+    t.equal(await scanNow(x), 1)
+    return write(work)
+  }
+  const { events } = await x.eventsOf(() => scanNow(x))
+  t.match(await toldOf(x, id), { quarantine: 'none', scan: 'clean' })
+  t.notOk(events.some(({ outcome }) => outcome === 'failed'))
+})
+
 t.test('a file on which every scan takes too long is not tried for ever', async t => {
   const { clamd, x, upload } = await setUp(t, { CONSILIUM_SCAN_SECONDS_MAX: '1' })
   putOff(clamd)
@@ -315,14 +347,17 @@ t.test('an object that cannot be read is put off, and does not keep others waiti
   const before = x.logged().length
   putOff(clamd)
   const [gone, fine] = [await upload(text), await upload(numberedText(10))]
+  const changed = await upload(numberedText(20))
   clamd.script = { reply: 'stream: OK\0' }
   const rows = await objectRows(x)
   await x.exchange.blobs.remove(String(rows.find(({ recordId }) => recordId === gone)?.blob))
+  await setFormat(x, changed, 'of nobody')
   t.equal(await scanNow(x), 1)
   t.match(await toldOf(x, fine), { quarantine: 'none' })
-  t.match(await toldOf(x, gone), waiting)
+  for (const id of [gone, changed]) t.match(await toldOf(x, id), waiting)
   t.match(x.logged().slice(before), /could not be scanned/)
   t.equal(await scanNow(x), 0)
+  await setFormat(x, changed, ONE_BLOB)
 })
 
 t.test('the loop scans by itself, and a stop does not wait for a slow scan', async t => {
