@@ -157,7 +157,7 @@ export async function declineMoreTime(
     })
     return row
   })
-  return viewAsk(key, answered, share)
+  return viewAsk(key, answered, false)
 }
 
 /** What waits to be answered. Throws the Refusal that says why nothing does. */
