@@ -46,7 +46,8 @@ export const MoreTimeView = Type.Object(
     hours: Type.Optional(hours),
     words: Type.Optional(Type.String()),
     state: Type.Enum(['waiting', 'given', 'declined', 'lapsed'], {
-      description: 'lapsed: the share was withdrawn before anybody answered.'
+      description:
+        'lapsed: the share was withdrawn, or its opinion came back, before anybody answered.'
     }),
     answeredAt: Type.Optional(Timestamp),
     reason: Type.Optional(Type.String()),

@@ -160,7 +160,8 @@ t.test('only the database folder imports a driver', async t => {
 
 t.test('only main and the scripts read the environment', async t => {
   const readers = [...sources, ...schemas].filter(file => /process\s*\.\s*env/.test(textOf(file)))
-  t.same(readers, ['src/main.ts'])
+  // SQLite is told by the environment alone where its temporary files go.
+  t.same(readers, ['src/database/sqlite.ts', 'src/main.ts'])
   t.same(
     breaches(sources, ({ target, names }) => target === 'node:process' && /env/.test(names)),
     []
@@ -290,4 +291,13 @@ t.test('every package that is imported is declared', async t => {
     return !Object.hasOwn(declared, String(packageOf(target)))
   })
   t.same(undeclared, [])
+})
+
+t.test('nothing runs when a package is installed, but what fetches Node', async t => {
+  const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { hasInstallScript?: boolean }>
+  }
+  const withScripts = Object.keys(packages).filter(path => packages[path]?.hasInstallScript)
+  t.same(withScripts, ['node_modules/node'], 'scripts/run.mjs and .ci/run name the others too')
+  t.match(readFileSync(join(ROOT, '.npmrc'), 'utf8'), /^ignore-scripts=true$/m)
 })

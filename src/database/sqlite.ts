@@ -89,6 +89,7 @@ function keepTemporaryFilesBeside(file: string): void {
  * Throws the driver's error when there is no database or it cannot be read.
  */
 export function openSqliteSnapshot(file: string): Snapshot {
+  keepTemporaryFilesBeside(file)
   const options = { readonly: true, fileMustExist: true, timeout: BUSY_MILLISECONDS }
   const isAtRest = !existsSync(`${file}-wal`)
   const connection = new Sqlite(file, options)

@@ -12,7 +12,7 @@ import { codeRef, isSameCode, TRIES_MAX } from './enrolment-code.ts'
 import { type EntryDetails, openEntry } from './entry.ts'
 import { type InvitationRow, openInvitation, refusalOf } from './invitation.ts'
 import { bindEntry, changeOpen, countTry, findByLink } from './invitation-queries.ts'
-import { findEntry } from './queries.ts'
+import { findEntryHeld } from './queries.ts'
 
 /**
  * Accepts an invitation with its link, which came by mail, and its code, which came another way. A try
@@ -80,7 +80,8 @@ export async function enrolInvited(
 ): Promise<{ id: string; organisationId: string; clientId?: string }> {
   const now = exchange.clock()
   const { serviceKeys, audit } = exchange
-  const [entry] = await findEntry(tx, { id: row.specialistId })
+  // Held: of two who accept at once the second waits here, and is told.
+  const [entry] = await findEntryHeld(tx, { id: row.specialistId })
   if (entry === undefined) throw new Error('An invitation names an entry that is not there.')
   // Two organisations may have invited the same person: the second has nobody to enrol any more.
   if (entry.accountId !== null) throw new Refusal('invitation-not-needed')

@@ -11,6 +11,7 @@ import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { type Page, pageOf } from '../http/page.ts'
 import type { Caller } from '../identity/principal.ts'
+import { holdAccount } from '../sessions/passkey-queries.ts'
 import { enqueueInvitation } from './enqueue-invitation.ts'
 import { codeRef, ENROLMENT_HOURS, newCode } from './enrolment-code.ts'
 import { openEntry } from './entry.ts'
@@ -52,9 +53,7 @@ export async function createInvitation(
   const made = await exchange.database.write(async tx => {
     const { invitations } = tx.tables
     const { now, linkId, ref, expiresAt } = issued
-    if ((await countOpen(tx, caller.accountId, now)) >= OPEN_INVITATIONS_MAX) {
-      throw new Refusal('too-many-invitations')
-    }
+    await requireRoom(tx, caller.accountId, now)
     const entry = await entryFor(tx, exchange, caller, person)
     const { name, email } = openEntry(exchange.serviceKeys, entry)
     if (email === undefined) throw new Refusal('invitation-address-missing')
@@ -111,6 +110,8 @@ export async function resendInvitation(
     const { now, linkId, ref, expiresAt } = issued
     const before = await invitationOf(tx, caller, id)
     requireUnended(before, now)
+    // One that was over can be accepted again by this.
+    if (before.expiresAt <= now) await requireRoom(tx, before.createdBy, now)
     if (before.sends >= SENDS_MAX) throw new Refusal('invitation-sent-too-often')
     const sent = { linkId, codeRef: ref, tries: 0, codeChannel, sentAt: now, expiresAt }
     const change = { ...sent, sends: before.sends + 1, remindedAt: null }
@@ -217,6 +218,13 @@ async function invitationOf(queries: Queries, caller: Caller, id: string): Promi
     throw new Refusal('invitation-not-found', 'of another organisation', { about })
   }
   return row
+}
+
+/** For one invitation more that somebody can accept, however many are made at once. */
+async function requireRoom(tx: Queries, accountId: string, now: number): Promise<void> {
+  await holdAccount(tx, accountId)
+  if ((await countOpen(tx, accountId, now)) < OPEN_INVITATIONS_MAX) return
+  throw new Refusal('too-many-invitations')
 }
 
 function requireUnended(row: InvitationRow, now: number): void {

@@ -30,6 +30,18 @@ export const findEntry = prepared(q =>
 )
 export type EntryRow = Awaited<ReturnType<typeof findEntry>>[number]
 
+/** The same, which then stays as it is until the transaction ends. */
+export const findEntryHeld = prepared(q =>
+  held(
+    q,
+    q
+      .select()
+      .from(q.tables.specialists)
+      .where(eq(q.tables.specialists.id, p('id'))),
+    'update'
+  ).prepare('find_specialist_held')
+)
+
 /** Asked for whenever a share is opened or read. */
 export const findVerification = prepared(q => verification(q).prepare('find_verification'))
 export const findVerificationHeld = prepared(q =>

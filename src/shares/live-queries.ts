@@ -103,7 +103,7 @@ export async function countLive(queries: Queries, filter: LiveFilter, endingBy: 
       endingWithinDay: many(lte(shares.expiresAt, endingBy)),
       unopened: many(eq(shares.openings, 0)),
       overdue: many(overdue),
-      moreTimeAsked: many(exists(waiting))
+      moreTimeAsked: many(and(exists(waiting), isUnanswered(queries)))
     })
     .from(shares)
     .innerJoin(caseRequests, eq(caseRequests.caseId, shares.caseId))

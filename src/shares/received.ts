@@ -12,7 +12,7 @@ import { transferHolds } from '../transfers/transfer.ts'
 import { ownShare } from './may-read.ts'
 import { findShareRecords, receivedShares, waitingForTime } from './queries.ts'
 import { aboutShare, openTerms, type ShareRow, stateOf } from './share.ts'
-import { clocksOf, tellTurnaround } from './turnaround.ts'
+import { clocksOf, isRunning, tellTurnaround } from './turnaround.ts'
 
 /**
  * What was sent to a specialist, newest first. What is asked is told of those alone that they may read
@@ -106,7 +106,7 @@ async function viewReceived(
       ...timesOf(row),
       opinion: stateOfOpinion(opinion),
       ...(opinion?.submittedAt != null && { submittedAt: timestamp(opinion.submittedAt) }),
-      ...(waiting.has(row.id) && row.revokedAt === null && { moreTimeAsked: true }),
+      ...(waiting.has(row.id) && isRunning(times) && { moreTimeAsked: true }),
       ...(row.replacedBy !== null && { replacedBy: row.replacedBy }),
       ...tellTurnaround(times, now)
     })

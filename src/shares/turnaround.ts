@@ -51,6 +51,10 @@ export async function clocksOf(queries: Queries, rows: ShareRow[]): Promise<Map<
   )
 }
 
+/** Whether somebody still waits for an opinion through the share, and may be asked for more time. */
+export const isRunning = ({ answeredAt, stoppedAt }: Clock): boolean =>
+  answeredAt === undefined && stoppedAt === undefined
+
 /** Whether an opinion came back through this share. */
 export async function isAnswered(queries: Queries, shareId: string): Promise<boolean> {
   return (await firstOpinions(queries, [shareId])).length > 0
@@ -61,16 +65,17 @@ export async function isAnswered(queries: Queries, shareId: string): Promise<boo
  * its day was over, to the millisecond, however late the answer came.
  */
 export function tellTurnaround(
-  { startedAt, dueAt, answeredAt, stoppedAt }: Clock,
+  clock: Clock,
   now: number
 ): { dueAt?: string; turnaround: Turnaround } {
+  const { startedAt, dueAt, answeredAt, stoppedAt } = clock
   const until = answeredAt ?? stoppedAt ?? now
-  const isRunning = answeredAt === undefined && stoppedAt === undefined
   const turnaround: Turnaround = {
     startedAt: timestamp(startedAt),
     // A case may be complete after it was answered: then it took no time.
     elapsedSeconds: seconds(Math.max(until - startedAt, 0)),
-    ...(dueAt !== undefined && isRunning && { leftSeconds: seconds(Math.max(dueAt - until, 0)) }),
+    ...(dueAt !== undefined &&
+      isRunning(clock) && { leftSeconds: seconds(Math.max(dueAt - until, 0)) }),
     overdue: dueAt !== undefined && until >= dueAt,
     ...(answeredAt !== undefined && { answeredAt: timestamp(answeredAt) })
   }

@@ -9,7 +9,7 @@ import type { Caller } from '../identity/principal.ts'
 import { seenElsewhere } from '../transfers/sightings.ts'
 import { findShare, findShareRecords, waitingForTime } from './queries.ts'
 import { openTerms, type ShareRow, viewShare } from './share.ts'
-import { clocksOf, tellTurnaround } from './turnaround.ts'
+import { clocksOf, isRunning, tellTurnaround } from './turnaround.ts'
 
 /** Opens the key of a case, or leaves out what only a key would show. */
 export type KeyOf = (found: CaseRow) => Promise<KeyObject | undefined>
@@ -48,7 +48,7 @@ export async function viewSent(
       country: row.recipientCountry,
       ...tellTurnaround(times, now),
       ...(elsewhere.length > 0 && { accessesElsewhere: elsewhere }),
-      ...(waiting.has(row.id) && row.revokedAt === null && { moreTimeAsked: true })
+      ...(waiting.has(row.id) && isRunning(times) && { moreTimeAsked: true })
     })
   }
   return views

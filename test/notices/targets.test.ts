@@ -287,6 +287,14 @@ t.test('what an answer may be, and how long it may take', async t => {
     ['404', { result: 'later', code: 'webhook-404' }, (_n, r) => void r.writeHead(404).end()],
     ['410', { result: 'failed', code: 'webhook-gone' }, (_n, r) => void r.writeHead(410).end()],
     ['500', { result: 'later', code: 'webhook-500' }, (_n, r) => void r.writeHead(500).end()],
+    [
+      'another protocol',
+      { result: 'later', code: 'webhook-unreachable' },
+      (_n, r) => {
+        r.socket?.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n')
+        r.socket?.write('Upgrade: elsewhere\r\n\r\n')
+      }
+    ],
     ['silence', { result: 'later', code: 'webhook-timeout' }, () => {}],
     ['cut', { result: 'later', code: 'webhook-unreachable' }, (_n, r) => void r.destroy()],
     [

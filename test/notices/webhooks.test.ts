@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import type { DeliveryView } from '../../schemas/notice.ts'
 import type { WebhookCreated, WebhookSecret, WebhookView } from '../../schemas/webhook.ts'
 import { addAccount, addClient } from '../../src/identity/enrol.ts'
-import { FAILING_MILLISECONDS_MAX } from '../../src/notices/webhooks/health.ts'
+import { afterDelivery, FAILING_MILLISECONDS_MAX } from '../../src/notices/webhooks/health.ts'
 import { WEBHOOKS_PER_ORGANISATION_MAX } from '../../src/notices/webhooks/manage.ts'
 import { makeClient } from '../helpers/client.ts'
 import { eventually, openShare, shareRecords, type TestExchange } from '../helpers/exchange.ts'
@@ -213,6 +213,16 @@ t.test('one that is gone is disabled at once; one that is removed is told nothin
     stored.find(row => row.id === removed.id),
     { urlSealed: null, secretSealed: null }
   )
+})
+
+t.test('several that find it gone at once disable it once', async t => {
+  const { x, hook } = await setUp(t)
+  const { database, audit, notices, clock } = x.exchange
+  const row = { webhookId: hook.id, attempts: 1 }
+  const gone = { result: 'failed', code: 'webhook-gone' } as const
+  const find = () => database.write(tx => afterDelivery({ audit, notices }, tx, row, gone, clock()))
+  await Promise.all([find(), find(), find(), find()])
+  t.equal((await x.auditEvents({ action: 'webhook.disable' })).length, 1)
 })
 
 t.test('an address that is not public is refused when it is added', async t => {

@@ -1,5 +1,6 @@
 import { calculateJwkThumbprint } from 'jose'
 import t from 'tap'
+import type { InvitationSent } from '../../schemas/invitation.ts'
 import { startExchange, type TestExchange } from '../helpers/exchange.ts'
 import { accessToken } from '../helpers/identity.ts'
 import { intrude } from '../helpers/intruder.ts'
@@ -135,6 +136,27 @@ t.test('the right code among many at once is taken once', async t => {
     keys.map(({ key }) => sendAccept(exchange, { link, code, key }))
   )
   t.same(answers.map(answer => answer.status).sort(), [201, 410, 410, 410])
+})
+
+t.test('who was invited by two and accepts both at once is enrolled once', async t => {
+  const exchange = await startExchange(t)
+  for (let turn = 0; turn < 3; turn += 1) {
+    const first = await invite(exchange)
+    const second = await exchange
+      .client('otherClinician')
+      .json<InvitationSent>('POST', '/v1/invitations', {
+        specialist: first.invitation.specialist,
+        codeChannel: 'letter'
+      })
+    const answers = await Promise.all(
+      [first, second].map(async ({ invitation, code }) => {
+        const { link } = await mailOf(exchange, invitation.id)
+        return sendAccept(exchange, { link, code, key: (await newKey()).key })
+      })
+    )
+    const told = answers.map(({ status, json }) => `${status} ${json.code ?? ''}`)
+    t.same(told.sort(), ['201 ', '409 invitation-not-needed'])
+  }
 })
 
 t.test('the database itself lets nobody try six times', async t => {

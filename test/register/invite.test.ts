@@ -1,4 +1,5 @@
 import t from 'tap'
+import { v7 as uuidv7 } from 'uuid'
 import { NHS_NUMBER, startExchange } from '../helpers/exchange.ts'
 import { entryInput, invitationInput, invite } from './scene.ts'
 
@@ -78,6 +79,39 @@ t.test('the organisation sees its invitations, and no other does', async t => {
   t.same((await exchange.client('otherClinician').send('GET', '/v1/invitations')).json, {
     invitations: []
   })
+})
+
+t.test('of many at once a clinician has so many open and no more', async t => {
+  const exchange = await startExchange(t)
+  const clinician = exchange.client('clinician')
+  const { invitation } = await invite(exchange)
+  const { database } = exchange.exchange
+  await database.write(async tx => {
+    const { invitations } = tx.tables
+    const [row] = await tx.select().from(invitations)
+    if (row === undefined) throw new Error('There is no invitation.')
+    for (let n = 0; n < 95; n += 1) {
+      await tx.insert(invitations).values({ ...row, id: uuidv7(), linkId: uuidv7() })
+    }
+  })
+  const some = (from: number) =>
+    Promise.all(
+      Array.from({ length: 8 }, (_, n) =>
+        clinician.send(
+          'POST',
+          '/v1/invitations',
+          invitationInput({ email: `a${from + n}@clinic.example` })
+        )
+      )
+    )
+  const answers = await some(0)
+  t.same(answers.map(({ status }) => status).sort(), [201, 201, 201, 201, 429, 429, 429, 429])
+  exchange.clock.advance(73 * 3_600_000)
+  for (let from = 8; from < 8 + 104; from += 8) await some(from)
+  const again = await clinician.send('POST', `/v1/invitations/${invitation.id}/resend`, {
+    codeChannel: 'letter'
+  })
+  t.match(again, { status: 429, json: { code: 'too-many-invitations' } }, 'nor by sending again')
 })
 
 t.test('nobody is mailed without end', async t => {

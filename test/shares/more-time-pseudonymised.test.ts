@@ -13,6 +13,9 @@ import {
   type TestExchange,
   uploadRecord
 } from '../helpers/exchange.ts'
+import { type Gate, gate, gatedBlobs } from '../helpers/gated-blobs.ts'
+import { completeCase } from '../helpers/request.ts'
+import { giveOpinion, opinionPath } from '../opinions/scene.ts'
 
 const DAY = 86_400_000
 
@@ -92,3 +95,31 @@ t.test(
     t.same(await checkExchange(x.exchange), [])
   }
 )
+
+t.test('an opinion that comes back while the copies are made is final', async t => {
+  let door: Gate | undefined
+  const x = await startExchange(t, {
+    wrapBlobs: inner => gatedBlobs(inner, { ...gate(), pass: async () => door?.pass() })
+  })
+  const clinician = x.client('clinician')
+  const specialist = x.client('specialistGb')
+  const { caseId, letterId } = await completeCase(clinician, x.clock.now())
+  const share = await shareRecords(x, caseId, [letterId], {
+    pseudonymise: true,
+    allowAsIs: { records: [letterId], reason: 'Names nobody' }
+  })
+  await openShare(specialist, share.link)
+  const making = gate()
+  door = making
+  const path = `/v1/shares/${share.id}/more-time/approve`
+  const giving = clinician.send('POST', path, { lifeHours: 200, unasked: true })
+  await making.knocked()
+  door = undefined
+  await giveOpinion(specialist, share.id)
+  making.open()
+  t.match(await giving, { status: 409, json: { code: 'opinion-final' } })
+  t.match(await specialist.json('GET', opinionPath(share.id)), { state: 'submitted' })
+  const addenda = `${opinionPath(share.id)}/addenda`
+  t.match(await specialist.send('POST', addenda, { text: 'Seen again.' }), { status: 201 })
+  t.same(await checkExchange(x.exchange), [])
+})

@@ -15,6 +15,7 @@ import {
   type TestExchange
 } from '../helpers/exchange.ts'
 import { completeCase, dayFrom, readCase, writeAnswers } from '../helpers/request.ts'
+import { giveOpinion, underReview } from '../opinions/scene.ts'
 import { expire, verify } from '../register/scene.ts'
 
 const HOUR = 3_600_000
@@ -201,6 +202,27 @@ t.test('everything about it is judged as if it were the first', async t => {
   t.match(await answer(x, share.id, 'approve', { ...more, overrideReason: 'Tomorrow' }), {
     status: 201
   })
+})
+
+t.test('what was asked before the opinion came back waits no longer', async t => {
+  const x = await startExchange(t)
+  const { share } = await underReview(x)
+  await ask(x, share.id)
+  await giveOpinion(x.client('specialistGb'), share.id)
+  t.match(await answer(x, share.id, 'decline', { reason: 'No' }), {
+    status: 409,
+    json: { code: 'opinion-final' }
+  })
+  type List = { counts?: { moreTimeAsked: number }; shares: { moreTimeAsked?: boolean }[] }
+  const live = await x.client('clinician').json<List>('GET', '/v1/shares?state=live')
+  t.equal(live.counts?.moreTimeAsked, 0, 'nobody is to see to what nobody can answer')
+  t.notHas(live.shares[0], { moreTimeAsked: true })
+  const { reviews } = await x
+    .client('specialistGb')
+    .json<{ reviews: { moreTimeAsked?: boolean }[] }>('GET', '/v1/reviews')
+  t.notHas(reviews[0], { moreTimeAsked: true })
+  t.match(await asks(x, share.id), [{ state: 'lapsed' }])
+  t.match(await asks(x, share.id, 'clinician'), [{ state: 'lapsed' }])
 })
 
 t.test('of several who answer at once one does, and a withdrawal is never outrun', async t => {

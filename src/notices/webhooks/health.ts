@@ -2,7 +2,7 @@ import type { Queries } from '../../database/database.ts'
 import type { Exchange } from '../../exchange.ts'
 import { type Attempt, retryDelay } from '../attempt.ts'
 import type { NoticeRow } from '../outbox.ts'
-import { putOff, setHealth } from './queries.ts'
+import { disableRow, putOff, setHealth } from './queries.ts'
 import { findWebhook, type WebhookRow } from './webhook.ts'
 
 /** A webhook on which nothing has arrived for so long is disabled. */
@@ -47,7 +47,8 @@ async function disable(
   now: number
 ): Promise<void> {
   const { id, organisationId, createdBy } = webhook
-  await setHealth(tx, id, { disabledAt: now, disabledCode: code })
+  // Several deliveries are under way at once, and each may be the one to find out.
+  if (!(await disableRow(tx, id, { disabledAt: now, disabledCode: code }))) return
   await audit.append(tx, {
     action: 'webhook.disable',
     outcome: 'success',

@@ -84,6 +84,8 @@ function statusOf(
       response.destroy()
     })
     request.on('error', reject)
+    // An answer that changes the protocol (101) closes it with neither an answer nor an error.
+    request.on('close', () => reject(new Error('closed without an answer')))
     request.end(body)
   })
 }

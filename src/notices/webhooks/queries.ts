@@ -81,14 +81,29 @@ export async function replaceSecret(
   return replaced.length > 0
 }
 
-/** What of a webhook's health changes. */
+/** Since when nothing has arrived at a webhook; null once something has. */
 export async function setHealth(
   tx: Queries,
   id: string,
-  values: Partial<Pick<WebhookRow, 'failingSince' | 'disabledAt' | 'disabledCode'>>
+  values: Pick<WebhookRow, 'failingSince'>
 ): Promise<void> {
   const { webhooks } = tx.tables
   await tx.update(webhooks).set(values).where(eq(webhooks.id, id))
+}
+
+/** Disables a webhook. False when another delivery has done so before. */
+export async function disableRow(
+  tx: Queries,
+  id: string,
+  values: { disabledAt: number; disabledCode: string }
+): Promise<boolean> {
+  const { webhooks } = tx.tables
+  const disabled = await tx
+    .update(webhooks)
+    .set(values)
+    .where(and(eq(webhooks.id, id), isNull(webhooks.disabledAt)))
+    .returning({ id: webhooks.id })
+  return disabled.length > 0
 }
 
 /** Puts everything off that waits for this webhook, so that one delivery finds out for all. */

@@ -32,7 +32,7 @@ import { type AskRow, answerAsk, asksOf } from './queries.ts'
  * with the same specialist takes the place of the old one, which ends in the same transaction.
  * Everything about it is judged as if it were the first: the transfer, the specialist, quarantine, the
  * state of the case. Of several who answer at once one does. Refusals: those of a new share, `more-time-not-asked`, `more-time-shorter`,
- * `share-ended`, `share-replaced`.
+ * `share-ended`, `share-replaced`, `opinion-final`.
  */
 export async function giveMoreTime(
   exchange: Exchange,
@@ -64,6 +64,8 @@ export async function giveMoreTime(
           replacedBy: newShareId
         })
         if (ended === undefined) throw refusalOfEnded(await reread(tx, shareId))
+        // Copies take their time to make, and the case is held only now: nobody submits from here on.
+        await requireUnanswered(tx, share, found)
         await carryDraft(tx, { from: shareId, to: newShareId })
         const answeredAt = clock()
         const answer = { answeredAt, reasonSealed: null, shareGiven: newShareId }
@@ -155,7 +157,7 @@ export async function declineMoreTime(
     })
     return row
   })
-  return viewAsk(key, answered, share)
+  return viewAsk(key, answered, false)
 }
 
 /** What waits to be answered. Throws the Refusal that says why nothing does. */
@@ -170,8 +172,11 @@ async function waitingAsk(queries: Queries, share: ShareRow, found: CaseRow): Pr
 /** Throws the Refusal of a share for which no more time can be given. */
 async function requireOpenTo(queries: Queries, share: ShareRow, found: CaseRow): Promise<void> {
   if (share.revokedAt !== null) throw refusalOfEnded(share)
-  // It was answered while this waited: what comes after is an addendum.
-  if (await isAnswered(queries, share.id)) {
-    throw new Refusal('opinion-final', undefined, { about: aboutShare(share, found) })
-  }
+  await requireUnanswered(queries, share, found)
+}
+
+/** It was answered while this waited: what comes after is an addendum. */
+async function requireUnanswered(queries: Queries, share: ShareRow, found: CaseRow): Promise<void> {
+  if (!(await isAnswered(queries, share.id))) return
+  throw new Refusal('opinion-final', undefined, { about: aboutShare(share, found) })
 }

@@ -50,7 +50,7 @@ export async function askMoreTime(
     reasonSealed: null,
     shareGiven: null
   }
-  const share = await database.write(async tx => {
+  await database.write(async tx => {
     const held = await rereadHeld(tx, shareId)
     // Its case may have been erased meanwhile.
     await ownShare(tx, caller, shareId)
@@ -78,9 +78,8 @@ export async function askMoreTime(
       about: aboutNotice(held),
       once: `more-time-asked:${id}`
     })
-    return held
   })
-  return viewAsk(key, row, share)
+  return viewAsk(key, row, false)
 }
 
 function requireRescuable(share: ShareRow, found: CaseRow, caller: Caller, now: number): void {
@@ -99,7 +98,8 @@ export async function listAsks(
   const { share, found } = await partysShare(exchange, caller, shareId)
   const key = await openCaseKey(keyring, found)
   const rows = await asksOf(database.read, shareId)
-  const requests = rows.map(row => viewAsk(key, row, share))
+  const isOver = share.revokedAt !== null || (await isAnswered(database.read, shareId))
+  const requests = rows.map(row => viewAsk(key, row, isOver))
   await database.write(tx =>
     exchange.audit.append(tx, {
       action: 'more-time.read',

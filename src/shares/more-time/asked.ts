@@ -2,7 +2,6 @@ import type { KeyObject } from 'node:crypto'
 import { timestamp } from '../../../schemas/common.ts'
 import type { MoreTimeView } from '../../../schemas/more-time.ts'
 import { canonicalContext, openBox, sealBox } from '../../sealing/keys.ts'
-import type { ShareRow } from '../share.ts'
 import type { AskRow } from './queries.ts'
 
 export { type AskRow, asksOf } from './queries.ts'
@@ -23,22 +22,23 @@ export function openTexts(key: KeyObject, row: AskRow): { words?: string; reason
   return { ...open('words', row.wordsSealed), ...open('reason', row.reasonSealed) }
 }
 
-export function viewAsk(key: KeyObject, row: AskRow, share: ShareRow): MoreTimeView {
+/** `isOver` once its share was withdrawn or its opinion came back: nobody can answer it any more. */
+export function viewAsk(key: KeyObject, row: AskRow, isOver: boolean): MoreTimeView {
   const { hours, answeredAt, shareGiven } = row
   return {
     id: row.id,
     share: row.shareId,
     askedAt: timestamp(row.askedAt),
     ...(hours !== null && { hours }),
-    state: stateOf(row, share),
+    state: stateOf(row, isOver),
     ...(answeredAt !== null && { answeredAt: timestamp(answeredAt) }),
     ...(shareGiven !== null && { shareGiven }),
     ...openTexts(key, row)
   }
 }
 
-function stateOf(row: AskRow, share: ShareRow): MoreTimeView['state'] {
+function stateOf(row: AskRow, isOver: boolean): MoreTimeView['state'] {
   if (row.shareGiven !== null) return 'given'
   if (row.answeredAt !== null) return 'declined'
-  return share.revokedAt === null ? 'waiting' : 'lapsed'
+  return isOver ? 'lapsed' : 'waiting'
 }
