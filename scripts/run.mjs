@@ -24,7 +24,10 @@ function installed() {
   }
 }
 
-/** npm with these arguments; what it prints is no part of what the script prints. */
+/**
+ * npm with these arguments; what it prints is no part of what the script prints.
+ * @param {...string} args
+ */
 function npm(...args) {
   const { status } = spawnSync('npm', args, {
     cwd: root,
