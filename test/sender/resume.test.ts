@@ -39,6 +39,7 @@ function faults() {
   return [
     ['a form is cut', byForm, isForm, { cutUpAfter: 5000 }],
     ['the answer to a form is lost', byForm, isForm, { loseAnswer: true }],
+    ['a gateway answers a form instead', byForm, isForm, { answerInstead: 504 }],
     ['a form is never heard', byForm, isForm, { hangUp: true }],
     ['no token', byForm, isToken, { hangUp: true }],
     ['busy', byForm, isForm, { answer: 429, json: { code: 'too-many-uploads' } }],
