@@ -113,7 +113,7 @@ t.test('what a run that was killed left is gone on with, and never trusted', asy
   t.equal(other.exit, 0, other.err)
   t.same(digestsBelow(to), digests, 'what was not of this file is got anew')
 
-  writeFileSync(join(to, '.consilium-fetch.lock'), `${process.pid} ${hostname()}\n`)
+  writeFileSync(join(to, '.consilium-fetch.lock'), `${process.ppid} ${hostname()}\n`)
   const second = await stage.fetch(['--link', link, to])
   t.match(second, { exit: 2, err: /Another run is under way/ })
 })
