@@ -10,6 +10,7 @@ import { SealError } from '../sealing/seal-error.ts'
 import { type Pages, wantsPage } from '../web/pages.ts'
 import { knownCaller, type Rule, ruleOf, traceOf } from './area.ts'
 import { isId } from './page.ts'
+import { networkOf } from './request-limiter.ts'
 
 /** How long an upload that was refused half-way is still read, so that its client sees the answer. */
 const DRAIN_MILLISECONDS = 2000
@@ -30,7 +31,7 @@ export function answerProblems(app: FastifyInstance, exchange: Exchange, pages: 
     // While the log is out of order there is nowhere to write that somebody was turned away.
     if (rule.action !== 'none' && !withoutLog.has(refusal.code)) {
       const caller = knownCaller(request)
-      const turn = await exchange.refusals.count(caller?.accountId ?? request.ip)
+      const turn = await exchange.refusals.count(caller?.accountId ?? networkOf(request.ip))
       if (turn !== 'within') {
         refusal = new Refusal('too-many-attempts', undefined, { headers: { 'retry-after': '60' } })
       }

@@ -3,6 +3,7 @@ import type { Provider } from 'oidc-provider'
 import type { AuditEvent } from '../audit/log.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
+import { networkOf } from '../http/request-limiter.ts'
 import { findClient } from './oidc-adapter.ts'
 import type { Trace } from './principal.ts'
 
@@ -110,7 +111,7 @@ async function tokenEvent(exchange: Parts, ctx: Context, call: TokenCall): Promi
 
 /** Refusals are bounded as on every other route: docs/decisions/0007. */
 function countRefusal(exchange: Parts, event: AuditEvent, call: TokenCall) {
-  return exchange.refusals.count(event.actorId ?? call.trace.address)
+  return exchange.refusals.count(event.actorId ?? networkOf(call.trace.address))
 }
 
 /** RFC 6585, section 4. */

@@ -178,13 +178,15 @@ async function runSend(
   }
   const progress = showProgress(console.screen)
   const session = await sessionFor(flags, progress.say, control)
-  const { kind, title, date, state, parallel, to, recipient: pinned, allowClassic = false } = flags
+  const { kind, title, date, state, manifest, parallel, to } = flags
+  const { recipient: pinned, allowClassic = false } = flags
   const recipient = to ? await recipientOf(session, to, { pinned, allowClassic }) : undefined
-  const options = { folders, caseId: flags.case, kind, title, date, state, parallel, recipient }
+  const wishes = { kind, title, date, state, manifest, parallel, recipient }
+  const options = { folders, caseId: flags.case, ...wishes }
   const result = await send(session, options, progress).finally(progress.end)
-  const path = flags.manifest ?? result.statePath.replace(/(\.json)?$/, '.manifest.json')
-  await writeManifest(path, manifestOfSent(result, session, flags.case))
-  console.out(`${tellSent(result)}\nmanifest ${path}\n`)
+  const { manifestPath } = result
+  await writeManifest(manifestPath, manifestOfSent(result, session, flags.case))
+  console.out(`${tellSent(result)}\nmanifest ${manifestPath}\n`)
   if (result.stopped !== undefined) throw result.stopped
   return endingOfSent(result)
 }

@@ -6,11 +6,18 @@ import { download, isFile, keepAs, NotAsAnnounced } from './download.ts'
 import { Ending } from './ending.ts'
 import { lock } from './lock.ts'
 import { openSealed, readList, type SealedNames } from './open-sealed.ts'
+import { patiently } from './patience.ts'
 import { extensionOf, type Placed, placeFiles } from './place-files.ts'
 import { Refused } from './problem.ts'
 import type { Progress } from './progress.ts'
 import { LIST_NAME } from './sealed-list.ts'
-import type { Session } from './session.ts'
+import {
+  ANSWER_MILLISECONDS_MAX,
+  JSON_BYTES_MAX,
+  parseAs,
+  type Session,
+  textOf
+} from './session.ts'
 
 const LOCK_NAME = '.consilium-fetch.lock'
 
@@ -104,19 +111,27 @@ async function fetchAll(getting: Getting, placed: Placed[], parallel: number): P
 
 const needsOpening = new Set(['share-not-opened', 'share-openings-spent'])
 
-/** A share that is open needs no opening, of which there may be few. */
+/**
+ * A share that is open needs no opening, of which there may be few. That is asked before each try: an
+ * answer that was lost may have been that of an opening.
+ */
 async function openShare(session: Session, { link, share }: FetchOptions): Promise<ShareAnswer> {
   const id = share ?? idInLink(link ?? '')
   const path = `/v1/shares/${encodeURIComponent(id ?? '')}`
-  if (id !== undefined) {
-    const open = await session.json(ShareAnswer, 'GET', path).catch(err => {
-      if (link !== undefined && err instanceof Ending && needsOpening.has(String(err.code))) return
-      throw err
-    })
-    if (open !== undefined) return open
-  }
-  const opened = await session.json(OpenedAnswer, 'POST', '/v1/links/open', { link })
-  return session.json(ShareAnswer, 'GET', `/v1/shares/${opened.id}`)
+  return patiently(session, async () => {
+    if (id !== undefined) {
+      const open = await session.json(ShareAnswer, 'GET', path).catch(err => {
+        if (link !== undefined && err instanceof Ending && needsOpening.has(String(err.code)))
+          return
+        throw err
+      })
+      if (open !== undefined) return open
+    }
+    const signal = AbortSignal.timeout(ANSWER_MILLISECONDS_MAX)
+    const answer = await session.ask('POST', '/v1/links/open', { body: { link }, signal })
+    const opened = parseAs(OpenedAnswer, await textOf(answer, JSON_BYTES_MAX))
+    return session.json(ShareAnswer, 'GET', `/v1/shares/${opened.id}`)
+  })
 }
 
 /** The share that a link says it names; only the service can tell whether that is so. */

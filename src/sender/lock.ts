@@ -10,6 +10,9 @@ import { Ending } from './ending.ts'
 const WAIT_MILLISECONDS_MAX = 1000
 const LOOK_MILLISECONDS = 50
 
+/** Those that this process has. */
+const held = new Set<string>()
+
 /**
  * One run at a time: makes this file and resolves to what removes it. It names its holder, so that
  * one which was killed is no obstacle on its own machine. Throws Ending `usage` when another run has
@@ -21,7 +24,11 @@ export async function lock(path: string, instead: string): Promise<() => Promise
     try {
       const file = await open(path, 'wx', 0o600)
       await file.writeFile(mine).finally(() => file.close())
-      return () => unlink(path).catch(() => {})
+      held.add(path)
+      return async () => {
+        await unlink(path).catch(() => {})
+        held.delete(path)
+      }
     } catch (err) {
       const { code } = Object(err) as { code?: string }
       if (code !== 'EEXIST') {
@@ -29,7 +36,9 @@ export async function lock(path: string, instead: string): Promise<() => Promise
       }
     }
     const holder = (await readFile(path, 'utf8').catch(() => '')).trim()
-    if (holder !== '' && (await isGone(holder))) await unlink(path).catch(() => {})
+    // In a container each run may have the number of the one before it.
+    const isOfBefore = `${holder}\n` === mine && !held.has(path)
+    if (isOfBefore || (holder !== '' && (await isGone(holder)))) await unlink(path).catch(() => {})
     else if (waited < WAIT_MILLISECONDS_MAX) {
       await sleep(LOOK_MILLISECONDS)
       waited += LOOK_MILLISECONDS

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { mkdir, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Encrypter } from 'age-encryption'
-import { sealFile, sealPieces } from './seal.ts'
+import { sealFile, sealPieces, Unreadable } from './seal.ts'
 import { carriedName, LIST_NAME, type SealedList } from './sealed-list.ts'
 import type { SentFile, SentRecord } from './state.ts'
 
@@ -36,7 +36,8 @@ export async function outgoingOf(
 
 /**
  * Seals every file of the record once, and their list. What was sealed by a run before is used again,
- * because sealing anew would give other bytes, which could not be told to be the same record.
+ * because sealing anew would give other bytes, which could not be told to be the same record. A disk
+ * that is full ends the run: no file is passed over for it.
  */
 async function sealAll(
   record: SentRecord,
@@ -51,8 +52,8 @@ async function sealAll(
     const path = join(directory, name)
     const sealed = await stat(path).catch(() => undefined)
     if (sealed === undefined || of.sha256 === undefined || of.plainSha256 === undefined) {
-      const made = await sealFile(encrypter, of.path, path).catch(err => err)
-      if (made instanceof Error || made.plainBytes !== of.bytes) {
+      const made = await sealFile(encrypter, of.path, path).catch(ifUnreadable)
+      if (made instanceof Unreadable || made.plainBytes !== of.bytes) {
         Object.assign(of, { outcome: 'skipped', why: whySkipped(made) })
         await rm(path, { force: true })
         continue
@@ -72,9 +73,12 @@ async function sealAll(
   return [...outgoing, { path, name: LIST_NAME, bytes: (await stat(path)).size }]
 }
 
-function whySkipped(made: unknown): string {
-  const { code } = Object(made) as { code?: string }
-  return code === undefined ? 'it changed while it was sealed' : `it cannot be read (${code})`
+const whySkipped = (made: unknown): string =>
+  made instanceof Unreadable ? `it cannot be read (${made.code})` : 'it changed while it was sealed'
+
+function ifUnreadable(err: unknown): Unreadable {
+  if (err instanceof Unreadable) return err
+  throw err
 }
 
 async function* piecesOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

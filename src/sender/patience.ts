@@ -39,7 +39,8 @@ export async function patiently<T>(
       failures += 1
       const asked = err instanceof Refused ? err.retryMilliseconds : undefined
       // Many senders that lost one service must not all come back at once.
-      const wait = asked ?? backOff * (0.5 + Math.random() / 2)
+      // No time at all, or one that has passed by our clock, is no time to wait: we would ask without end.
+      const wait = asked || backOff * (0.5 + Math.random() / 2)
       if (performance.now() - since + wait > patienceMilliseconds) throw givingUp(err, asked)
       onWait(wait, tell(err))
       await sleep(wait, undefined, { signal }).catch(() => {})

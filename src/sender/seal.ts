@@ -31,14 +31,32 @@ export interface SealedAs {
   plainSha256: string
 }
 
-/** Encrypts a file into one that only this user can read, and that is whole if it has its name. */
+/** The file that was to be sealed cannot be read. Whatever else goes wrong is no fault of its own. */
+export class Unreadable extends Error {
+  readonly code: string
+
+  constructor(code: string) {
+    super('It cannot be read.')
+    this.name = 'Unreadable'
+    this.code = code
+  }
+}
+
+/** Encrypts a file into one that only this user can read, and that is whole if it has its name. Throws Unreadable. */
 export async function sealFile(
   encrypter: Encrypter,
   source: string,
   target: string
 ): Promise<SealedAs> {
-  const plain = createReadStream(source, { highWaterMark: READ_BYTES })
-  return sealPieces(encrypter, plain, target)
+  return sealPieces(encrypter, readPieces(source), target)
+}
+
+async function* readPieces(path: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* createReadStream(path, { highWaterMark: READ_BYTES })
+  } catch (err) {
+    throw new Unreadable(String(Object(err).code))
+  }
 }
 
 export async function sealPieces(

@@ -110,10 +110,10 @@ async function sendAsForm(
         if (ending !== undefined) throw ending
         return () => takeRefusal(err, files, told)
       }
-      if (!(err instanceof LineBroken)) throw err
-      cuts += 1
+      if (!isAnswerLost(err)) throw err
       const found = await search(parts, record, files)
       if (found !== undefined) return () => takeView(parts, record, found.view, found.files)
+      if (err instanceof LineBroken) cuts += 1
       if (cuts < CUTS_MAX) throw err
       record.cut = true
       return () => {}
@@ -122,6 +122,10 @@ async function sendAsForm(
   settleAll()
   return files.every(({ of }) => of === undefined || of.outcome !== undefined)
 }
+
+/** A gateway that waited too long answers in place of a service that may have stored it all the same. */
+const isAnswerLost = (err: unknown): boolean =>
+  err instanceof LineBroken || (err instanceof Refused && err.status >= 500)
 
 async function search(parts: RecordParts, record: SentRecord, files: Outgoing[]) {
   await sleep(SETTLING_MILLISECONDS, undefined, { signal: parts.session.signal }).catch(() => {})

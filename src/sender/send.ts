@@ -24,6 +24,7 @@ export interface SendOptions {
   title?: string | undefined
   date?: string | undefined
   state?: string | undefined
+  manifest?: string | undefined
   parallel: number
   recipient?: Recipient | undefined
 }
@@ -32,7 +33,8 @@ export interface SendResult {
   records: SentRecord[]
   skipped: Skipped[]
   begun: string
-  statePath: string
+  /** Where what was sent is to be told. */
+  manifestPath: string
   /** Why it stopped before its end, if it did. */
   stopped?: unknown
 }
@@ -49,6 +51,7 @@ export async function send(
 ): Promise<SendResult> {
   const { caseId, folders, recipient } = options
   const path = resolve(options.state ?? statePath(folders[0] ?? '.', caseId))
+  const manifestPath = resolve(options.manifest ?? path.replace(/(\.json)?$/, '.manifest.json'))
   const purpose = {
     service: session.origin,
     case: caseId,
@@ -56,10 +59,12 @@ export async function send(
   }
   const state = await openState(path, purpose, new Date())
   try {
-    const walked = await walkFolders(folders, [path, `${path}.lock`, `${path}.sealed`])
+    // The manifest of a run before too: it names every file.
+    const own = [path, `${path}.lock`, `${path}.sealed`, manifestPath]
+    const walked = await walkFolders(folders, own)
     await plan(state, walked, options, `${path}.sealed`, progress)
     const { records, begun } = state
-    const result = { records, skipped: walked.skipped, begun, statePath: path }
+    const result = { records, skipped: walked.skipped, begun, manifestPath }
     const spool = spoolIn(`${path}.sealed`, recipient)
     return await sendAll(session, options, state, spool, progress).then(
       () => result,

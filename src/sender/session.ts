@@ -15,10 +15,10 @@ const TOKEN_LIFE_USED = 0.7
 const TOKEN_SPARE_MILLISECONDS = 30_000
 
 /** A manifest of several thousand files has some megabytes. */
-const JSON_BYTES_MAX = 128 * 1024 ** 2
+export const JSON_BYTES_MAX = 128 * 1024 ** 2
 const PROBLEM_BYTES_MAX = 8 * 1024 ** 2
 /** A record of thousands of files takes the service a while. */
-const ANSWER_MILLISECONDS_MAX = 300_000
+export const ANSWER_MILLISECONDS_MAX = 300_000
 
 /** Speaks to one service as one client. */
 export interface Session extends Patience {

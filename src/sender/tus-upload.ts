@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs'
+import { createReadStream, type ReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { DetailedError, Upload } from 'tus-js-client'
 import type { Outgoing } from './outgoing.ts'
@@ -30,9 +30,7 @@ export async function tusUpload(
   // Asked for first: what is thrown inside of the library would come back as a fault of the line.
   await session.authorization()
   await requireReadable(file)
-  const source = createReadStream(file.path)
-  // The library opens the file by its path once more, and tells of that one alone.
-  source.on('error', () => {})
+  const source = sourceOf(file)
   let told = 0
   let settled = false
   await new Promise<void>((resolve, reject) => {
@@ -40,6 +38,7 @@ export async function tusUpload(
       if (settled) return
       settled = true
       clearTimeout(stall)
+      source.close()
       session.signal.removeEventListener('abort', stop)
       act()
     }
@@ -51,8 +50,10 @@ export async function tusUpload(
       })
     const stop = () => fail(new LineBroken('Interrupted.'))
     const stall = setTimeout(() => fail(new LineBroken('Nothing moves.')), STALL_MILLISECONDS)
-    const upload = new Upload(source, {
+    source.onError = fail
+    const upload = new Upload(file.path as unknown as File, {
       ...placeOf(session, wanted),
+      fileReader: { openFile: async () => source },
       metadata: {
         draft: wanted.draft,
         position: String(wanted.position),
@@ -78,6 +79,31 @@ export async function tusUpload(
     session.signal.addEventListener('abort', stop)
     upload.start()
   })
+}
+
+/**
+ * A file as the library asks for it, piece by piece. Its own way leaves a piece open whose request broke
+ * off, and tells nobody of one that cannot be read on: a line that breaks often would use up all the
+ * files that a process may have open.
+ */
+function sourceOf({ path, bytes }: Outgoing) {
+  const pieces = new Set<ReadStream>()
+  const source = {
+    size: bytes,
+    onError: (_err: Error) => {},
+    async slice(start: number, end: number) {
+      const piece = createReadStream(path, { start, end: end - 1 })
+      pieces.add(piece)
+      piece.on('error', err => source.onError(err))
+      piece.on('close', () => pieces.delete(piece))
+      // By its size the library knows how far the request will get.
+      return { value: Object.assign(piece, { size: end - start }), done: end >= bytes }
+    },
+    close() {
+      for (const piece of pieces) piece.destroy()
+    }
+  }
+  return source
 }
 
 /** Asked anew each time: no line that comes back brings a file back that is gone or has changed. */

@@ -8,7 +8,7 @@ import { type Arrived, arrive } from './arrive.ts'
 import { tryCode, useCode } from './enrolments.ts'
 import type { EndedErrand, Errand } from './errand.ts'
 import { deleteOtherIdentities } from './identity-queries.ts'
-import { deletePasskey, holdAccount, passkeysOf } from './passkey-queries.ts'
+import { deletePasskey, deleteRecoveryCodes, holdAccount, passkeysOf } from './passkey-queries.ts'
 import { registrationOptions, verifyRegistration } from './passkeys.ts'
 import { endSessionsOf } from './session.ts'
 import { beginSessionThrough } from './through-issuer.ts'
@@ -70,7 +70,7 @@ export async function finishEnrolmentThrough(
 
 /**
  * Uses a code up, and `bind` makes the way in. Whoever got a new code had lost all they had: passkeys,
- * identities elsewhere and sessions from before go. Of several with the same code one gets in. Throws
+ * recovery codes, identities elsewhere and sessions from before go. Of several with the same code one gets in. Throws
  * Refusal `account-disabled`, or as `useCode` does.
  */
 async function enrol<T extends object>(
@@ -89,6 +89,8 @@ async function enrol<T extends object>(
     const { organisationId } = account
     const before = await passkeysOf(tx, accountId)
     for (const { id } of before) await deletePasskey(tx, { id, accountId })
+    // Kept beside the device, they are lost with it; and an issuer of others brings no new ones.
+    await deleteRecoveryCodes(tx, accountId)
     const replacedIdentities = await deleteOtherIdentities(tx, accountId)
     await endSessionsOf(tx, accountId)
     const { address, ...request } = trace

@@ -62,9 +62,10 @@ export interface Pages {
   /**
    * Shows a form again, with what was typed, should the rest of this request be refused: `again` is
    * given what is wrong, for the summary at the head of the page. The refusal is on the access log by
-   * then, as any other.
+   * then, as any other. Whoever has to show again who they are is led away and back, but for a form
+   * that `staysForProof`: one on a page that came in answer to another form, to which no way leads back.
    */
-  onRefusal(request: FastifyRequest, again: ShowAgain): void
+  onRefusal(request: FastifyRequest, again: ShowAgain, staysForProof?: boolean): void
   /** Answers a refusal: with the way to sign in where that is missing, else with what to do next. */
   showRefusal(request: FastifyRequest, reply: FastifyReply, refusal: Refusal): Promise<FastifyReply>
 }
@@ -77,23 +78,7 @@ export function openPages(
   const texts = readTexts(LANGUAGE)
   const assets = openAssets()
   assets.routes(app)
-  const templates = [
-    join(import.meta.dirname, 'templates'),
-    join(createRequire(import.meta.url).resolve('nhsuk-frontend/package.json'), '../dist')
-  ]
-  const onConfigure = (environment: nunjucks.Environment) => {
-    environment.addGlobal('t', texts)
-    environment.addGlobal('asset', assets.url)
-    environment.addFilter('date', dateText)
-    environment.addFilter('bytes', bytesText)
-    environment.addFilter('fromNow', (at: string | number) => fromNowText(at, exchange.clock()))
-  }
-  app.register(view, {
-    engine: { nunjucks },
-    templates: templates as unknown as string,
-    viewExt: 'njk',
-    options: { autoescape: true, trimBlocks: true, lstripBlocks: true, onConfigure }
-  })
+  prepareViews(app, exchange, texts, assets.url)
 
   async function show(
     request: FastifyRequest,
@@ -117,16 +102,22 @@ export function openPages(
   }
 
   const forms = new WeakMap<FastifyRequest, ShowAgain>()
+  const staying = new WeakSet<FastifyRequest>()
   return {
     texts,
     show,
-    onRefusal: (request, again) => void forms.set(request, again),
+    onRefusal(request, again, staysForProof = false) {
+      forms.set(request, again)
+      if (staysForProof) staying.add(request)
+    },
     async showRefusal(request, reply, refusal) {
       const { status, title, next: nextOfApi } = publicFace(refusal.code)
       // What a machine is to do next is told in other words to a person.
       const own = `next.${refusal.code}`
       const next = texts.has(own) ? texts(own) : nextOfApi
-      if (refusal.code === 'proof-needed') return reply.redirect(proofPage(exchange, request), 303)
+      if (refusal.code === 'proof-needed' && !staying.has(request)) {
+        return reply.redirect(proofPage(exchange, request), 303)
+      }
       const again = status < 500 && status !== 401 ? forms.get(request) : undefined
       if (again !== undefined) {
         const { problems: told = [`${title}. ${next}`] } = refusal.extra
@@ -144,6 +135,32 @@ export function openPages(
       return show(request, reply.code(status).headers(headers), 'problem', model)
     }
   }
+}
+
+/** Templates of ours and of the design system, with what they may use. */
+function prepareViews(
+  app: FastifyInstance,
+  { clock }: Pick<Exchange, 'clock'>,
+  texts: Texts,
+  asset: (name: string) => string
+): void {
+  const templates = [
+    join(import.meta.dirname, 'templates'),
+    join(createRequire(import.meta.url).resolve('nhsuk-frontend/package.json'), '../dist')
+  ]
+  const onConfigure = (environment: nunjucks.Environment) => {
+    environment.addGlobal('t', texts)
+    environment.addGlobal('asset', asset)
+    environment.addFilter('date', dateText)
+    environment.addFilter('bytes', bytesText)
+    environment.addFilter('fromNow', (at: string | number) => fromNowText(at, clock()))
+  }
+  app.register(view, {
+    engine: { nunjucks },
+    templates: templates as unknown as string,
+    viewExt: 'njk',
+    options: { autoescape: true, trimBlocks: true, lstripBlocks: true, onConfigure }
+  })
 }
 
 /** What is due by the end of a day says which day, and not the first moment of the next. */

@@ -50,6 +50,25 @@ t.test('callers nobody knows are bounded by their address', async t => {
   t.equal((await exchange.client('clinician').send('GET', '/v1/cases')).status, 200)
 })
 
+t.test('a machine that has a whole network of addresses has one limit', async t => {
+  const env = { CONSILIUM_TRUSTED_PROXIES: '127.0.0.1' }
+  const exchange = await startExchange(t, { limits: { refusalsPerMinuteMax: MAX }, env })
+  exchange.clock.set(exchange.clock.now() + 61_000)
+  const from = (address: string, method: string, path: string, body?: string) => {
+    const headers = { 'x-forwarded-for': address, 'x-forwarded-proto': 'https' }
+    const form = { ...headers, 'content-type': 'application/x-www-form-urlencoded' }
+    return exchange.client().send(method, path, body, form)
+  }
+  const statuses = []
+  for (let i = 0; i < MAX + 2; i += 1) {
+    statuses.push((await from(`2001:db8:0:1::${i}`, 'GET', '/v1/cases')).status)
+  }
+  t.same(statuses, [...Array(MAX).fill(401), 429, 429])
+  const token = await from('2001:db8:0:1::99', 'POST', '/oidc/token', 'grant_type=x')
+  t.equal(token.status, 429, 'at the token endpoint too')
+  t.equal((await from('2001:db8:0:2::1', 'GET', '/v1/cases')).status, 401, 'another network')
+})
+
 t.test('the token endpoint is bounded too', async t => {
   const exchange = await startExchange(t, { limits: { refusalsPerMinuteMax: MAX } })
   exchange.clock.set(exchange.clock.now() + 61_000)

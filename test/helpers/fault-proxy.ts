@@ -29,6 +29,8 @@ export type ProxyFault =
   | { ignore: true }
   /** The server does what it is asked to do, and then the answer is lost. */
   | { loseAnswer: true }
+  /** The same, and whoever stands between answers in its place, as a gateway does that waited too long. */
+  | { answerInstead: number }
   /** The body arrives with one bit changed. */
   | { flipBit: true }
 
@@ -116,6 +118,13 @@ function forward(
   upstream.on('response', reply => {
     if (fault && 'loseAnswer' in fault) {
       reply.resume().on('end', hangUp)
+      return
+    }
+    if (fault && 'answerInstead' in fault) {
+      reply.resume().on('end', () => {
+        res.writeHead(fault.answerInstead, { 'content-type': 'text/html' })
+        res.end('<h1>Gateway Timeout</h1>')
+      })
       return
     }
     res.writeHead(reply.statusCode ?? 500, reply.headers)

@@ -17,12 +17,12 @@ import { faultProxy } from '../helpers/fault-proxy.ts'
 import { fill, readJson, type Stage, setStage, sha256, studies } from './scene.ts'
 
 /** A study and a letter, sent and shared. Resolves to the link, its share and the digests. */
-async function shared(stage: Stage) {
+async function shared(stage: Stage, terms: { openingsMax?: number } = {}) {
   const files = { ...studies(1, 5), 'letter.txt': numberedText(300_000).bytes }
   const sent = await stage.send(fill(stage.path('out'), files), ['--parallel', '1'])
   if (sent.exit !== 0) throw new Error(sent.err)
   const ids = (await stage.records()).map(({ id }) => id)
-  const share = await shareRecords(stage.exchange, stage.caseId, ids)
+  const share = await shareRecords(stage.exchange, stage.caseId, ids, terms)
   return { ...share, digests: Object.values(files).map(sha256).sort() }
 }
 
@@ -35,6 +35,20 @@ const digestsBelow = (directory: string) =>
   filesBelow(directory)
     .map(path => sha256(readFileSync(path)))
     .sort()
+
+t.test('an opening whose answer was lost is not made a second time', async t => {
+  const stage = await setStage(t)
+  const { link, digests } = await shared(stage, { openingsMax: 1 })
+  const proxy = await faultProxy(t, stage.exchange.url)
+  proxy.fail(({ url }) => url === '/v1/links/open', { loseAnswer: true })
+  const to = stage.path('in')
+  const { result: ran, events } = await stage.exchange.eventsOf(() =>
+    stage.fetch(['--link', link, to], 'specialistGb', proxy.url)
+  )
+  t.equal(ran.exit, 0, ran.err)
+  t.same(digestsBelow(to), digests)
+  t.equal(events.filter(({ action }) => action === 'link.open').length, 1)
+})
 
 t.test('a share is fetched whole, verified, and fetched again without an opening', async t => {
   const stage = await setStage(t)
@@ -113,7 +127,7 @@ t.test('what a run that was killed left is gone on with, and never trusted', asy
   t.equal(other.exit, 0, other.err)
   t.same(digestsBelow(to), digests, 'what was not of this file is got anew')
 
-  writeFileSync(join(to, '.consilium-fetch.lock'), `${process.pid} ${hostname()}\n`)
+  writeFileSync(join(to, '.consilium-fetch.lock'), `${process.ppid} ${hostname()}\n`)
   const second = await stage.fetch(['--link', link, to])
   t.match(second, { exit: 2, err: /Another run is under way/ })
 })

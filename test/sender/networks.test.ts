@@ -5,6 +5,8 @@ import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, connect, type Server } from 'node:net'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
+import { patiently } from '../../src/sender/patience.ts'
+import { Refused } from '../../src/sender/problem.ts'
 import { openSession } from '../../src/sender/session.ts'
 import {
   commonArgs,
@@ -161,4 +163,15 @@ t.test('tokens are asked for anew before they end, and once for all who wait', a
   await new Promise(resolve => setTimeout(resolve, 800))
   await session.ask('GET', '/')
   t.equal(sent.at(-1), 'Bearer token-2')
+})
+
+t.test('a service that asks for no wait at all is not asked without end', async t => {
+  let asked = 0
+  const patience = { patienceMilliseconds: 1000, onWait: () => {} }
+  const trying = patiently({ ...patience, signal: new AbortController().signal }, async () => {
+    asked += 1
+    throw new Refused(503, '{"code":"service-stopping"}', '0')
+  })
+  await t.rejects(trying, { message: /goes on where it stopped/ })
+  t.ok(asked < 5, `${asked} times`)
 })

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
@@ -39,6 +39,7 @@ function faults() {
   return [
     ['a form is cut', byForm, isForm, { cutUpAfter: 5000 }],
     ['the answer to a form is lost', byForm, isForm, { loseAnswer: true }],
+    ['a gateway answers a form instead', byForm, isForm, { answerInstead: 504 }],
     ['a form is never heard', byForm, isForm, { hangUp: true }],
     ['no token', byForm, isToken, { hangUp: true }],
     ['busy', byForm, isForm, { answer: 429, json: { code: 'too-many-uploads' } }],
@@ -166,6 +167,27 @@ t.test(
     proxy.heal()
     t.equal((await stage.send(folder, [], proxy.url)).exit, 0)
     t.equal((await stage.records()).length, 4)
+  }
+)
+
+t.test(
+  'a line that breaks again and again leaves no file open',
+  { skip: process.platform !== 'linux' },
+  async t => {
+    const stage = await setStage(t)
+    const folder = fill(stage.path('out'), largeStudy())
+    const proxy = await faultProxy(t, stage.exchange.url)
+    proxy.fail(isUpload, { cutUpAfter: 5_000_000 }, 4)
+    t.equal((await stage.send(folder, ['--parallel', '1'], proxy.url)).exit, 0)
+    t.ok(proxy.struck() > 2)
+    const open = readdirSync('/proc/self/fd').map(fd => {
+      const path = `/proc/self/fd/${fd}`
+      return existsSync(path) ? readlinkSync(path) : ''
+    })
+    t.same(
+      open.filter(path => path.startsWith(folder)),
+      []
+    )
   }
 )
 

@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { generateHybridIdentity, generateX25519Identity, identityToRecipient } from 'age-encryption'
 import t, { type Test } from 'tap'
+import { sealerTo, sealFile } from '../../src/sender/seal.ts'
 import { shareRecords } from '../helpers/exchange.ts'
 import { goPeer } from '../peers/go.ts'
 import { fill, type Stage, setStage, sha256, studies } from './scene.ts'
@@ -110,6 +111,23 @@ t.test('whom it is not sealed to: another recipient, a classic one, nobody', asy
     stage.path('in')
   ])
   t.match(wrong, { exit: 1, out: /not-opened\. it was sealed to another recipient/ })
+})
+
+t.test('what is not the fault of a file ends the run, and the next one sends the file', async t => {
+  const { stage, to, recipient } = await setSealing(t)
+  const gone = sealFile(sealerTo(recipient), stage.path('gone.txt'), stage.path('gone.age'))
+  await t.rejects(gone, { name: 'Unreadable', code: 'ENOENT' })
+  const folder = fill(stage.path('out'), { 'letter.txt': 'Dear colleague,\n' })
+  const spool = `${folder}.consilium-${stage.caseId.slice(-12)}.json.sealed`
+  // As a full disk would: what is sealed cannot be written.
+  writeFileSync(spool, '')
+  t.match(await stage.send(folder, ['--seal', '--to', to]), { exit: 3 })
+  rmSync(spool)
+  const [id] = JSON.parse(readFileSync(spool.replace('.sealed', ''), 'utf8')).records
+  mkdirSync(join(spool, id.id, '0001.age.part'), { recursive: true })
+  t.match(await stage.send(folder, ['--seal', '--to', to]), { exit: 3, err: /EISDIR/ })
+  rmSync(spool, { recursive: true })
+  t.match(await stage.send(folder, ['--seal', '--to', to]), { exit: 0, out: /stored +1 files/ })
 })
 
 t.test('a recipient is registered, changed and told, and each is on the log', async t => {

@@ -7,6 +7,7 @@ import {
   statSync,
   symlinkSync
 } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { faultProxy } from '../helpers/fault-proxy.ts'
@@ -160,6 +161,18 @@ t.test('the state is for its user alone and holds no key and no token', async t 
     t.notOk(text.includes(stage.exchange.people.clinician.key.d))
     t.notMatch(text, /eyJ|Bearer/)
   }
+})
+
+t.test('what a run leaves in the folder itself is not sent by the next one', async t => {
+  const stage = await setStage(t)
+  const folder = fill(stage.path('out'), { 'letter.txt': 'Dear colleague,\n' })
+  const more = ['--state', join(folder, 'state.json')]
+  for (const manifest of [[], ['--manifest', join(folder, 'manifest.json')]]) {
+    t.equal((await stage.send(folder, [...more, ...manifest])).exit, 0)
+    t.match(await stage.send(folder, [...more, ...manifest]), { exit: 0, out: /stored +1 files/ })
+    rmSync(join(folder, 'state.manifest.json'), { force: true })
+  }
+  t.equal((await stage.records()).length, 1)
 })
 
 function large(): Buffer {

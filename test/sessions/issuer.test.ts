@@ -1,12 +1,12 @@
 import t from 'tap'
 import { eq } from '../../schemas/drizzle.ts'
 import { addStaff, newStaffCode } from '../../src/identity/staff.ts'
-import { withPasskey } from '../helpers/authenticator.ts'
+import { Authenticator, withPasskey } from '../helpers/authenticator.ts'
 import { startExchange } from '../helpers/exchange.ts'
 import { browserAtIssuer, issuerSettings, startOpenidIssuer } from '../helpers/openid-issuer.ts'
 import { invite, mailOf } from '../register/scene.ts'
 import { goAndSignIn, hrefIn, joined, PERSON, visitor } from './issuer-scene.ts'
-import { callerAs, optionsFrom } from './scene.ts'
+import { callerAs, optionsFrom, optionsIn } from './scene.ts'
 
 const UNKNOWN = /nobody here is known by that sign-in yet/
 
@@ -205,6 +205,27 @@ t.test('people of a hospital, through an issuer in a process of its own', async 
     t.match(await here.get(again), { status: 303 })
     t.match(await here.get(await goAndSignIn(here, { name: 'robin' })), { text: UNKNOWN })
     t.match(await here.get(await goAndSignIn(here, { name: 'robin-2' })), { status: 303 })
+  })
+
+  await t.test('and of the recovery codes from before', async t => {
+    const { id, code } = await addStaff(
+      exchange.exchange,
+      callerAs(exchange, 'administrator'),
+      PERSON
+    )
+    const here = visitor(exchange)
+    const { text } = await here.post(`/enrol/${id}`, { code })
+    const answer = new Authenticator().register(optionsIn(text))
+    const arrived = await here.post(`/enrol/${id}/passkey`, { answer })
+    const [old = ''] = /[0-9A-Z]{5}(-[0-9A-Z]{5}){3}/.exec(arrived.text) ?? []
+    t.match(await visitor(exchange).post('/recover', { code: old }), { status: 200 })
+    const { id: accountId } = JSON.parse((await here.get('/v1/account')).text)
+    const by = callerAs(exchange, 'administrator')
+    const renewed = await newStaffCode(exchange.exchange, by, accountId)
+    const chosen = await here.post(`/enrol/${renewed.id}`, { code: renewed.code })
+    const back = await browserAtIssuer().signIn(hrefIn(chosen.text), { name: 'siskin' })
+    t.match(await here.get(back), { status: 303 })
+    t.match(await visitor(exchange).post('/recover', { code: old }), { status: 403 })
   })
 
   await t.test('an invited specialist joins with it as well', async t => {

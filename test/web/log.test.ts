@@ -4,6 +4,8 @@ import { type AuditEventView, actions, outcomes } from '../../schemas/audit-even
 import { openCheckpoint } from '../../src/audit/tlog/checkpoint.ts'
 import { parseProofFile } from '../../src/audit/tlog/proof-file.ts'
 import { leafHash, verifyInclusion } from '../../src/audit/tlog/tree.ts'
+import { emptyQuestion } from '../../src/web/log/answer.ts'
+import { readQuestion } from '../../src/web/log/question.ts'
 import { sentenceOf } from '../../src/web/log/sentences.ts'
 import { readTexts } from '../../src/web/texts.ts'
 import { NHS_NUMBER, PATIENT_NAME, sharedRecord, startExchange } from '../helpers/exchange.ts'
@@ -273,4 +275,17 @@ t.test('whether the log is as it was written, and a report for a patient', async
   const long = await auditor.post('/log/report', { 'nhs-number': NHS_NUMBER })
   t.match(long.text, /[23]\d older ones are in the file/)
   t.ok(shownIn(long.text).length <= 100, 'a page stays short whatever happened to a case')
+})
+
+t.test('a week has seven days also when the clocks have changed in it', async t => {
+  const week = (now: string) =>
+    readQuestion(
+      { ...emptyQuestion(), period: 'week' },
+      { timeZone: 'Europe/London', now: Date.parse(now) },
+      problem => problem,
+      {}
+    ).from
+  // They went back on 25 October and forward on 29 March.
+  t.equal(week('2026-10-28T23:30:00Z'), '2026-10-21T23:00:00.000Z')
+  t.equal(week('2026-03-31T23:30:00Z'), '2026-03-26T00:00:00.000Z')
 })

@@ -194,3 +194,36 @@ t.test('what stands against sharing is said, and what to do about it', async t =
     t.match((await browser.get('/shares')).text, 'Used from France, which is not where they work')
   })
 })
+
+t.test('a share abroad asks for a fresh proof and keeps what was typed', async t => {
+  const exchange = await startExchange(t)
+  const clinician = exchange.client('clinician')
+  const browser = await signedIn(exchange, 'clinician')
+  const { id: caseId } = await createCase(clinician)
+  const record = await uploadRecord(clinician, caseId, { files: [numberedText(1000)] })
+  const { specialists } = await clinician.json<{ specialists: { id: string; name: string }[] }>(
+    'GET',
+    '/v1/specialists?limit=200'
+  )
+  const niamh = specialists.find(({ name }) => name === 'Dr Niamh Redstart')?.id
+  const steps = `/cases/${caseId}/share/${niamh}`
+  const terms = {
+    records: record.id,
+    purpose: 'Second opinion',
+    hours: '72',
+    openings: '7',
+    override: 'She asked for it before the request was written'
+  }
+  exchange.clock.advance(11 * 60_000)
+  t.match(await browser.post(`${steps}/review`, terms), { status: 200 })
+  // No way leads back to the page that was just shown: it came in answer to a form.
+  const referer = `${exchange.exchange.publicUrl}${steps}/review`
+  const { result, events } = await exchange.eventsOf(() =>
+    browser.post(`${steps}/confirm`, terms, { referer })
+  )
+  t.match(result, { status: 403, text: /what you typed is still there/ })
+  t.match(result.text, /href="\/prove" target="_blank"/)
+  t.match(result.text, /name="openings"[^>]* value="7"/)
+  const refused = events.filter(({ outcome }) => outcome === 'refused')
+  t.match(refused, [{ action: 'share.create', code: 'proof-needed' }])
+})

@@ -99,8 +99,8 @@ function periodOf(
   const isOwn = from !== '' || to !== ''
   if (isOwn) return ownDays(from, to, timeZone, wrong)
   if (period === 'today' || period === 'week' || period === 'month') {
-    const first = dayIn(timeZone, now - (DAYS[period] - 1) * DAY_MILLISECONDS)
-    return { from: dayBegins(timeZone, first) }
+    // By the calendar: a day on which the clocks change is no 24 hours long.
+    return { from: dayBegins(timeZone, daysBefore(dayIn(timeZone, now), DAYS[period] - 1)) }
   }
   return {}
 }
@@ -118,9 +118,11 @@ function ownDays(from: string, to: string, timeZone: string, wrong: Wrong) {
 
 /** The first moment of a day is the end of the day before. */
 function dayBegins(timeZone: string, date: string): string {
-  const before = new Date(Date.parse(date) - DAY_MILLISECONDS).toISOString().slice(0, 10)
-  return timestamp(dayEnds(timeZone, before))
+  return timestamp(dayEnds(timeZone, daysBefore(date, 1)))
 }
+
+const daysBefore = (date: string, days: number): string =>
+  new Date(Date.parse(date) - days * DAY_MILLISECONDS).toISOString().slice(0, 10)
 
 /** As browsers send a date, or as people in the United Kingdom write one: 3/5/2026. */
 export function readDate(text: string): string | undefined {

@@ -9,6 +9,7 @@ import { considerShare } from '../../shares/consider.ts'
 import { createShare } from '../../shares/create.ts'
 import { shownPatient } from '../cases/patient.ts'
 import { formOf } from '../form.ts'
+import type { ShowAgain } from '../pages.ts'
 import type { Web } from '../routes.ts'
 import { earlyEnds } from './ends.ts'
 import { readChoice } from './grounds.ts'
@@ -67,9 +68,9 @@ function verifiedSooner({ verification }: SpecialistView, expiresAt: number): st
 export async function confirmShare(web: Web, request: OfChoicePage, reply: FastifyReply) {
   const { exchange, pages } = web
   const caller = callerOf(request)
-  pages.onRefusal(request, (problems, refusal) =>
+  const again: ShowAgain = (problems, refusal) =>
     showTerms(web, request, reply, { problems, refusal })
-  )
+  pages.onRefusal(request, again, true)
   const { view } = await readChoice(exchange, caller, request.params)
   const wanted = wantedOf(web, formOf(request), view)
   const { view: made } = await createShare(exchange, caller, request.params.case, wanted)

@@ -21,12 +21,25 @@ const said = new Set([
   'proof-needed'
 ])
 
+/** A sentence, and where it leads, if it does. */
+interface Told {
+  text: string
+  href?: string
+  attributes?: Record<string, string>
+}
+
+/** To a window of its own: the form stays as it is, and the proof is one of the whole browser. */
+const PROOF = { href: '/prove', attributes: { target: '_blank' } }
+
 /** What was wrong, with a sentence of this page's own before it. */
 export function inPlainWords(
   t: Texts,
   { problems, refusal }: { problems: { text: string }[]; refusal?: Refusal | undefined }
-): { text: string }[] {
+): Told[] {
   if (refusal === undefined || !said.has(refusal.code)) return problems
-  const own = { text: t(`sharing.refused-${refusal.code}`) }
+  const own = {
+    text: t(`sharing.refused-${refusal.code}`),
+    ...(refusal.code === 'proof-needed' && PROOF)
+  }
   return refusal.extra.problems === undefined ? [own] : [own, ...problems]
 }
