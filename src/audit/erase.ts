@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { and, asc, eq, inArray, isNotNull, ne, or } from '../../schemas/drizzle.ts'
-import type { Queries } from '../database/database.ts'
+import { held, type Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { isId } from '../http/page.ts'
@@ -92,7 +92,7 @@ async function eraseBatch(
   thing: ErasedThing
 ): Promise<ErasedEvent[]> {
   const { auditEvents: events } = tx.tables
-  const rows = await tx
+  const left = tx
     .select()
     .from(events)
     .where(
@@ -106,6 +106,9 @@ async function eraseBatch(
     )
     .orderBy(asc(events.idx))
     .limit(ERASED_NAMED_MAX)
+  // Whoever erases at the same time waits, and then finds what is left: an event that two erasures
+  // name is a fault of the log, which nobody could ever mend.
+  const rows = await held(tx, left, 'update')
   if (rows.length === 0) return []
   await tx
     .update(events)

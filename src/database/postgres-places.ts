@@ -6,8 +6,11 @@ import { inOurWords } from './postgres-errors.ts'
 /** Places that all processes on one database share. */
 export interface SharedPlaces {
   take: TakePlace
-  /** Takes on a new connection what the one before it held: the server restarted, or the way broke. */
-  takeAgain(client: Client): Promise<void>
+  /**
+   * Takes on a new connection what the one before it held: the server restarted, or the way broke. Then
+   * calls `adopt`, from which on `connection` is to give the new one.
+   */
+  takeAgain(client: Client, adopt: () => void): Promise<void>
 }
 
 /** A place is an advisory lock of its session. The one whose number is taken here is passed over. */
@@ -64,9 +67,12 @@ export function sharedPlaces(connection: () => Client | undefined): SharedPlaces
       // A connection that breaks now has let go of it already.
       return once(() => void inTurn(() => letGo(name, place)).catch(() => {}))
     },
-    async takeAgain(client) {
-      const names = [...held].flatMap(([name, places]) => [...places].map(n => `${name}/${n}`))
-      if (names.length > 0) await client.query(HOLD, [names])
-    }
+    // In its turn too: what is given back meanwhile is to be let go of on the new connection.
+    takeAgain: (client, adopt) =>
+      inTurn(async () => {
+        const names = [...held].flatMap(([name, places]) => [...places].map(n => `${name}/${n}`))
+        if (names.length > 0) await client.query(HOLD, [names])
+        adopt()
+      })
   }
 }

@@ -57,14 +57,15 @@ export async function announceRun(url: string): Promise<Run> {
       await next.connect()
       // Shared, so as not to wait for what the server still holds of a connection that broke.
       await next.query('SELECT pg_advisory_lock_shared($1, $2)', [LOCK_CLASS, number])
-      await places.takeAgain(next)
       await clock.ask(next)
+      await places.takeAgain(next, () => {
+        client = next
+      })
     } catch (err) {
       await next.end().catch(() => {})
       throw err
     }
     next.once('end', again)
-    client = next
     if (closed) await next.end()
   }
 

@@ -221,6 +221,7 @@ function groupedWriter(
 
   async function commitGroup(group: Waiting[]): Promise<void> {
     try {
+      if (broken !== undefined) throw broken // These had been waiting when it broke.
       begin.run()
       for (const work of group) await work.run()
       commit.run()

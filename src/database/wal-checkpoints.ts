@@ -1,5 +1,5 @@
 import type { Worker } from 'node:worker_threads'
-import type Sqlite from 'better-sqlite3'
+import Sqlite from 'better-sqlite3'
 import { startThread } from '../thread.ts'
 
 // The write-ahead log is copied into the database file from time to time (SQLite's checkpoint, which
@@ -85,8 +85,14 @@ export function checkpointsOf(writer: Sqlite.Database): WalCheckpoints {
       if (!mayRestart) return
       mayRestart = false
       rounds = 0
-      // SQLite begins the log again with the next write after all of it was copied.
-      writer.pragma('wal_checkpoint(PASSIVE)')
+      try {
+        // SQLite begins the log again with the next write after all of it was copied.
+        writer.pragma('wal_checkpoint(PASSIVE)')
+      } catch (err) {
+        // No room in the file, for instance. The pages are still in the log, where commits go on as
+        // long as there is room for them, and the thread is asked again.
+        if (!(err instanceof Sqlite.SqliteError)) throw err
+      }
     },
     async close() {
       isCopying = true

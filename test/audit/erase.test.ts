@@ -168,3 +168,37 @@ t.test('a long history is erased in batches, each with its event or not at all',
     [ERASED_NAMED_MAX, all - ERASED_NAMED_MAX]
   )
 })
+
+t.test('two who erase the same at once name each event once between them', async t => {
+  // Given a case with more events than one erasure names
+  const exchange = await startExchange(t)
+  const { first } = await liveliness(exchange)
+  const { audit, database, serviceKeys } = exchange.exchange
+  const { caseId } = first
+  await database.write(async tx => {
+    for (let n = 0; n < ERASED_NAMED_MAX; n += 1) {
+      await audit.append(tx, { action: 'case.read', outcome: 'success', caseId, details: { n } })
+    }
+  })
+  // When two operators erase it
+  const owner = await ownerDatabase(t, { database, settings: exchange.settings })
+  const parts = { database: owner, audit, serviceKeys }
+  const counts = await Promise.all(
+    ['DPO 4', 'DPO 5'].map(reference => eraseDetails(parts, { caseId }, { reference }))
+  )
+  // Then all of it is erased, and no event twice: that would be a fault of the log for ever
+  const erased = (await rowsOf(exchange)).filter(row => row.detailsSealed === null)
+  const told = await exchange.auditEvents({ action: 'audit.erase' })
+  const named = told.flatMap(({ details }) =>
+    (details['erased'] as [number, string][]).map(([idx]) => idx)
+  )
+  t.ok(erased.length > ERASED_NAMED_MAX)
+  t.same(
+    named.sort((a, b) => a - b),
+    erased.map(({ idx }) => idx).sort((a, b) => a - b)
+  )
+  t.equal(
+    counts.reduce((sum, count) => sum + count),
+    erased.length
+  )
+})

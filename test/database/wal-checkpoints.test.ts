@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import Sqlite from 'better-sqlite3'
 import t from 'tap'
 import type { Database } from '../../src/database/database.ts'
 import { openSqlite } from '../../src/database/sqlite.ts'
@@ -86,5 +87,31 @@ t.test('without its thread the database goes on as SQLite does by itself', async
   await commit(database, commits)
   t.equal(await countTiles(database), (commits + 1) * TILES_PER_COMMIT)
   t.ok(sizeOf(file) > 20 * MIB, 'commits copy what they wrote')
+  await database.close()
+})
+
+t.test('a disk that has no room to copy into does not end the process', async t => {
+  // Given a file that cannot grow, when what is left for this thread to copy is copied
+  const { database } = openIn(t.testdir())
+  const { pragma } = Sqlite.prototype
+  let failed = 0
+  t.teardown(() => Object.assign(Sqlite.prototype, { pragma }))
+  Object.assign(Sqlite.prototype, {
+    pragma(this: Sqlite.Database, source: string, options?: Sqlite.PragmaOptions) {
+      if (source !== 'wal_checkpoint(PASSIVE)') return pragma.call(this, source, options)
+      failed += 1
+      throw new Sqlite.SqliteError('database or disk is full', 'SQLITE_FULL')
+    }
+  })
+  // When more is written
+  let commits = 0
+  for (; failed === 0 && commits < 1000; commits += 1) {
+    await commit(database, commits)
+    await pause(2)
+  }
+  t.equal(failed, 1, 'it was tried')
+  // Then commits go on as long as there is room for them
+  for (let n = 0; n < 5; n += 1, commits += 1) await commit(database, commits)
+  t.equal(await countTiles(database), commits * TILES_PER_COMMIT)
   await database.close()
 })

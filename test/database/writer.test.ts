@@ -160,6 +160,47 @@ t.test('nobody is told of success before the shared commit, and all of its failu
   t.same(await ids(database), ['after', 'before'], 'the next group is a new one')
 })
 
+t.test('after a commit that the disk failed, nothing that waits is written', async t => {
+  // Given three works of which two share a commit, and a disk that fails just that commit
+  const { database, file } = open(t, 2)
+  const failing = new Sqlite.SqliteError('disk I/O error', 'SQLITE_IOERR_FSYNC')
+  const works = ['one', 'two', 'three'].map(id => database.write(tx => add(tx, id)))
+  const restore = failOnce(t, 'COMMIT', failing)
+  // When they run
+  const results = await Promise.allSettled(works)
+  t.ok(restore(), 'it failed')
+  // Then all are told, the one that waited among them, and so is whoever comes later
+  for (const result of results) {
+    t.match(result, { status: 'rejected', reason: { code: 'storage-unavailable' } })
+  }
+  await t.rejects(database.check(), { code: 'storage-unavailable' })
+  const stored = new Sqlite(file, { readonly: true })
+  t.teardown(() => stored.close())
+  t.same(stored.prepare('SELECT id FROM organisations').all(), [], 'and nothing is stored on top')
+})
+
+/** Has the next such statement of a connection that writes fail. Tells at the end whether it did. */
+function failOnce(t: Test, source: string, err: Error): () => boolean {
+  const memory = new Sqlite(':memory:')
+  const statements = Object.getPrototypeOf(memory.prepare('SELECT 1'))
+  memory.close()
+  const { run } = statements
+  let failed = false
+  statements.run = function (this: Sqlite.Statement, ...values: unknown[]) {
+    if (failed || this.source !== source || this.database.readonly) {
+      return run.apply(this, values)
+    }
+    failed = true
+    throw err
+  }
+  const restore = () => {
+    statements.run = run
+    return failed
+  }
+  t.teardown(restore)
+  return restore
+}
+
 t.test(
   'a database that another holds too long is a refusal, not a hang',
   { timeout: 20_000 },

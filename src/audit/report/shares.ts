@@ -7,6 +7,7 @@ import {
   type ShareRow,
   type ShareTerms
 } from '../../shares/share.ts'
+import { placeAllPending } from '../tree/pending.ts'
 import { shareEntries } from './queries.ts'
 import type { Scope } from './scope.ts'
 
@@ -51,6 +52,8 @@ export async function sharesIn(
 async function opened(exchange: Exchange, found: CaseRow, rows: ShareRow[]) {
   if (rows.length === 0) return []
   const { database, keyring } = exchange
+  // What made and withdrew these is on the log, where it may wait for its place.
+  await placeAllPending(database)
   const caseKey = isErased(found) ? undefined : await openCaseKey(keyring, found)
   const ids = rows.map(row => row.id)
   const entries = new Map<string, Entry>()

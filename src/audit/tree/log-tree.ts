@@ -134,9 +134,24 @@ function showing({ keys, copyPath }: Parts, first: StoredCheckpoint | undefined)
   const listeners: ((checkpoint: StoredCheckpoint) => void)[] = []
   let signed = first
   let isUnpublished = false
+  let renewing = Promise.resolve()
 
   const noteBegun = async ({ signedAt }: StoredCheckpoint) =>
     await keys.noteBegun(new Date(signedAt).toISOString())
+
+  async function show(latest: StoredCheckpoint | undefined): Promise<void> {
+    if (latest === undefined || !isNewer(latest, signed)) return
+    try {
+      await replacePrivateFile(copyPath, latest.note)
+      await noteBegun(latest)
+    } catch (err) {
+      isUnpublished = true
+      throw err
+    }
+    isUnpublished = false
+    signed = latest
+    for (const listener of listeners) listener(latest)
+  }
 
   return {
     checkpoint: () => signed,
@@ -148,18 +163,12 @@ function showing({ keys, copyPath }: Parts, first: StoredCheckpoint | undefined)
       if (signed !== undefined) await noteBegun(signed)
     },
     /** Shows `latest` if it is newer. Rejects when its copy cannot be written. */
-    async renew(latest: StoredCheckpoint | undefined) {
-      if (latest === undefined || !isNewer(latest, signed)) return
-      try {
-        await replacePrivateFile(copyPath, latest.note)
-        await noteBegun(latest)
-      } catch (err) {
-        isUnpublished = true
-        throw err
-      }
-      isUnpublished = false
-      signed = latest
-      for (const listener of listeners) listener(latest)
+    renew(latest: StoredCheckpoint | undefined): Promise<void> {
+      // One after the other: requests catch up while rounds sign, and of two whose copies are written
+      // at once the older may be the later one.
+      const next = renewing.then(() => show(latest))
+      renewing = next.catch(() => {})
+      return next
     }
   }
 }

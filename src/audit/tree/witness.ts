@@ -1,4 +1,4 @@
-import { eq } from '../../../schemas/drizzle.ts'
+import { eq, lte } from '../../../schemas/drizzle.ts'
 import type { Database } from '../../database/database.ts'
 import { cosignatureVerifier } from '../tlog/cosignature.ts'
 import {
@@ -90,7 +90,12 @@ async function showTo(
     await tx
       .insert(auditCosignatures)
       .values({ witness: witness.vkey, ...row })
-      .onConflictDoUpdate({ target: auditCosignatures.witness, set: row })
+      // Another process may have shown a later one, and have had its answer sooner.
+      .onConflictDoUpdate({
+        target: auditCosignatures.witness,
+        set: row,
+        setWhere: lte(auditCosignatures.size, row.size)
+      })
   })
 }
 

@@ -1,8 +1,10 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import t from 'tap'
 import { openCheckpoint } from '../../../src/audit/tlog/checkpoint.ts'
 import { noteVerifier, parseVerifierKey } from '../../../src/audit/tlog/note.ts'
 import { decodeEntries, tilePath } from '../../../src/audit/tlog/tiles.ts'
 import { frontier, leafHash } from '../../../src/audit/tlog/tree.ts'
+import { touchHead } from '../../../src/audit/tree/queries.ts'
 import {
   createCase,
   NHS_NUMBER,
@@ -244,4 +246,32 @@ t.test('only what happened in the period is told, with every share that held in 
   t.equal(all.disclosures.length, 5)
   t.equal(all.disclosures[0]?.london, '31 October 2027, 01:30:00 BST')
   t.equal(all.period.london.to, '31 October 2027, 01:30:00 GMT', 'an hour later')
+})
+
+t.test('a share of this very moment is told with its place on the log', async t => {
+  // Given a share that was just made and withdrawn, while something keeps events from their places,
+  // where they wait for them
+  const exchange = await startExchange(t)
+  const clinician = exchange.client('clinician')
+  const { id: caseId } = await createCase(clinician)
+  const letter = await uploadRecord(clinician, caseId, { files: [SMALL] })
+  const { database } = exchange.exchange
+  const [held, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const isWaiting = database.read.kind === 'postgres'
+  const holding = database.write(async tx => {
+    await touchHead(tx, 1)
+    held.resolve()
+    if (isWaiting) await gate.promise
+  })
+  await held.promise
+  const share = await shareRecords(exchange, caseId, [letter.id])
+  await clinician.json('DELETE', `/v1/shares/${share.id}`)
+  // When the report is asked for
+  const asked = askReport(exchange, { case: caseId })
+  await pause(isWaiting ? 500 : 0)
+  gate.resolve()
+  await holding
+  // Then it says where both are on record
+  const entry = { index: Number, event: String }
+  t.match((await asked).shares, [{ id: share.id, entry, withdrawn: { entry } }])
 })

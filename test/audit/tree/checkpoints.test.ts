@@ -1,6 +1,9 @@
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
 import t from 'tap'
+import { openAuditLog } from '../../../src/audit/log.ts'
 import { lastCheckpoint, replaceCheckpoint, treeSize } from '../../../src/audit/tree/queries.ts'
+import { openLogKeys } from '../../../src/audit/tree/signing-keys.ts'
+import { postgresOnly } from '../../helpers/databases.ts'
 import { eventually } from '../../helpers/exchange.ts'
 import { append, assertTree, type TreeStage, treeStage } from './scene.ts'
 
@@ -121,4 +124,36 @@ t.test('nobody sees a checkpoint before its copy is written', async t => {
   await eventually('it is tried again', () => (tree.checkpoint()?.size === 5 ? true : undefined))
   t.equal(readFileSync(copyPath, 'utf8'), tree.checkpoint()?.note)
   await assertTree(t, data.database, tree, 5)
+})
+
+t.test('what a request has caught up with is not taken back', { skip: postgresOnly }, async t => {
+  // Given a process whose checkpoint of one event is slow to be shown
+  const { data, open, openAnother, copyPath, keysPath } = await treeStage(t)
+  const slow = await openLogKeys(keysPath)
+  const tree = await open({ keys: slow })
+  const [reached, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  slow.noteBegun = async () => {
+    slow.noteBegun = async () => {}
+    reached.resolve()
+    await gate.promise
+  }
+  await append(data, 1)
+  const settled = tree.settle()
+  await reached.promise
+  // When another process signs a second one, and a request asks this one
+  const database = await openAnother()
+  const audit = openAuditLog(data.serviceKeys.audit, data.clock)
+  const other = await open({ database, audit, copyPath: `${copyPath}-2` })
+  await append({ database, audit }, 1)
+  await other.settle()
+  const shown: number[] = []
+  tree.onCheckpoint(({ size }) => void shown.push(size))
+  const caughtUp = tree.catchUp()
+  await Promise.race([caughtUp, new Promise(resolve => setTimeout(resolve, 500))])
+  gate.resolve()
+  await Promise.all([settled, caughtUp])
+  // Then it goes on from there, and nobody is shown the first after the second
+  t.equal(tree.checkpoint()?.size, 2)
+  t.same(shown, [1, 2])
+  t.equal(readFileSync(copyPath, 'utf8'), tree.checkpoint()?.note)
 })

@@ -9,7 +9,7 @@ import { noteVerifier, parseVerifierKey } from '../../../src/audit/tlog/note.ts'
 import { readThroughTiles, tilesOf } from '../../../src/audit/tlog/tiles.ts'
 import { frontier, HASH_BYTES, leafHash, rootAt } from '../../../src/audit/tlog/tree.ts'
 import { type LogTree, openLogTree } from '../../../src/audit/tree/log-tree.ts'
-import { createLogKeys, openLogKeys } from '../../../src/audit/tree/signing-keys.ts'
+import { createLogKeys, type LogKeys, openLogKeys } from '../../../src/audit/tree/signing-keys.ts'
 import type { Database } from '../../../src/database/database.ts'
 import { dataPaths } from '../../../src/open-data.ts'
 import { openDatabase } from '../../../src/open-database.ts'
@@ -28,7 +28,12 @@ export interface TreeStage {
   /** Failures the tree told of. */
   failures: unknown[]
   /** Opens the tree, as every start of the service does. Closed with the test. */
-  open(change?: { database?: Database; audit?: AuditLog; copyPath?: string }): Promise<LogTree>
+  open(change?: {
+    database?: Database
+    audit?: AuditLog
+    copyPath?: string
+    keys?: LogKeys
+  }): Promise<LogTree>
 }
 
 /** A database with an access log, and a tree that can be opened over it with a clock of its own. */

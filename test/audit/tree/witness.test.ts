@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { COSIGNATURE_TYPE, cosignatureSigner } from '../../../src/audit/tlog/cosignature.ts'
 import {
@@ -44,7 +45,10 @@ async function witnessDouble(t: Test, name = 'witness.example/double') {
     url: '',
     requests,
     sign,
-    answer: (request: Request): Reply => ({ status: 200, text: sign(request.note) })
+    answer: (request: Request): Reply | Promise<Reply> => ({
+      status: 200,
+      text: sign(request.note)
+    })
   }
   const server = createServer(async (incoming, response) => {
     let body = ''
@@ -57,7 +61,7 @@ async function witnessDouble(t: Test, name = 'witness.example/double') {
       note: body.slice(end + 2)
     }
     requests.push(request)
-    const { status, type = 'text/plain', text } = double.answer(request)
+    const { status, type = 'text/plain', text } = await double.answer(request)
     response.writeHead(status, { 'content-type': type, location: '/elsewhere' }).end(text)
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -76,14 +80,19 @@ async function shownLog(t: Test, doubles: Double[]) {
   const { data, open } = await treeStage(t)
   const tree = await open()
   const failures: string[] = []
-  const shown = showToWitnesses({
-    database: data.database,
-    tree,
-    witnesses: doubles.map(({ vkey, url }) => ({ vkey, url })),
-    clock: data.clock,
-    onFailure: err => void failures.push(String(err))
-  })
-  t.teardown(() => shown.stop())
+  /** As each process on this database does. */
+  const show = () => {
+    const shown = showToWitnesses({
+      database: data.database,
+      tree,
+      witnesses: doubles.map(({ vkey, url }) => ({ vkey, url })),
+      clock: data.clock,
+      onFailure: err => void failures.push(String(err))
+    })
+    t.teardown(() => shown.stop())
+    return shown
+  }
+  const shown = show()
   const grow = async (events: number) => {
     await append(data, events)
     const { size } = await tree.settle()
@@ -94,7 +103,7 @@ async function shownLog(t: Test, doubles: Double[]) {
     return withCosignatures(data.database, checkpoint)
   }
   const names = async () => parseNote(await served()).signatures.map(({ name }) => name)
-  return { data, tree, failures, shown, grow, served, names }
+  return { data, tree, failures, show, shown, grow, served, names }
 }
 
 t.test('each checkpoint is shown with a proof from the one before', async t => {
@@ -221,4 +230,28 @@ t.test('one witness that is down or slow does not keep the others back', async t
   await grow(1)
   await new Promise(resolve => setTimeout(resolve, 50))
   t.equal(good.requests.length, before)
+})
+
+t.test('a late answer to one process does not undo what another was given', async t => {
+  // Given two processes that show the same log to a witness, which keeps one of them waiting
+  const double = await witnessDouble(t)
+  const { show, grow, names, failures } = await shownLog(t, [double])
+  show()
+  const gate = Promise.withResolvers<void>()
+  double.answer = async ({ note }) => {
+    if (double.requests.length === 1) await gate.promise
+    return { status: 200, text: double.sign(note) }
+  }
+  const isCosigned = async () => ((await names()).length === 2 ? true : undefined)
+  await grow(3)
+  await eventually('one has the signature', isCosigned)
+  await grow(2)
+  await eventually('and that of the next', isCosigned)
+  // When the other has its answer to the first
+  gate.resolve()
+  await pause(300)
+  // Then the signature of the last is still passed on
+  t.equal(double.requests.length, 3)
+  t.ok(await isCosigned())
+  t.same(failures, [])
 })
