@@ -50,8 +50,19 @@ export function inOurWords(err: unknown): unknown {
   return new Refusal('storage-unavailable', 'code' in cause ? String(cause.code) : 'connection')
 }
 
-/** The driver has no class for these: system errors have a code, its own only a message. */
+/**
+ * The same of a commit. What is no answer of the server leaves open whether it is stored, whatever
+ * broke, and so it is never told as an undoing.
+ */
+export function commitInOurWords(err: unknown): unknown {
+  const told = inOurWords(err)
+  if (told instanceof Refusal || told instanceof StatementError) return told
+  return new Refusal('storage-unavailable', 'commit', {}, err)
+}
+
+/** The driver has no class for these: errors of the system and of TLS have a code, its own a message. */
 function isOfConnection(err: Error): boolean {
-  if ('code' in err && /^E[A-Z]+$/.test(String(err.code))) return true
+  if ('code' in err && /^(E[A-Z]+|ERR_(SSL|TLS|SOCKET|STREAM)_\w+)$/.test(String(err.code)))
+    return true
   return /connection|timeout|not queryable|Cannot use a pool after/i.test(err.message)
 }

@@ -4,7 +4,7 @@ import { requireDrizzle } from '../../schemas/drizzle.ts'
 import { tables } from '../../schemas/tables.ts'
 import { Refusal } from '../errors.ts'
 import type { Database, Queries, Snapshot } from './database.ts'
-import { inOurWords, isConflict, StatementError } from './postgres-errors.ts'
+import { commitInOurWords, inOurWords, isConflict, StatementError } from './postgres-errors.ts'
 import { requireSchema } from './postgres-migrations.ts'
 import { announceRun, type Run } from './postgres-runs.ts'
 import { requireServiceRole } from './postgres-service-role.ts'
@@ -192,7 +192,9 @@ function writer(pool: Pool): Database['write'] {
     try {
       await client.query('BEGIN ISOLATION LEVEL READ COMMITTED').catch(rethrow)
       const value = await work(queriesFor(client))
-      const { command } = await client.query('COMMIT').catch(rethrow)
+      const { command } = await client.query('COMMIT').catch(err => {
+        throw commitInOurWords(err)
+      })
       // What a work catches has undone all of it, and then the server turns the commit into this.
       if (command !== 'COMMIT') throw new StatementError('25P02', 'The transaction was undone.')
       return value
