@@ -30,26 +30,14 @@ export function cleanUp(exchange: Exchange, sharedHours?: number): { stop(): Pro
     sharedHours === undefined ? began : exchange.clock() - sharedHours * HOUR_MILLISECONDS
   let stopped = false
   const goOn = () => !stopped
+  const chores = choresOf(exchange, before, goOn)
   async function round(): Promise<void> {
-    try {
-      while (goOn() && (await removeExpired(exchange.database, exchange.clock(), BATCH)) === BATCH);
-      while (goOn() && (await removeEnded(exchange, BATCH)) >= BATCH);
-      const { verified, unverified } = await recheckRegister(exchange)
-      if (verified + unverified > 0) exchange.log.info({ verified, unverified }, 'register checked')
-      await removeOldRows(exchange)
-      const interrupted = await exchange.disclosures.recover()
-      if (interrupted > 0) exchange.log.warn({ interrupted }, 'streams of an ended process')
-      const expired = await sweepUploads(exchange, goOn)
-      if (expired > 0) exchange.log.info({ expired }, 'ended drafts that were never completed')
-      const copies = await removeCopies(exchange, goOn)
-      if (copies > 0) exchange.log.info({ copies }, 'removed copies of ended shares')
-      await endWhatIsDue(exchange, goOn)
-      const orphans = await removeOrphans(exchange, before(), goOn)
-      if (orphans > 0) exchange.log.info({ orphans }, 'removed blobs of uploads that never ended')
-      const unfinished = await exchange.blobs.sweepUnfinished()
-      if (unfinished > 0) exchange.log.info({ unfinished }, 'removed unfinished blobs')
-    } catch (err) {
-      exchange.log.error({ err }, 'housekeeping failed and will be tried again')
+    for (const [chore, see] of Object.entries(chores)) {
+      if (!goOn()) return
+      // Each by itself: a blob that cannot be removed keeps no case longer than the law lets it.
+      await see().catch(err => {
+        exchange.log.error({ err, chore }, 'housekeeping failed and will be tried again')
+      })
     }
   }
   let running = round()
@@ -62,6 +50,49 @@ export function cleanUp(exchange: Exchange, sharedHours?: number): { stop(): Pro
       stopped = true
       clearInterval(timer)
       await running
+    }
+  }
+}
+
+/** What is seen to in each round, in this order. */
+function choresOf(
+  exchange: Exchange,
+  before: () => number,
+  goOn: () => boolean
+): Record<string, () => Promise<void>> {
+  const { database, clock, log } = exchange
+  return {
+    async expired() {
+      while (goOn() && (await removeExpired(database, clock(), BATCH)) === BATCH);
+    },
+    async sessions() {
+      while (goOn() && (await removeEnded(exchange, BATCH)) >= BATCH);
+    },
+    async register() {
+      const { verified, unverified } = await recheckRegister(exchange)
+      if (verified + unverified > 0) log.info({ verified, unverified }, 'register checked')
+      await removeOldRows(exchange)
+    },
+    async disclosures() {
+      const interrupted = await exchange.disclosures.recover()
+      if (interrupted > 0) log.warn({ interrupted }, 'streams of an ended process')
+    },
+    async drafts() {
+      const expired = await sweepUploads(exchange, goOn)
+      if (expired > 0) log.info({ expired }, 'ended drafts that were never completed')
+    },
+    async copies() {
+      const copies = await removeCopies(exchange, goOn)
+      if (copies > 0) log.info({ copies }, 'removed copies of ended shares')
+    },
+    retention: () => endWhatIsDue(exchange, goOn),
+    async orphans() {
+      const orphans = await removeOrphans(exchange, before(), goOn)
+      if (orphans > 0) log.info({ orphans }, 'removed blobs of uploads that never ended')
+    },
+    async unfinished() {
+      const unfinished = await exchange.blobs.sweepUnfinished()
+      if (unfinished > 0) log.info({ unfinished }, 'removed unfinished blobs')
     }
   }
 }

@@ -1,24 +1,34 @@
 import type { FastifyInstance } from 'fastify'
 import { Refusal } from '../errors.ts'
 
+/** Nothing that is asked of the API has objects in objects of half this depth. */
+const DEPTH_MAX = 32
+
 /**
  * Refuses JSON that holds half of a surrogate pair (`"\ud800"`): it is no Unicode text, so it could be
- * stored, but never be signed (RFC 8785, section 3.2.2.2) or written out as UTF-8. Refusal
- * `request-invalid`.
+ * stored, but never be signed (RFC 8785, section 3.2.2.2) or written out as UTF-8. And JSON that is
+ * nested so deeply that whatever walks through it would run out of stack. Refusal `request-invalid`.
  */
 export function refuseIllFormedText(fastify: FastifyInstance): void {
   fastify.addHook('preValidation', (request, _reply, done) => {
-    if (isWellFormed(request.body)) return done()
-    const problems = ['text must be well-formed Unicode: it holds half of a surrogate pair']
-    done(new Refusal('request-invalid', 'ill-formed text', { problems }))
+    const problem = problemOf(request.body, 0)
+    if (problem === undefined) return done()
+    done(new Refusal('request-invalid', 'ill-formed text', { problems: [problem] }))
   })
 }
 
+const ILL_FORMED = 'text must be well-formed Unicode: it holds half of a surrogate pair'
+
 /** Of whatever JSON can hold; forms and streams are read as UTF-8, which has no halves. */
-function isWellFormed(value: unknown): boolean {
-  if (typeof value === 'string') return value.isWellFormed()
-  if (Array.isArray(value)) return value.every(isWellFormed)
-  if (value === null || typeof value !== 'object') return true
-  if (Object.getPrototypeOf(value) !== Object.prototype) return true
-  return Object.entries(value).every(([name, held]) => name.isWellFormed() && isWellFormed(held))
+function problemOf(value: unknown, depth: number): string | undefined {
+  if (typeof value === 'string') return value.isWellFormed() ? undefined : ILL_FORMED
+  if (value === null || typeof value !== 'object') return undefined
+  const isPlain = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype
+  if (!isPlain) return undefined
+  if (depth === DEPTH_MAX) return `JSON must not be nested more than ${DEPTH_MAX} deep`
+  for (const [name, held] of Object.entries(value)) {
+    const problem = name.isWellFormed() ? problemOf(held, depth + 1) : ILL_FORMED
+    if (problem !== undefined) return problem
+  }
+  return undefined
 }

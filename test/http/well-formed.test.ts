@@ -30,3 +30,20 @@ t.test('half of a surrogate pair is refused wherever it stands, and nothing is s
   const after = await clinician.json<{ cases: unknown[] }>('GET', '/v1/cases')
   t.equal(after.cases.length, before.cases.length + 1)
 })
+
+t.test('JSON that is nested without end is refused, and walked through no further', async t => {
+  const x = await startExchange(t)
+  const { url } = x
+  const authorization = `Bearer ${await x.client('clinician').token()}`
+  const headers = { authorization, 'content-type': 'application/json' }
+  for (const [open, close] of [
+    ['[', ']'],
+    ['{"a":', '}']
+  ] as const) {
+    const inner = open === '[' ? '' : '1'
+    const body = `{"question":${open.repeat(20_000)}${inner}${close.repeat(20_000)}}`
+    const answer = await fetch(`${url}/v1/cases`, { method: 'POST', headers, body })
+    t.equal(answer.status, 400)
+    t.match(await answer.json(), { code: 'request-invalid', problems: [/nested/] })
+  }
+})
