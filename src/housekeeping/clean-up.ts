@@ -33,7 +33,6 @@ export function cleanUp(exchange: Exchange, sharedHours?: number): { stop(): Pro
   const chores = choresOf(exchange, before, goOn)
   async function round(): Promise<void> {
     for (const [chore, see] of Object.entries(chores)) {
-      if (!goOn()) return
       // Each by itself: a blob that cannot be removed keeps no case longer than the law lets it.
       await see().catch(err => {
         exchange.log.error({ err, chore }, 'housekeeping failed and will be tried again')

@@ -15,6 +15,7 @@ import {
   startExchange,
   uploadRecord
 } from '../../helpers/exchange.ts'
+import { type Intruder, intrude } from '../../helpers/intruder.ts'
 import { type ScriptedClamd, scriptedClamd } from '../../helpers/scripted-clamd.ts'
 import { file, objectRows, readRecord, type Stage, scanNow, sendShare, toldOf } from './scene.ts'
 
@@ -37,9 +38,9 @@ async function newCase(x: Stage) {
   return { caseId, upload }
 }
 
-/** Changes the row of an object so that it contradicts itself, and back. */
-function setFormat({ exchange }: Stage, recordId: string, format: string) {
-  return exchange.database.write(async tx => {
+/** Changes the row of an object past the service so that it contradicts itself, and back. */
+function setFormat(intruder: Intruder, recordId: string, format: string) {
+  return intruder.write(async tx => {
     const { objects } = tx.tables
     await tx.update(objects).set({ format }).where(eq(objects.recordId, recordId))
   })
@@ -350,14 +351,15 @@ t.test('an object that cannot be read is put off, and does not keep others waiti
   const changed = await upload(numberedText(20))
   clamd.script = { reply: 'stream: OK\0' }
   const rows = await objectRows(x)
+  const intruder = await intrude(t, x.config)
   await x.exchange.blobs.remove(String(rows.find(({ recordId }) => recordId === gone)?.blob))
-  await setFormat(x, changed, 'of nobody')
+  await setFormat(intruder, changed, 'of nobody')
   t.equal(await scanNow(x), 1)
   t.match(await toldOf(x, fine), { quarantine: 'none' })
   for (const id of [gone, changed]) t.match(await toldOf(x, id), waiting)
   t.match(x.logged().slice(before), /could not be scanned/)
   t.equal(await scanNow(x), 0)
-  await setFormat(x, changed, ONE_BLOB)
+  await setFormat(intruder, changed, ONE_BLOB)
 })
 
 t.test('the loop scans by itself, and a stop does not wait for a slow scan', async t => {
