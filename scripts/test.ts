@@ -59,6 +59,8 @@ process.once('exit', () => {
 })
 const counts = { passed: 0, failed: 0, skipped: 0 }
 const skipped: string[] = []
+/** Whether the lines to come tell how something failed (TAP 14, YAML diagnostics). */
+let telling: 'no' | 'next' | 'yes' = 'no'
 const all = slowFirst(globSync('test/**/*.test.ts'))
 let code = await runTap([...coverage, ...(isWhole ? inGroups(all, 'first') : args)], {})
 const covered = isWhole ? linesCovered() : undefined
@@ -146,8 +148,11 @@ function opensExchange(file: string): boolean {
   return OPENS_EXCHANGE.test(text) && !text.includes("from 'better-sqlite3'")
 }
 
-/** Shows files as they end and whatever fails; counts single assertions, which have no children. */
+/** Shows files as they end, and whatever fails and how; counts single assertions, which have no children. */
 function report(line: string): void {
+  if (telling === 'next') telling = line.trim() === '---' ? 'yes' : 'no'
+  if (telling === 'yes') console.log(line)
+  if (line.trim() === '...') telling = 'no'
   const [, file] = /^\s*# (test\/\S+\.test\.ts)$/.exec(line) ?? []
   if (file !== undefined) console.log(`# ${file}`)
   const point = /^(\s*)(not )?ok \d+(?: - (.*))?$/.exec(line)
@@ -156,6 +161,7 @@ function report(line: string): void {
   const isSkip = / # (SKIP|TODO)/.test(text)
   if (isSkip) skipped.push(text)
   if (indent === '' || not !== undefined) console.log(line)
+  if (not !== undefined && !/ # time=/.test(text)) telling = 'next'
   if (/ # time=/.test(text) && !isSkip) return
   if (isSkip) counts.skipped += 1
   else if (not === undefined) counts.passed += 1

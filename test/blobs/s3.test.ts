@@ -69,7 +69,9 @@ t.test('a blob far larger than the memory it may use', async t => {
   }
   await writer.commit()
   const parts = s.proxy.requests.filter(isPart)
-  t.equal(parts.length, (blocks * MIB) / PART)
+  // A slow machine may have sent one again.
+  const numbers = new Set(parts.map(({ url }) => /partNumber=(\d+)/.exec(url)?.[1]))
+  t.equal(numbers.size, (blocks * MIB) / PART)
   t.ok(
     parts.every(({ headers }) => headers['x-amz-checksum-sha256']),
     'each with its checksum'

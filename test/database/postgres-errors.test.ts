@@ -25,7 +25,6 @@ t.test('of a commit only the server can say that nothing is stored', async t => 
   // Given the server's own word
   const undone = commitInOurWords(ofServer('40001'))
   t.ok(undone instanceof StatementError)
-  t.notMatch(String(undone), /999/)
   // And anything else that may come instead of an answer
   for (const err of [broken('ERR_SSL_BAD_RECORD_MAC'), broken('ERR_UNHEARD_OF'), new Error('?')]) {
     const told = commitInOurWords(err)

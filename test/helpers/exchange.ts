@@ -181,7 +181,7 @@ function newDirectory(t: Test): string {
 export async function eventually<T>(
   what: string,
   look: () => Promise<T | undefined> | T | undefined,
-  secondsMax = 10
+  secondsMax = 30
 ): Promise<T> {
   const deadline = Date.now() + secondsMax * 1000
   for (let pause = 5; Date.now() < deadline; pause = Math.min(pause * 1.5, 50)) {
