@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { eq } from '../../../schemas/drizzle.ts'
 import { ONE_BLOB } from '../../../src/records/layout.ts'
-import { scanWaiting } from '../../../src/records/scan/background.ts'
+import { scanRound, scanWaiting } from '../../../src/records/scan/background.ts'
 import { assertSound, blobFiles } from '../../faults/soundness.ts'
 import { clamdServer, EICAR, MARKED } from '../../helpers/clamd-server.ts'
 import {
@@ -226,16 +226,19 @@ t.test('whoever gives up waiting leaves a verdict alone that came meanwhile', as
   await scanNow(x)
   x.clock.advance(61 * MINUTE)
   const { database } = x.exchange
-  const write = database.write.bind(database)
-  // Another process, whose scanner answers, is done with the object first.
-  database.write = async work => {
-    database.write = write
-    clamd.pong = 'PONG\0'
-    clamd.script = { reply: 'stream: OK\0' }
-    t.equal(await scanNow(x), 1)
-    return write(work)
+  // Another process, whose scanner answers, is done with the object just before this one writes.
+  let isFirst = true
+  const write: typeof database.write = async work => {
+    if (isFirst) {
+      isFirst = false
+      clamd.pong = 'PONG\0'
+      clamd.script = { reply: 'stream: OK\0' }
+      t.equal(await scanNow(x), 1)
+    }
+    return database.write(work)
   }
-  const { events } = await x.eventsOf(() => scanNow(x))
+  const late = { ...x.exchange, database: Object.create(database, { write: { value: write } }) }
+  const { events } = await x.eventsOf(() => scanRound(late))
   t.match(await toldOf(x, id), { quarantine: 'none', scan: 'clean' })
   t.notOk(events.some(({ outcome }) => outcome === 'failed'))
 })
