@@ -91,7 +91,10 @@ export function noteRead(
     return
   }
   const start = Array.isArray(range) ? Number(range[0]) : 0
-  spans.set(objectId, [...(spans.get(objectId) ?? []), [start, start + bytes]])
+  const own = spans.get(objectId) ?? []
+  // Added to what is there: a slide is read in tens of thousands of pieces.
+  own.push([start, start + bytes])
+  spans.set(objectId, own)
 }
 
 /** How much of a file was handed over: alone, in parts, or with all of its record. */
