@@ -6,6 +6,7 @@ import {
   createCase,
   numberedText,
   sha256,
+  shareRecords,
   startExchange,
   uploadRecord
 } from '../helpers/exchange.ts'
@@ -207,6 +208,20 @@ t.test('files that are there twice are flagged', async t => {
       ]
     }
   ])
+})
+
+t.test('the copy of a file that one share has is no duplicate of it', async t => {
+  // Given a letter that went as it is with a pseudonymised share
+  const { id: caseId } = await createCase(clinician)
+  const letter = await uploadRecord(clinician, caseId, { files: [numberedText(700)] })
+  const allowAsIs = { records: [letter.id], reason: 'It names nobody' }
+  await shareRecords(exchange, caseId, [letter.id], { pseudonymise: true, allowAsIs })
+
+  // When the checklist of its case is read
+  const { duplicates } = await read(caseId)
+
+  // Then it is there once: of copies nobody of the organisation knows anything
+  t.same(duplicates, [])
 })
 
 t.test('complete is said once: what comes later shows, and does not undo it', async t => {
