@@ -55,6 +55,27 @@ t.test('a request is written with a form', async t => {
     t.match(await client.json('GET', `/v1/cases/${id}/request`), { version: 0 })
   })
 
+  await t.test('the question that is taken away is the one beside the button', async t => {
+    // Given three new questions, the second of which somebody has emptied
+    const three = {
+      ...requestForm,
+      'questions-1-number': '',
+      'questions-1-text': ' ',
+      'questions-2-number': '',
+      'questions-2-text': 'And what then?'
+    }
+
+    // When they press the button beside the empty one
+    const removed = await browser.post(here, { ...three, do: 'remove-1' })
+
+    // Then the other two are still there
+    t.match(removed.text, /name="questions-0-text"[^>]*>Is it right\?/)
+    t.match(removed.text, /name="questions-1-text"[^>]*>And what then\?/)
+    t.notMatch(removed.text, 'name="questions-2-text"')
+    const last = await browser.post(here, { ...three, do: 'remove-2' })
+    t.notMatch(last.text, 'And what then?', 'beside the last it is the last')
+  })
+
   await t.test('what is wrong is said beside its field', async t => {
     const wrong = {
       ...requestForm,

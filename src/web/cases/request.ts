@@ -54,15 +54,15 @@ export async function saveRequest(web: Web, request: FastifyRequest, reply: Fast
   const caller = callerOf(request)
   const caseId = caseIdOf(request)
   const form = formOf(request)
-  const typed = typedRequest(form)
-  const around = await surroundings(web, request)
   const doing = form.text('do')
+  const [, removed] = /^remove-(\d+)$/.exec(doing) ?? []
+  const typed = typedRequest(form, removed === undefined ? undefined : Number(removed))
+  const around = await surroundings(web, request)
   if (doing === 'add') {
     if (typed.questions.length < QUESTIONS_MAX) typed.questions.push({ number: '', text: '' })
     return pages.show(request, reply, 'cases/request', { ...around, typed, isUnsaved: true })
   }
-  if (doing.startsWith('remove-')) {
-    typed.questions.splice(Number(doing.slice('remove-'.length)), 1)
+  if (removed !== undefined) {
     return pages.show(request, reply, 'cases/request', { ...around, typed, isUnsaved: true })
   }
 
