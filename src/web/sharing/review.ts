@@ -35,12 +35,13 @@ export async function reviewPage(web: Web, request: OfChoicePage, reply: Fastify
   const chosen = records.filter(({ id }) => wanted.records.includes(id))
   const { request: asked, override } = shareable.terms
   const hasConsent = grounds.consentId !== undefined
-  const instead = wanted.question === undefined ? undefined : [{ number: 1, text: wanted.question }]
+  // As the specialist is asked: what was typed stands for the question of the case, not for the request.
+  const plain = [{ number: 1, text: wanted.question ?? found.question }]
   return pages.show(request, reply, 'sharing/review', {
     caseId: found.id,
     specialist: showSpecialist(pages.texts, view, exchange.clock()),
     patient: shownPatient(found.patient),
-    questions: instead ?? asked?.questions ?? [{ number: 1, text: found.question }],
+    questions: asked !== undefined && asked.questions.length > 0 ? asked.questions : plain,
     asked,
     wanted,
     records: chosen,
