@@ -1,15 +1,25 @@
 import t from 'tap'
 import {
+  type Client,
   createCase,
   numberedText,
   openShare,
   startExchange,
   uploadRecord
 } from '../helpers/exchange.ts'
-import { completeCase } from '../helpers/request.ts'
+import { completeCase, wholeRequest, writeRequest } from '../helpers/request.ts'
 import { signedIn } from '../helpers/signed-in.ts'
 
 const PROBE = '"><img src=x onerror=alert(1)>'
+
+/** Where the register has Dr Carol Goldcrest. */
+async function entryOfCarol(client: Client): Promise<string | undefined> {
+  const { specialists } = await client.json<{ specialists: { id: string; name: string }[] }>(
+    'GET',
+    '/v1/specialists?limit=200'
+  )
+  return specialists.find(({ name }) => name === 'Dr Carol Goldcrest')?.id
+}
 
 t.test('sharing, step by step, without scripts', async t => {
   const exchange = await startExchange(t)
@@ -142,18 +152,39 @@ t.test('sharing, step by step, without scripts', async t => {
   })
 })
 
+t.test('what was changed since the last look is not shared unseen', async t => {
+  // Given a clinician who has looked at everything
+  const exchange = await startExchange(t)
+  const clinician = exchange.client('clinician')
+  const browser = await signedIn(exchange, 'clinician')
+  const { caseId, letterId } = await completeCase(clinician, exchange.clock.now())
+  const here = `/cases/${caseId}/share/${await entryOfCarol(clinician)}`
+  const terms = { records: letterId, purpose: 'Second opinion', hours: '72', pseudonymise: 'no' }
+  const look = async () => {
+    const { text } = await browser.post(`${here}/review`, terms)
+    const hidden = text.matchAll(/name="(attempt|request-version)" value="([\w-]+)"/g)
+    return { ...terms, ...Object.fromEntries([...hidden].map(([, name, value]) => [name, value])) }
+  }
+  const seen = await look()
+
+  // When a colleague changes the request, and they press the button then
+  const change = { diagnosis: 'Nothing that they have seen' }
+  await writeRequest(clinician, caseId, wholeRequest(exchange.clock.now(), change))
+  const { result, events } = await exchange.eventsOf(() => browser.post(`${here}/confirm`, seen))
+
+  // Then nothing leaves before they have looked once more
+  t.match(result, { status: 412, text: /Look at everything once more/ })
+  t.notOk(events.some(({ action, outcome }) => action === 'share.create' && outcome === 'success'))
+  t.match(await browser.post(`${here}/confirm`, await look()), { status: 303 })
+})
+
 t.test('the last look shows what the specialist is asked, whatever was typed', async t => {
   // Given a case whose request asks two questions
   const exchange = await startExchange(t)
   const clinician = exchange.client('clinician')
   const browser = await signedIn(exchange, 'clinician')
   const { caseId, letterId } = await completeCase(clinician, exchange.clock.now())
-  const { specialists } = await clinician.json<{ specialists: { id: string; name: string }[] }>(
-    'GET',
-    '/v1/specialists?limit=200'
-  )
-  const carol = specialists.find(({ name }) => name === 'Dr Carol Goldcrest')?.id
-  const here = `/cases/${caseId}/share/${carol}`
+  const here = `/cases/${caseId}/share/${await entryOfCarol(clinician)}`
   const terms = {
     records: letterId,
     purpose: 'Second opinion',
