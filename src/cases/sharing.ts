@@ -6,7 +6,7 @@ import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { aboutCase, type CaseRow } from './case.ts'
 import { plainText } from './check-request.ts'
-import { inWords, missingOf } from './completeness.ts'
+import { inWords, keptRecords, missingOf } from './completeness.ts'
 import { holdCase, moveCase, refusedMove } from './move.ts'
 import type { RequestRow } from './queries.ts'
 import { openRequest, requestRow, sharedPart } from './request.ts'
@@ -39,7 +39,7 @@ export async function requireShareable(
   const details = openRequest(key, row)
   if (details === undefined) return { terms: {}, row }
   const request = sharedPart(row, details)
-  const missing = missingOf(key, row)
+  const missing = missingOf(key, row, await keptRecords(database.read, found.id))
   if (missing.length === 0 && row.completedAt !== null) return { terms: { request }, row }
   if (overrideReason === undefined) {
     const said = row.completedAt === null ? ['the case has not been marked complete'] : []

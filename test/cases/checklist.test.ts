@@ -2,6 +2,7 @@ import t from 'tap'
 import { recordKinds } from '../../schemas/record.ts'
 import { conditionGroups } from '../../schemas/request.ts'
 import { itemsOf, newestChecklist, readChecklists } from '../../src/cases/checklists.ts'
+import { endCases } from '../../src/retention/end-cases.ts'
 import {
   createCase,
   numberedText,
@@ -232,6 +233,29 @@ t.test('complete is said once: what comes later shows, and does not undo it', as
   const view = await writeAnswers(clinician, caseId, answersBy(letterId).slice(0, 1))
   t.same(view.missing, ['medication', 'referral-letter'])
   t.match(await readCase(clinician, caseId), { state: 'complete', completeAt })
+})
+
+t.test('what was erased is missing again when its case is opened again', async t => {
+  // Given a complete case that was closed, and whose copies have gone since
+  const x = await startExchange(t)
+  const clinician = x.client('clinician')
+  const { caseId } = await completeCase(clinician, x.clock.now())
+  await clinician.json('POST', `/v1/cases/${caseId}/close`, { reason: 'Done' })
+  x.clock.advance(100 * 86_400_000)
+  t.match(await endCases(x.exchange, () => true), { copies: 1 })
+
+  // When it is opened again, for a record that came later
+  await clinician.json('POST', `/v1/cases/${caseId}/reopen`, { reason: 'Not done' })
+  const record = await uploadRecord(clinician, caseId, { files: [numberedText(55)] })
+
+  // Then its checklist says what a reviewer would not have, and so does sharing it
+  const view = await clinician.json<ChecklistView>('GET', path(caseId))
+  t.same(view.missing, ['medication', 'referral-letter'])
+  t.match(
+    view.items.find(({ id }) => id === 'referral-letter'),
+    { status: 'missing', records: [] }
+  )
+  await t.rejects(shareRecords(x, caseId, [record.id]), /case-incomplete/)
 })
 
 t.test('a case keeps the list it began with, and gets another with another group', async t => {
