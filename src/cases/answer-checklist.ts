@@ -160,7 +160,7 @@ async function describe(
     checklistVersion: checklist.version,
     enforced: row.version > 0,
     items,
-    missing: missingOf(key, row),
+    missing: missingOf(key, row, dates),
     stale: items.filter(item => item.records.some(({ stale }) => stale)).map(item => item.id),
     duplicates: duplicatesIn(await digestsOfCase(database.read, found.id))
   }

@@ -4,7 +4,7 @@ import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
 import { aboutCase, caseOf, openCaseKey } from './case.ts'
-import { inWords, missingOf } from './completeness.ts'
+import { inWords, keptRecords, missingOf } from './completeness.ts'
 import { holdCase, moveCase } from './move.ts'
 import { viewCase } from './view.ts'
 
@@ -24,7 +24,8 @@ export async function completeCase(
   await database.write(async tx => {
     const row = await holdCase(tx, caseId)
     // A case that is past this is told so, whatever is missing now.
-    const missing = row.state === 'draft' ? missingOf(key, row) : []
+    const kept = await keptRecords(tx, caseId)
+    const missing = row.state === 'draft' ? missingOf(key, row, kept) : []
     if (missing.length > 0) {
       const problems = inWords(key, row, missing)
       throw new Refusal('case-incomplete', undefined, { problems, about })

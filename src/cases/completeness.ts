@@ -1,19 +1,29 @@
 import type { KeyObject } from 'node:crypto'
 import type { Answer, ChecklistView } from '../../schemas/checklist.ts'
 import { daysBetween } from '../calendar.ts'
+import type { Queries } from '../database/database.ts'
+import { recordsOfCase } from '../records/record.ts'
 import { openAnswers } from './answers.ts'
 import { type ChecklistItem, checklistNow, itemsOf } from './checklists.ts'
 import type { RequestRow } from './queries.ts'
 import { missingOfRequest, openRequest } from './request.ts'
 
+/** Of records that are there: what was erased since shows nothing any more. */
+type Kept = Pick<ReadonlySet<string>, 'has'>
+
+/** The records of a case that an answer may stand on. */
+export async function keptRecords(queries: Queries, caseId: string): Promise<Kept> {
+  return new Set((await recordsOfCase(queries, caseId)).map(({ id }) => id))
+}
+
 /**
  * What a reviewer needs and a case does not have yet: required items of its list that are missing or
  * not answered, then what its request does not say. Empty means that it may be complete.
  */
-export function missingOf(key: KeyObject, row: RequestRow): string[] {
+export function missingOf(key: KeyObject, row: RequestRow, kept: Kept): string[] {
   const answers = answersByItem(openAnswers(key, row)?.answers)
   const items = itemsOf(checklistNow(key, row)).filter(
-    ({ id, required }) => required && (answers.get(id)?.status ?? 'missing') === 'missing'
+    ({ id, required }) => required && statusOf(answers.get(id), kept) === 'missing'
   )
   return [...items.map(item => item.id), ...missingOfRequest(openRequest(key, row))]
 }
@@ -29,6 +39,14 @@ export function inWords(key: KeyObject, row: RequestRow, missing: string[]): str
 
 export function answersByItem(answers: Answer[] | undefined): Map<string, Answer> {
   return new Map(answers?.map(answer => [answer.item, answer]))
+}
+
+/** Where an item stands: as it was answered, unless nothing is left of what showed it. */
+function statusOf(answer: Answer | undefined, kept: Kept): Answer['status'] {
+  if (answer === undefined) return 'missing'
+  const { status, note, records = [] } = answer
+  const isGone = records.length > 0 && note === undefined && !records.some(id => kept.has(id))
+  return isGone ? 'missing' : status
 }
 
 /** An item of the list with what was answered, and whether a record of it is too old. */
@@ -48,7 +66,7 @@ export function viewItem(
     ...rest,
     byNote,
     ...(daysMax !== undefined && { daysMax }),
-    status: answer?.status ?? 'missing',
+    status: statusOf(answer, dates),
     records,
     ...(answer?.note !== undefined && { note: answer.note }),
     ...(answer?.reason !== undefined && { reason: answer.reason })

@@ -200,13 +200,19 @@ export async function insertMove(tx: Queries, row: MoveRow): Promise<void> {
   await tx.insert(tx.tables.caseMoves).values(row)
 }
 
-/** Every file of a case with its digest. A study may have thousands. */
+/** Every file of a case with its digest, without copies and what is erased. A study may have thousands. */
 export function digestsOfCase(queries: Queries, caseId: string) {
   const { objects, records } = queries.tables
   return queries
     .select({ record: records.id, object: objects.id, sha256: objects.sha256 })
     .from(records)
     .innerJoin(objects, eq(objects.recordId, records.id))
-    .where(and(eq(records.caseId, caseId), sql`length(${records.wrappedKey}) > 0`))
+    .where(
+      and(
+        eq(records.caseId, caseId),
+        isNull(records.copyOf),
+        sql`length(${records.wrappedKey}) > 0`
+      )
+    )
     .orderBy(asc(objects.id))
 }

@@ -6,7 +6,7 @@ import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { aboutCase, type CaseRow } from './case.ts'
 import { plainText } from './check-request.ts'
-import { inWords, missingOf } from './completeness.ts'
+import { inWords, keptRecords, missingOf } from './completeness.ts'
 import { holdCase, moveCase, refusedMove } from './move.ts'
 import type { RequestRow } from './queries.ts'
 import { openRequest, requestRow, sharedPart } from './request.ts'
@@ -21,20 +21,25 @@ export interface Shareable {
  * Whether a case may be shared as it is now. One that is not complete may, for a reason: it goes into
  * the terms with what was missing. A case whose request was never written is asked by its question
  * alone, as all cases once were, and nothing is held against it. Refusals: `case-incomplete` with
- * what is missing, `case-state-refused`, `text-invalid`.
+ * what is missing, `case-state-refused`, `text-invalid`, and `version-changed` when its request is not
+ * the one that was looked at.
  */
 export async function requireShareable(
   { database }: Pick<Exchange, 'database'>,
   found: CaseRow,
   key: KeyObject,
-  overrideReason: string | undefined
+  overrideReason: string | undefined,
+  versionSeen?: number
 ): Promise<Shareable> {
   const row = await requestRow(database.read, found.id)
+  if (versionSeen !== undefined && row.version !== versionSeen) {
+    throw new Refusal('version-changed', 'since it was looked at', { about: aboutCase(found) })
+  }
   if (row.state === 'closed') throw refusedMove(row, 0)
   const details = openRequest(key, row)
   if (details === undefined) return { terms: {}, row }
   const request = sharedPart(row, details)
-  const missing = missingOf(key, row)
+  const missing = missingOf(key, row, await keptRecords(database.read, found.id))
   if (missing.length === 0 && row.completedAt !== null) return { terms: { request }, row }
   if (overrideReason === undefined) {
     const said = row.completedAt === null ? ['the case has not been marked complete'] : []

@@ -49,6 +49,8 @@ export function answerProblems(app: FastifyInstance, exchange: Exchange, pages: 
   /** Whatever fails on the way to an answer, its words are not for whoever asked. */
   async function show(request: FastifyRequest, reply: FastifyReply, refusal: Refusal) {
     if (!wantsPage(request)) return sendProblem(request, reply, refusal)
+    // A browser shows the answer to a form when all of it has left, or the connection ends.
+    if (!request.raw.complete) readOn(request, reply)
     try {
       return await pages.showRefusal(request, reply, refusal)
     } catch (err) {
@@ -161,12 +163,17 @@ function problemOf(refusal: Refusal, requestId: string): Problem {
  * connection; then the connection closes, because the rest of the body may be gigabytes.
  */
 function discardBody(request: FastifyRequest, reply: FastifyReply): void {
-  reply.header('connection', 'close')
-  request.raw.unpipe()
-  request.raw.resume()
+  readOn(request, reply)
   const timer = setTimeout(() => request.raw.destroy(), DRAIN_MILLISECONDS)
   timer.unref()
   request.raw.once('close', () => clearTimeout(timer))
+}
+
+/** Keeps nothing of what still comes, and ends the connection with the answer. */
+function readOn(request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('connection', 'close')
+  request.raw.unpipe()
+  request.raw.resume()
 }
 
 /** What a failure means to the caller. Anything unforeseen is an internal error that tells nothing. */

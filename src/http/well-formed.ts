@@ -32,3 +32,19 @@ function problemOf(value: unknown, depth: number): string | undefined {
   }
   return undefined
 }
+
+/**
+ * Refuses a zero character in the address and the form of a page, where no schema stands before what
+ * is looked up: PostgreSQL takes it for no text (PostgreSQL manual, 8.3). Refusal `request-invalid`.
+ */
+export function refuseZeros(pages: FastifyInstance): void {
+  pages.addHook('preValidation', (request, _reply, done) => {
+    const { params, query, body } = request
+    const isHeld = [params, query, body].some(fields =>
+      Object.values(Object(fields))
+        .flat()
+        .some(value => typeof value === 'string' && value.includes('\0'))
+    )
+    done(isHeld ? new Refusal('request-invalid', 'zero character') : undefined)
+  })
+}

@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto'
 import { FILES_LISTED_MAX, type ReviewedRecord } from '../../schemas/opinion.ts'
 import { placeAllPending } from '../audit/tree/pending.ts'
 import type { CaseRow } from '../cases/case.ts'
+import type { Queries } from '../database/database.ts'
 import type { Exchange } from '../exchange.ts'
 import { viewSummary } from '../records/record.ts'
-import type { ShareRow } from '../shares/share.ts'
+import { pageOfShares, type ShareRow } from '../shares/share.ts'
 import { sharedRecords } from '../shares/shared-records.ts'
 import { type EndedRead, endedReads, filesOf } from './queries.ts'
 
@@ -12,6 +13,8 @@ import { type EndedRead, endedReads, filesOf } from './queries.ts'
 const EVENTS_PER_QUERY = 1000
 /** Reads looked at for one opinion. What was read after so many is not told of. */
 const EVENTS_MAX = 200_000
+/** Shares of one case with one specialist that are looked at: the newest. */
+const SHARES_MAX = 200
 
 type Span = [start: number, end: number]
 type HandedOver = 'whole' | 'part' | 'none'
@@ -57,22 +60,38 @@ export async function manifestOf(
   return records.map(({ told, objects }) => ({ ...told, objects }))
 }
 
-/** Everything that ended reads of this share's specialist tell. */
+/** Everything that ended reads of this share's specialist tell, of the newest share first. */
 async function handedOut(
   { database, audit }: Pick<Exchange, 'database' | 'audit'>,
   share: ShareRow
 ): Promise<HandedOut> {
   await placeAllPending(database)
   const handed: HandedOut = { spans: new Map(), archives: new Map() }
-  const asked = { shareId: share.id, actorId: share.specialistId }
-  let after = ''
-  for (let seen = 0; seen < EVENTS_MAX; seen += EVENTS_PER_QUERY) {
-    const rows = await endedReads(database.read, { ...asked, after }, EVENTS_PER_QUERY)
-    for (const row of rows) noteRead(handed, row, audit.openDetails(row.id, row.detailsSealed))
-    if (rows.length < EVENTS_PER_QUERY) break
-    after = rows.at(-1)?.id ?? after
+  let left = EVENTS_MAX
+  for (const shareId of await sharesOfTheSame(database.read, share)) {
+    const asked = { shareId, actorId: share.specialistId }
+    let after = ''
+    while (left > 0) {
+      const rows = await endedReads(database.read, { ...asked, after }, EVENTS_PER_QUERY)
+      for (const row of rows) noteRead(handed, row, audit.openDetails(row.id, row.detailsSealed))
+      left -= rows.length
+      if (rows.length < EVENTS_PER_QUERY) break
+      after = rows.at(-1)?.id ?? after
+    }
   }
   return handed
+}
+
+/**
+ * The shares by which these records may have been handed to the same specialist: who was given more
+ * time has a new share, and had read by the old one. The copies of a pseudonymised share are its own.
+ */
+async function sharesOfTheSame(queries: Queries, share: ShareRow): Promise<string[]> {
+  if (share.pseudonymised) return [share.id]
+  const { organisationId, caseId, specialistId } = share
+  const asked = { organisationId, caseId, specialistId, limit: SHARES_MAX }
+  const rows = await pageOfShares(queries, asked)
+  return rows.filter(({ pseudonymised }) => !pseudonymised).map(({ id }) => id)
 }
 
 /** Adds one ended read, with the details of its event, which may have been erased. */
@@ -91,7 +110,10 @@ export function noteRead(
     return
   }
   const start = Array.isArray(range) ? Number(range[0]) : 0
-  spans.set(objectId, [...(spans.get(objectId) ?? []), [start, start + bytes]])
+  const own = spans.get(objectId) ?? []
+  // Added to what is there: a slide is read in tens of thousands of pieces.
+  own.push([start, start + bytes])
+  spans.set(objectId, own)
 }
 
 /** How much of a file was handed over: alone, in parts, or with all of its record. */

@@ -45,14 +45,16 @@ export interface Predecessor {
  * Shares named records of one case with one specialist for a limited time. The share is frozen once
  * made: another share for the same specialist stands beside it and never widens it, or takes the
  * place of the one it gives more time to. Asked again with the same attempt and the same terms it is
- * the same share, with a link to it, however many ask at once.
+ * the same share, with a link to it, however many ask at once. With `seen` the request must be in that
+ * version, which its maker has looked at: otherwise Refusal `version-changed`.
  */
 export async function createShare(
   exchange: Exchange,
   caller: Caller,
   caseId: string,
   wanted: ShareCreate,
-  predecessor?: Predecessor
+  predecessor?: Predecessor,
+  seen?: number
 ) {
   const now = exchange.clock()
   const { database, keyring } = exchange
@@ -72,15 +74,14 @@ export async function createShare(
   const sought = { specialist, records, safeguard: wanted.safeguard }
   const grounds = await groundsOf(exchange, found, caseKey, sought, now)
   const { notBefore, expiresAt } = lifeOf(exchange, wanted, now, grounds, predecessor)
-  const shareable = await requireShareable(exchange, found, caseKey, wanted.overrideReason)
+  const shareable = await requireShareable(exchange, found, caseKey, asked.overrideReason, seen)
 
-  const { request } = shareable.terms
   const made = wanted.pseudonymise
     ? await pseudonymise(exchange, caller, found, {
         share: wanted,
         shareId: id,
         records,
-        request,
+        request: shareable.terms.request,
         before: predecessor?.pseudonyms
       })
     : undefined

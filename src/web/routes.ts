@@ -10,6 +10,7 @@ import {
   sessionOf,
   submittedBy
 } from '../http/area.ts'
+import { refuseZeros } from '../http/well-formed.ts'
 import { signedOut } from '../sessions/cookie.ts'
 import { endSessions } from '../sessions/session.ts'
 import { ownAccountRoutes } from './account/routes.ts'
@@ -51,6 +52,7 @@ export function webRoutes(exchange: Exchange, gate: Gate, pages: Pages): Fastify
     app.addHook('onRoute', route => {
       route.schema = { ...route.schema, hide: true }
     })
+    refuseZeros(app)
     await app.register(formbody, { bodyLimit: exchange.limits.bodyBytesMax })
     await app.register(startRoutes(web))
     await app.register(signingRoutes(web))

@@ -2,10 +2,12 @@ import t from 'tap'
 import { recordKinds } from '../../schemas/record.ts'
 import { conditionGroups } from '../../schemas/request.ts'
 import { itemsOf, newestChecklist, readChecklists } from '../../src/cases/checklists.ts'
+import { endCases } from '../../src/retention/end-cases.ts'
 import {
   createCase,
   numberedText,
   sha256,
+  shareRecords,
   startExchange,
   uploadRecord
 } from '../helpers/exchange.ts'
@@ -209,6 +211,20 @@ t.test('files that are there twice are flagged', async t => {
   ])
 })
 
+t.test('the copy of a file that one share has is no duplicate of it', async t => {
+  // Given a letter that went as it is with a pseudonymised share
+  const { id: caseId } = await createCase(clinician)
+  const letter = await uploadRecord(clinician, caseId, { files: [numberedText(700)] })
+  const allowAsIs = { records: [letter.id], reason: 'It names nobody' }
+  await shareRecords(exchange, caseId, [letter.id], { pseudonymise: true, allowAsIs })
+
+  // When the checklist of its case is read
+  const { duplicates } = await read(caseId)
+
+  // Then it is there once: of copies nobody of the organisation knows anything
+  t.same(duplicates, [])
+})
+
 t.test('complete is said once: what comes later shows, and does not undo it', async t => {
   const { caseId, letterId } = await completeCase(clinician, now)
   const { completeAt } = await readCase(clinician, caseId)
@@ -217,6 +233,29 @@ t.test('complete is said once: what comes later shows, and does not undo it', as
   const view = await writeAnswers(clinician, caseId, answersBy(letterId).slice(0, 1))
   t.same(view.missing, ['medication', 'referral-letter'])
   t.match(await readCase(clinician, caseId), { state: 'complete', completeAt })
+})
+
+t.test('what was erased is missing again when its case is opened again', async t => {
+  // Given a complete case that was closed, and whose copies have gone since
+  const x = await startExchange(t)
+  const clinician = x.client('clinician')
+  const { caseId } = await completeCase(clinician, x.clock.now())
+  await clinician.json('POST', `/v1/cases/${caseId}/close`, { reason: 'Done' })
+  x.clock.advance(100 * 86_400_000)
+  t.match(await endCases(x.exchange, () => true), { copies: 1 })
+
+  // When it is opened again, for a record that came later
+  await clinician.json('POST', `/v1/cases/${caseId}/reopen`, { reason: 'Not done' })
+  const record = await uploadRecord(clinician, caseId, { files: [numberedText(55)] })
+
+  // Then its checklist says what a reviewer would not have, and so does sharing it
+  const view = await clinician.json<ChecklistView>('GET', path(caseId))
+  t.same(view.missing, ['medication', 'referral-letter'])
+  t.match(
+    view.items.find(({ id }) => id === 'referral-letter'),
+    { status: 'missing', records: [] }
+  )
+  await t.rejects(shareRecords(x, caseId, [record.id]), /case-incomplete/)
 })
 
 t.test('a case keeps the list it began with, and gets another with another group', async t => {

@@ -2,7 +2,14 @@ import t from 'tap'
 import type { OpinionWrite, Stance } from '../../schemas/opinion.ts'
 import { compare, type ToCompare } from '../../src/opinions/compare.ts'
 import { type HandedOut, howMuch, noteRead } from '../../src/opinions/reviewed.ts'
-import { openShare, type PersonName, shareRecords, startExchange } from '../helpers/exchange.ts'
+import {
+  openShare,
+  type PersonName,
+  type ShareMade,
+  sharedPath,
+  shareRecords,
+  startExchange
+} from '../helpers/exchange.ts'
 import { readCase } from '../helpers/request.ts'
 import {
   giveOpinion,
@@ -129,6 +136,28 @@ t.test('what counts as differing', async t => {
   t.notOk(compare(three).hint, 'a third has been asked')
 })
 
+t.test('what was handed over before more time was given is told too', async t => {
+  // Given a specialist who has read all of it, and is given more time then
+  const { caseId, letterId, share } = await underReview(x)
+  const specialist = x.client('specialistGb')
+  await specialist.send('GET', sharedPath(share.id, letterId))
+  const path = `/v1/shares/${share.id}/more-time/approve`
+  const longer = await clinician.json<ShareMade>('POST', path, { lifeHours: 100, unasked: true })
+  await openShare(specialist, longer.link)
+
+  // When they submit without reading it once more
+  const { reviewed } = await giveOpinion(specialist, longer.id)
+
+  // Then what is signed says what the log does: they had it
+  t.match(reviewed, [{ record: letterId, handedOver: { whole: 1, part: 0, none: 0 } }])
+
+  // And nobody else had
+  const other = await shareRecords(x, caseId, [letterId], { with: 'specialistIe' })
+  await openShare(x.client('specialistIe'), other.link)
+  const theirs = await giveOpinion(x.client('specialistIe'), other.id)
+  t.match(theirs.reviewed, [{ handedOver: { whole: 0, part: 0, none: 1 } }])
+})
+
 t.test('how much of a file was handed over', async t => {
   const handed: HandedOut = { spans: new Map(), archives: new Map() }
   const file = { id: 'o', bytes: 100 }
@@ -151,4 +180,21 @@ t.test('how much of a file was handed over', async t => {
   archive('complete')
   archive('aborted')
   t.equal(howMuch(handed, 'c', { id: 'p', bytes: 5 }), 'whole', 'with all of its record')
+})
+
+t.test('a slide that was read in many thousands of pieces is no work', async t => {
+  // Given a viewer that asks for one tile after the other
+  const PIECES = 40_000
+  const handed: HandedOut = { spans: new Map(), archives: new Map() }
+  const began = performance.now()
+
+  // When each of its reads is noted
+  for (let at = 0; at < PIECES; at += 1) {
+    const range = [at * 10, at * 10 + 10]
+    noteRead(handed, { recordId: 'r', objectId: 'o', outcome: 'complete', bytes: 10 }, { range })
+  }
+
+  // Then the file was handed over whole, and nobody else has waited for it
+  t.equal(howMuch(handed, 'r', { id: 'o', bytes: PIECES * 10 }), 'whole')
+  t.ok(performance.now() - began < 2000)
 })

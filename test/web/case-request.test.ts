@@ -1,6 +1,13 @@
 import t from 'tap'
 import { noBrowser, startBrowser } from '../helpers/browser.ts'
-import { createCase, sampleFile, startExchange, uploadRecord } from '../helpers/exchange.ts'
+import {
+  createCase,
+  numberedText,
+  sampleFile,
+  shareRecords,
+  startExchange,
+  uploadRecord
+} from '../helpers/exchange.ts'
 import { signedIn } from '../helpers/signed-in.ts'
 import { referralLetter } from '../samples/samples.ts'
 
@@ -55,6 +62,27 @@ t.test('a request is written with a form', async t => {
     t.match(await client.json('GET', `/v1/cases/${id}/request`), { version: 0 })
   })
 
+  await t.test('the question that is taken away is the one beside the button', async t => {
+    // Given three new questions, the second of which somebody has emptied
+    const three = {
+      ...requestForm,
+      'questions-1-number': '',
+      'questions-1-text': ' ',
+      'questions-2-number': '',
+      'questions-2-text': 'And what then?'
+    }
+
+    // When they press the button beside the empty one
+    const removed = await browser.post(here, { ...three, do: 'remove-1' })
+
+    // Then the other two are still there
+    t.match(removed.text, /name="questions-0-text"[^>]*>Is it right\?/)
+    t.match(removed.text, /name="questions-1-text"[^>]*>And what then\?/)
+    t.notMatch(removed.text, 'name="questions-2-text"')
+    const last = await browser.post(here, { ...three, do: 'remove-2' })
+    t.notMatch(last.text, 'And what then?', 'beside the last it is the last')
+  })
+
   await t.test('what is wrong is said beside its field', async t => {
     const wrong = {
       ...requestForm,
@@ -102,6 +130,26 @@ t.test('a request is written with a form', async t => {
     t.match(late.text, 'name="version" value="2"')
     t.match(await browser.post(here, { ...mine, version: '2' }), { status: 303 })
     t.match(await client.json('GET', `/v1/cases/${id}/request`), { diagnosis: 'Mine' })
+  })
+
+  await t.test('a question that went to a specialist meanwhile is no dead end', async t => {
+    // Given a window that knows one question, and another in which a second was added and shared
+    const mine = { ...requestForm, version: '3', 'questions-0-number': '1', diagnosis: 'Last' }
+    const second = { 'questions-1-number': '', 'questions-1-text': 'Will it last?' }
+    t.match(await browser.post(here, { ...mine, ...second }), { status: 303 })
+    const letter = await uploadRecord(client, id, { files: [numberedText(100)] })
+    await shareRecords(exchange, id, [letter.id], { overrideReason: 'It cannot wait' })
+
+    // When the first is saved, and saved once more knowing of the other
+    t.match(await browser.post(here, mine), { status: 412 })
+    const refused = await browser.post(here, { ...mine, version: '4' })
+
+    // Then the form has the question again, and is taken as it stands there
+    t.equal(refused.status, 409)
+    t.match(refused.text, /name="questions-1-number" value="2"/)
+    t.match(refused.text, /name="questions-1-text"[^>]*>Will it last\?</)
+    const whole = { 'questions-1-number': '2', 'questions-1-text': 'Will it last?' }
+    t.match(await browser.post(here, { ...mine, ...whole, version: '4' }), { status: 303 })
   })
 
   await t.test('another organisation finds nothing', async t => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import { startExchange } from '../helpers/exchange.ts'
+import { createCase, startExchange } from '../helpers/exchange.ts'
 import { signedIn } from '../helpers/signed-in.ts'
 
 // Every page, as everybody who may not see it. What those see who may is told by the stories beside.
@@ -79,3 +79,30 @@ t.test('every page that anybody may see names nobody and leaves no event', async
     for (const { name } of Object.values(exchange.people)) t.notOk(result.text.includes(name), url)
   }
 })
+
+t.test(
+  'a zero among what was typed or in an address is refused, whatever the database',
+  async t => {
+    // Given everybody, with the pages that they may see
+    const exchange = await startExchange(t)
+    const routes = exchange.app.routes.filter(({ page, roles }) => page && roles !== 'public')
+    for (const [role, who] of Object.entries(everybody)) {
+      const browser = await signedIn(exchange, who)
+      for (const { method, url, roles } of routes) {
+        if (!roles.includes(role as 'clinician') || !/[:?]/.test(url)) continue
+
+        // When an id is one that PostgreSQL takes for no text
+        const path = url.replaceAll(/:\w+/g, '%00')
+        const { status } = await (method === 'GET' ? browser.get(path) : browser.post(path))
+
+        // Then it is told to whoever asked, and is no fault of ours
+        t.ok([303, 400].includes(status), `${method} ${url} as ${role}: ${status}`)
+      }
+    }
+    const clinician = await signedIn(exchange, 'clinician')
+    const { id } = await createCase(exchange.client('clinician'))
+    const fields = { version: '0', 'status-imaging': 'present', 'records-imaging': '\0' }
+    t.equal((await clinician.post(`/cases/${id}/checklist`, fields)).status, 400)
+    t.equal((await clinician.get(`/cases?after=%00`)).status, 400)
+  }
+)

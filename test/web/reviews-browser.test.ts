@@ -251,6 +251,17 @@ t.test('an opinion, in a browser', { skip }, async t => {
     t.match(await stored(), { recommendations: 'Rest, then swim.' })
   })
 
+  await t.test('says which words it cannot keep yet', async t => {
+    await page.getByLabel('About the planned treatment').fill('Rest is enough.')
+    await page.getByText(/^Saved at \d\d:\d\d, but for/).waitFor()
+    await page.getByRole('button', { name: 'Save the draft' }).click()
+    await page.getByText('There is a problem').waitFor()
+    t.equal(await page.getByLabel('About the planned treatment').inputValue(), 'Rest is enough.')
+    await page.locator('#plan-2').check()
+    await page.getByText(/^Saved at \d\d:\d\d$/).waitFor()
+    t.match(await stored(), { plan: { comment: 'Rest is enough.' } })
+  })
+
   await t.test('loses nothing to another window', async t => {
     const other = await page.context().newPage()
     await other.goto(`/reviews/${share.id}/opinion`)

@@ -45,7 +45,7 @@ t.test('an opinion is written, kept and submitted with plain forms', async t => 
   })
 
   await t.test('a draft comes back as it was typed, and what is missing is said', async t => {
-    const partly = { ...fields, 'declined-2': '', plan: '' }
+    const partly = { ...fields, 'declined-2': '', plan: '', 'plan-comment': '' }
     const saved = await specialist.post(home, { ...partly, onward: 'check' })
     t.match([saved.status, saved.headers.get('location')], [303, `${home}/submit`])
     const check = (await specialist.get(`${home}/submit`)).text
@@ -70,6 +70,19 @@ t.test('an opinion is written, kept and submitted with plain forms', async t => 
     t.match(refused.text, 'name="version" value="1"', 'saving again replaces it')
     t.notMatch(refused.text, '<img src=x')
     t.equal((await specialist.post(home, { ...fields, version: '1' })).status, 303)
+  })
+
+  await t.test('words that could not be kept are not taken in silence', async t => {
+    // Given what is said about the plan, and not whether it is agreed with
+    const lone = { ...fields, version: '2', plan: '', 'plan-comment': 'Rest is enough' }
+
+    // When it is saved
+    const refused = await specialist.post(home, lone)
+
+    // Then it is said what is missing, beside the words
+    t.match([refused.status, refused.text.includes('There is a problem')], [400, true])
+    t.match(refused.text, /Do you agree with the planned treatment\? Without an answer/)
+    t.match(refused.text, /name="plan-comment"[^>]*>Rest is enough</)
   })
 
   await t.test('a text that is too long is refused and kept', async t => {

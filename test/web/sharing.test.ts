@@ -1,8 +1,25 @@
 import t from 'tap'
-import { createCase, numberedText, startExchange, uploadRecord } from '../helpers/exchange.ts'
+import {
+  type Client,
+  createCase,
+  numberedText,
+  openShare,
+  startExchange,
+  uploadRecord
+} from '../helpers/exchange.ts'
+import { completeCase, wholeRequest, writeRequest } from '../helpers/request.ts'
 import { signedIn } from '../helpers/signed-in.ts'
 
 const PROBE = '"><img src=x onerror=alert(1)>'
+
+/** Where the register has Dr Carol Goldcrest. */
+async function entryOfCarol(client: Client): Promise<string | undefined> {
+  const { specialists } = await client.json<{ specialists: { id: string; name: string }[] }>(
+    'GET',
+    '/v1/specialists?limit=200'
+  )
+  return specialists.find(({ name }) => name === 'Dr Carol Goldcrest')?.id
+}
 
 t.test('sharing, step by step, without scripts', async t => {
   const exchange = await startExchange(t)
@@ -133,4 +150,70 @@ t.test('sharing, step by step, without scripts', async t => {
     }
     t.match(await stranger.post(`${carol}/confirm`, terms), { status: 404 })
   })
+})
+
+t.test('what was changed since the last look is not shared unseen', async t => {
+  // Given a clinician who has looked at everything
+  const exchange = await startExchange(t)
+  const clinician = exchange.client('clinician')
+  const browser = await signedIn(exchange, 'clinician')
+  const { caseId, letterId } = await completeCase(clinician, exchange.clock.now())
+  const here = `/cases/${caseId}/share/${await entryOfCarol(clinician)}`
+  const terms = { records: letterId, purpose: 'Second opinion', hours: '72', pseudonymise: 'no' }
+  const look = async () => {
+    const { text } = await browser.post(`${here}/review`, terms)
+    const hidden = text.matchAll(/name="(attempt|request-version)" value="([\w-]+)"/g)
+    return { ...terms, ...Object.fromEntries([...hidden].map(([, name, value]) => [name, value])) }
+  }
+  const seen = await look()
+
+  // When a colleague changes the request, and they press the button then
+  const change = { diagnosis: 'Nothing that they have seen' }
+  await writeRequest(clinician, caseId, wholeRequest(exchange.clock.now(), change))
+  const { result, events } = await exchange.eventsOf(() => browser.post(`${here}/confirm`, seen))
+
+  // Then nothing leaves before they have looked once more
+  t.match(result, { status: 412, text: /Look at everything once more/ })
+  t.notOk(events.some(({ action, outcome }) => action === 'share.create' && outcome === 'success'))
+  t.match(await browser.post(`${here}/confirm`, await look()), { status: 303 })
+})
+
+t.test('the last look shows what the specialist is asked, whatever was typed', async t => {
+  // Given a case whose request asks two questions
+  const exchange = await startExchange(t)
+  const clinician = exchange.client('clinician')
+  const browser = await signedIn(exchange, 'clinician')
+  const { caseId, letterId } = await completeCase(clinician, exchange.clock.now())
+  const here = `/cases/${caseId}/share/${await entryOfCarol(clinician)}`
+  const terms = {
+    records: letterId,
+    purpose: 'Second opinion',
+    hours: '72',
+    pseudonymise: 'yes',
+    question: 'Is it to be removed?',
+    'as-is': 'It names nobody'
+  }
+
+  // When another question is typed in place of that of the case
+  const look = await browser.post(`${here}/review`, terms)
+
+  // Then all that goes with the share is there: the request, which its questions are part of
+  const attempt = /name="attempt" value="([\w-]+)"/.exec(look.text)?.[1] ?? ''
+  const made = await browser.post(`${here}/confirm`, { ...terms, attempt })
+  t.equal(made.status, 303)
+  const once = decodeURIComponent(made.headers.get('set-cookie') ?? '')
+  const [link = ''] = /http\S+#[\w.-]+/.exec(once) ?? []
+  const { id } = await openShare(exchange.client('specialistGb'), link)
+  const specialist = await signedIn(exchange, 'specialistGb')
+  const { text } = await specialist.get(`/reviews/${id}`)
+  for (const seen of [
+    'Corncrake syndrome',
+    'Moorhen disease of the second degree',
+    'Excision of the bittern, then rest',
+    'Is the bittern to be excised at all?'
+  ]) {
+    t.match(text, seen)
+    t.match(look.text, seen)
+  }
+  t.notMatch(text, terms.question)
 })

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { dropFiles, looksRight, noBrowser, startBrowser } from '../helpers/browser.ts'
 import { createCase, startExchange } from '../helpers/exchange.ts'
+import { rawCall } from '../helpers/raw.ts'
 import { signedIn } from '../helpers/signed-in.ts'
 import { brainSeries, pathologyReport } from '../samples/samples.ts'
 
@@ -178,4 +179,34 @@ t.test('an upload outlives its session, and is one in two tabs', { skip: noBrows
   const { records } = await client.json<{ records: object[] }>('GET', `/v1/cases/${id}/records`)
   t.match(records, [{ objectCount: 12 }])
   t.equal(records.length, 1)
+})
+
+t.test('a form that is refused is answered while its file still comes', async t => {
+  // Given a browser that is sending a large file, which it does to the end before it shows an answer
+  const exchange = await startExchange(t)
+  const { id } = await createCase(exchange.client('clinician'))
+  const { cookie } = await signedIn(exchange, 'clinician')
+  const headers = {
+    cookie,
+    accept: 'text/html',
+    connection: 'keep-alive',
+    'sec-fetch-site': 'same-origin',
+    'content-type': 'multipart/form-data; boundary=cut',
+    'content-length': String(64 * 1024 * 1024)
+  }
+  const part = (name: string) => `--cut\r\ncontent-disposition: form-data; name="${name}"`
+  const form = `${part('title')}\r\n\r\n\r\n${part('file')}; filename="a.pdf"\r\n\r\n`
+
+  // When the form turns out to be wrong before all of it has come
+  const call = rawCall(
+    exchange.url,
+    `POST /cases/${id}/upload`,
+    headers,
+    form + '-'.repeat(200_000)
+  )
+  const answer = await call.head()
+
+  // Then the connection ends with the answer: nobody waits for what nobody reads
+  t.match(answer, { status: 400, headers: { connection: 'close' } })
+  t.match((await call.rest()).toString(), 'There is a problem')
 })

@@ -42,7 +42,17 @@ function opinionIn(form) {
   return opinion
 }
 
-/** @typedef {'saved' | 'conflict' | 'signedOut' | 'refused' | 'notYours' | 'offline'} Outcome */
+/**
+ * Whether words about the diagnosis or the plan stand without a judgement: there is no place to keep them.
+ * @param {HTMLFormElement} form
+ */
+function hasLoneComment(form) {
+  const data = new FormData(form)
+  const text = (/** @type {string} */ name) => String(data.get(name) ?? '').trim()
+  return ['diagnosis', 'plan'].some(name => text(name) === '' && text(`${name}-comment`) !== '')
+}
+
+/** @typedef {'saved' | 'savedBut' | 'conflict' | 'signedOut' | 'refused' | 'notYours' | 'offline'} Outcome */
 
 /**
  * Sends an opinion over the version that the form names. Rejects when nobody knows what came of it.
@@ -81,11 +91,13 @@ async function put(form, version, opinion) {
  * another window that was their own.
  * @param {HTMLFormElement} form
  * @param {HTMLInputElement} version
+ * @returns {() => Promise<{ outcome: Outcome, values: Record<string, string> }>}
  */
 function createSaver(form, version) {
   let unanswered = ''
   return async () => {
     const opinion = JSON.stringify(opinionIn(form))
+    const isPart = hasLoneComment(form)
     for (const each of new Set([unanswered, opinion])) {
       if (each === '') continue
       unanswered = each
@@ -94,7 +106,7 @@ function createSaver(form, version) {
       if (told.outcome === 'saved' && each !== opinion) continue
       // Too long, say: what is wrong with it may be mended by now.
       if (told.outcome === 'refused' && each !== opinion) continue
-      return told
+      return told.outcome === 'saved' && isPart ? { ...told, outcome: 'savedBut' } : told
     }
     throw new Error('There is always an opinion to send.')
   }

@@ -54,15 +54,15 @@ export async function saveRequest(web: Web, request: FastifyRequest, reply: Fast
   const caller = callerOf(request)
   const caseId = caseIdOf(request)
   const form = formOf(request)
-  const typed = typedRequest(form)
-  const around = await surroundings(web, request)
   const doing = form.text('do')
+  const [, removed] = /^remove-(\d+)$/.exec(doing) ?? []
+  const typed = typedRequest(form, removed === undefined ? undefined : Number(removed))
+  const around = await surroundings(web, request)
   if (doing === 'add') {
     if (typed.questions.length < QUESTIONS_MAX) typed.questions.push({ number: '', text: '' })
     return pages.show(request, reply, 'cases/request', { ...around, typed, isUnsaved: true })
   }
-  if (doing.startsWith('remove-')) {
-    typed.questions.splice(Number(doing.slice('remove-'.length)), 1)
+  if (removed !== undefined) {
     return pages.show(request, reply, 'cases/request', { ...around, typed, isUnsaved: true })
   }
 
@@ -71,6 +71,7 @@ export async function saveRequest(web: Web, request: FastifyRequest, reply: Fast
   pages.onRefusal(request, async (told, refusal) => {
     const isOutrun = refusal.code === 'version-changed'
     const theirs = isOutrun ? await rebase(web, request, typed) : undefined
+    if (refusal.code === 'question-shared') await putBack(web, request, typed)
     return pages.show(request, reply, 'cases/request', {
       ...around,
       typed,
@@ -82,6 +83,20 @@ export async function saveRequest(web: Web, request: FastifyRequest, reply: Fast
   requireNone(found)
   await writeRequest(exchange, caller, { caseId, ifMatch: `"${typed.version}"` }, wanted)
   return reply.redirect(`/cases/${caseId}`, 303)
+}
+
+/**
+ * Puts back the questions that the form has no more, those among them that a specialist was asked: they
+ * cannot be left out, and a number is nothing that somebody could type.
+ */
+async function putBack({ exchange }: Web, request: FastifyRequest, typed: TypedRequest) {
+  const now = requestToType(await readRequest(exchange, callerOf(request), caseIdOf(request)))
+  const known = new Set(typed.questions.map(({ number }) => number))
+  const missing = now.questions.filter(({ number }) => !known.has(number))
+  const isNew = ({ number }: { number: string }) => number === ''
+  const numbered = [...typed.questions.filter(question => !isNew(question)), ...missing]
+  numbered.sort((a, b) => Number(a.number) - Number(b.number))
+  typed.questions = [...numbered, ...typed.questions.filter(isNew)]
 }
 
 /** What a form of this case needs beside the request itself. */

@@ -39,8 +39,11 @@ export interface TypedRequest {
   questions: { number: string; text: string }[]
 }
 
-/** Reads the form. A new question without a word in it is none. */
-export function typedRequest(form: Form): TypedRequest {
+/**
+ * Reads the form. A new question without a word in it is none; nor is the one at the place `removed`,
+ * which is counted among all that the form has.
+ */
+export function typedRequest(form: Form, removed?: number): TypedRequest {
   const questions = Array.from({ length: QUESTIONS_MAX + 1 }, (_, n) => ({
     number: form.text(`questions-${n}-number`),
     text: form.text(`questions-${n}-text`)
@@ -50,7 +53,9 @@ export function typedRequest(form: Form): TypedRequest {
     texts: each(textFields, name => form.text(name)),
     dates: each(dateFields, name => typedDate(form, name)),
     covers: form.list('insurance-authorisation-covers'),
-    questions: questions.filter(({ number, text }) => number !== '' || text !== '')
+    questions: questions.filter(
+      ({ number, text }, place) => place !== removed && (number !== '' || text !== '')
+    )
   }
 }
 

@@ -8,7 +8,7 @@ import {
   type Stance,
   stances
 } from '../../../schemas/opinion.ts'
-import { formOf, requireShort } from '../form.ts'
+import { formOf, requireNoProblem, requireShort } from '../form.ts'
 import type { Texts } from '../texts.ts'
 
 const TEXT_CHARACTERS_MAX = 10_000
@@ -76,6 +76,24 @@ export function requireShortTexts({ values }: Typed, t: Texts): void {
     requireShort(labelOf(name, t), text, TEXT_CHARACTERS_MAX)
   }
 }
+
+/**
+ * Throws Refusal `request-invalid` for words about the diagnosis or the plan that stand without a
+ * judgement: there would be no place to keep them, and nobody is told that they are saved.
+ */
+export function requireJudged({ values }: Typed, t: Texts): void {
+  const alone = Object.keys(values).filter(
+    name => isJudged(name) && values[`${name}-comment`] && !isAgreement(values[name])
+  )
+  requireNoProblem(
+    alone.map(name => {
+      const label = labelOf(`${name}-comment`, t)
+      return t('reviews.comment-alone', { question: labelOf(name, t), label })
+    })
+  )
+}
+
+const isAgreement = (text: string | undefined): boolean => agreements.some(each => each === text)
 
 /** The opinion that was typed; what was left empty is left out. */
 export function opinionTyped({ values, attachments }: Typed, questions: Questions): OpinionWrite {

@@ -19,6 +19,7 @@ import {
   differences,
   inWords,
   opinionTyped,
+  requireJudged,
   requireShortTexts,
   type Typed,
   typedBefore,
@@ -74,6 +75,7 @@ export function opinionRoutes(web: Web): FastifyPluginAsync {
         const { questions } = await readOpinion(exchange, caller, share)
         const typed = typedIn(request.body, questions)
         requireShortTexts(typed, pages.texts)
+        requireJudged(typed, pages.texts)
         const asked = { shareId: share, ifMatch: etagOf(Number(typed.version)) }
         await saveDraft(exchange, caller, asked, opinionTyped(typed, questions))
         const next = { check: '/submit', attach: '/attachments' }[formOf(request).text('onward')]

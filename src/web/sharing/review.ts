@@ -17,6 +17,9 @@ import { onceCookie } from './once.ts'
 import { showSpecialist } from './people.ts'
 import { carried, lifeText, type OfChoicePage, showTerms, wantedOf } from './terms.ts'
 
+/** The request that is shown, so that no other one is shared. */
+const VERSION_SEEN = 'request-version'
+
 /** The last step before sharing: exactly what will be seen, by whom, where, until when. */
 export async function reviewPage(web: Web, request: OfChoicePage, reply: FastifyReply) {
   const { exchange, pages } = web
@@ -35,12 +38,13 @@ export async function reviewPage(web: Web, request: OfChoicePage, reply: Fastify
   const chosen = records.filter(({ id }) => wanted.records.includes(id))
   const { request: asked, override } = shareable.terms
   const hasConsent = grounds.consentId !== undefined
-  const instead = wanted.question === undefined ? undefined : [{ number: 1, text: wanted.question }]
+  // As the specialist is asked: what was typed stands for the question of the case, not for the request.
+  const plain = [{ number: 1, text: wanted.question ?? found.question }]
   return pages.show(request, reply, 'sharing/review', {
     caseId: found.id,
     specialist: showSpecialist(pages.texts, view, exchange.clock()),
     patient: shownPatient(found.patient),
-    questions: instead ?? asked?.questions ?? [{ number: 1, text: found.question }],
+    questions: asked !== undefined && asked.questions.length > 0 ? asked.questions : plain,
     asked,
     wanted,
     records: chosen,
@@ -53,7 +57,7 @@ export async function reviewPage(web: Web, request: OfChoicePage, reply: Fastify
     basis: transferText(grounds.transfer),
     hasConsent,
     override,
-    carried: carried(form),
+    carried: [...carried(form), { name: VERSION_SEEN, value: shareable.row.version }],
     attempt: uuidv7({ msecs: exchange.clock() })
   })
 }
@@ -72,8 +76,17 @@ export async function confirmShare(web: Web, request: OfChoicePage, reply: Fasti
     showTerms(web, request, reply, { problems, refusal })
   pages.onRefusal(request, again, true)
   const { view } = await readChoice(exchange, caller, request.params)
-  const wanted = wantedOf(web, formOf(request), view)
-  const { view: made } = await createShare(exchange, caller, request.params.case, wanted)
+  const form = formOf(request)
+  const wanted = wantedOf(web, form, view)
+  const seen = form.text(VERSION_SEEN)
+  const { view: made } = await createShare(
+    exchange,
+    caller,
+    request.params.case,
+    wanted,
+    undefined,
+    seen === '' ? undefined : Number(seen)
+  )
   const { id, link } = made
   return reply.header('set-cookie', onceCookie(id, link)).redirect(`/shares/${id}/link`, 303)
 }

@@ -18,6 +18,7 @@ const said = new Set([
   'invitation-same-channel',
   'more-time-shorter',
   'share-ended',
+  'version-changed',
   'proof-needed'
 ])
 
