@@ -1,0 +1,78 @@
+import t, { type Test } from 'tap'
+import { eq } from '../../schemas/drizzle.ts'
+import { finishAcceptanceThrough } from '../../src/register/accept-by-issuer.ts'
+import { postgresOnly } from '../helpers/databases.ts'
+import { eventually, startExchange, type TestExchange } from '../helpers/exchange.ts'
+import { type Intruder, intrude } from '../helpers/intruder.ts'
+import { invite } from './scene.ts'
+
+// What two transactions do to each other on PostgreSQL, where each stops at a row that the other has.
+
+const trace = { requestId: 'test', method: 'POST', route: '/i', address: '127.0.0.1' }
+
+/** Resolves once so many statements wait for a lock. */
+function waiting(intruder: Intruder, wanted: number): Promise<unknown> {
+  return eventually(`${wanted} wait`, async () => {
+    const [row] = await intruder.run(
+      "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    return Number(row?.n) >= wanted ? true : undefined
+  })
+}
+
+/** Runs both at once: the first stops at a row that is held, and lets the second come to its end or wait. */
+async function crossed<A, B>(
+  t: Test,
+  exchange: TestExchange,
+  hold: [statement: string, value: string],
+  acts: [first: () => Promise<A>, second: () => Promise<B>]
+): Promise<[PromiseSettledResult<A>, PromiseSettledResult<B>]> {
+  const intruder = await intrude(t, exchange.config)
+  const looker = await intrude(t, exchange.config)
+  await intruder.run('BEGIN')
+  await intruder.run(...hold)
+  const first = acts[0]()
+  await waiting(looker, 1)
+  const second = acts[1]()
+  await Promise.race([second.catch(() => {}), waiting(looker, 2)])
+  await intruder.run('COMMIT')
+  return Promise.allSettled([first, second])
+}
+
+t.test(
+  'who accepts at the moment in which it is withdrawn or sent again does, or does not',
+  { skip: postgresOnly },
+  async t => {
+    const exchange = await startExchange(t)
+    const { database } = exchange.exchange
+    const clinician = exchange.client('clinician')
+    for (const act of ['withdraw', 'resend'] as const) {
+      const { invitation } = await invite(exchange)
+      const { invitations } = database.read.tables
+      const [row] = await database.read
+        .select()
+        .from(invitations)
+        .where(eq(invitations.id, invitation.id))
+      const errand = {
+        kind: 'invitation' as const,
+        about: { linkId: row?.linkId },
+        person: async () => ({ issuer: 'https://issuer.example', subject: act })
+      }
+      const path = `/v1/invitations/${invitation.id}`
+      const [accepted, other] = await crossed(
+        t,
+        exchange,
+        ['SELECT id FROM specialists WHERE id = ? FOR UPDATE', invitation.specialist],
+        [
+          () => finishAcceptanceThrough(exchange.exchange, trace, errand),
+          () =>
+            act === 'withdraw'
+              ? clinician.send('DELETE', path)
+              : clinician.send('POST', `${path}/resend`, { codeChannel: 'letter' })
+        ]
+      )
+      t.match(accepted, { status: 'fulfilled' }, act)
+      t.match(other, { value: { status: 409, json: { code: 'invitation-ended' } } }, act)
+    }
+  }
+)
