@@ -1,10 +1,13 @@
+import { createReadStream } from 'node:fs'
 import t, { type Test } from 'tap'
 import { eq } from '../../schemas/drizzle.ts'
 import { finishAcceptanceThrough } from '../../src/register/accept-by-issuer.ts'
+import { gmcRegister } from '../../src/register/gmc.ts'
+import { importRegister } from '../../src/register/import-register.ts'
 import { postgresOnly } from '../helpers/databases.ts'
 import { eventually, startExchange, type TestExchange } from '../helpers/exchange.ts'
 import { type Intruder, intrude } from '../helpers/intruder.ts'
-import { invite } from './scene.ts'
+import { entryInput, invite, verify } from './scene.ts'
 
 // What two transactions do to each other on PostgreSQL, where each stops at a row that the other has.
 
@@ -74,5 +77,39 @@ t.test(
       t.match(accepted, { status: 'fulfilled' }, act)
       t.match(other, { value: { status: 409, json: { code: 'invitation-ended' } } }, act)
     }
+  }
+)
+
+t.test(
+  'who is judged while another file comes to count is judged by one of the two',
+  { skip: postgresOnly },
+  async t => {
+    const exchange = await startExchange(t)
+    const file = createReadStream(new URL('fixtures/gmc-register.csv', import.meta.url))
+    const wanted = { asOf: '2026-11-20', mayShrink: false }
+    await importRegister(exchange.exchange, gmcRegister, file, wanted)
+    const input = entryInput({
+      country: 'GB',
+      professionalBody: 'GMC',
+      registrationSystem: 'https://fhir.hl7.org.uk/Id/gmc-number',
+      registrationNumber: '7100005'
+    })
+    const { id } = await exchange
+      .client('administrator')
+      .json<{ id: string }>('POST', '/v1/specialists', input)
+    const intruder = await intrude(t, exchange.config)
+    await intruder.run('BEGIN')
+    await intruder.run('LOCK TABLE register_rows')
+    const verified = verify(exchange, id)
+    await waiting(await intrude(t, exchange.config), 1)
+    // The same file of the next day is read, and the rows of this one are removed.
+    const next = '0fffffff-ffff-7000-8000-000000000000'
+    await intruder.run(
+      'INSERT INTO register_files SELECT ?, source, as_of + 86400000, sha256, rows, imported_at FROM register_files',
+      next
+    )
+    await intruder.run('UPDATE register_rows SET file_id = ?', next)
+    await intruder.run('COMMIT')
+    t.match(await verified, { status: 200, json: { state: 'verified' } })
   }
 )
