@@ -1,13 +1,14 @@
 import { createReadStream } from 'node:fs'
 import t, { type Test } from 'tap'
 import { eq } from '../../schemas/drizzle.ts'
+import type { InvitationSent } from '../../schemas/invitation.ts'
 import { finishAcceptanceThrough } from '../../src/register/accept-by-issuer.ts'
 import { gmcRegister } from '../../src/register/gmc.ts'
 import { importRegister } from '../../src/register/import-register.ts'
 import { postgresOnly } from '../helpers/databases.ts'
 import { eventually, startExchange, type TestExchange } from '../helpers/exchange.ts'
 import { type Intruder, intrude } from '../helpers/intruder.ts'
-import { entryInput, invite, verify } from './scene.ts'
+import { entryInput, invitationInput, invite, verify } from './scene.ts'
 
 // What two transactions do to each other on PostgreSQL, where each stops at a row that the other has.
 
@@ -27,7 +28,7 @@ function waiting(intruder: Intruder, wanted: number): Promise<unknown> {
 async function crossed<A, B>(
   t: Test,
   exchange: TestExchange,
-  hold: [statement: string, value: string],
+  hold: [statement: string, ...values: string[]],
   acts: [first: () => Promise<A>, second: () => Promise<B>]
 ): Promise<[PromiseSettledResult<A>, PromiseSettledResult<B>]> {
   const intruder = await intrude(t, exchange.config)
@@ -113,3 +114,17 @@ t.test(
     t.match(await verified, { status: 200, json: { state: 'verified' } })
   }
 )
+
+t.test('whom two clinicians invite at once is entered once', { skip: postgresOnly }, async t => {
+  const exchange = await startExchange(t)
+  const by = (who: 'clinician' | 'otherClinician') => () =>
+    exchange.client(who).json<InvitationSent>('POST', '/v1/invitations', invitationInput())
+  const [one, other] = await crossed(
+    t,
+    exchange,
+    ['LOCK TABLE specialists IN SHARE MODE'],
+    [by('clinician'), by('otherClinician')]
+  )
+  const specialist = one.status === 'fulfilled' && one.value.invitation.specialist
+  t.match(other, { status: 'fulfilled', value: { invitation: { specialist } } })
+})
