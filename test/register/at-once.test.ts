@@ -14,12 +14,15 @@ import { entryInput, invitationInput, invite, verify } from './scene.ts'
 
 const trace = { requestId: 'test', method: 'POST', route: '/i', address: '127.0.0.1' }
 
-/** Resolves once so many statements wait for a lock. */
+/** Locks are waited for all the time, but not for long: the log takes turns. */
+const WAITING = `SELECT count(*)::int AS n FROM pg_stat_activity
+  WHERE datname = current_database() AND wait_event_type = 'Lock'
+  AND clock_timestamp() - query_start > interval '300 milliseconds'`
+
+/** Resolves once so many statements wait for what is held. */
 function waiting(intruder: Intruder, wanted: number): Promise<unknown> {
   return eventually(`${wanted} wait`, async () => {
-    const [row] = await intruder.run(
-      "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
+    const [row] = await intruder.run(WAITING)
     return Number(row?.n) >= wanted ? true : undefined
   })
 }
