@@ -3,6 +3,7 @@ import { actedBy } from '../audit/acted-by.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
+import { lookAgain } from '../retention/look-again.ts'
 import { withdrawShare } from '../shares/withdraw.ts'
 import { aboutCase, caseOf, knownCase, openCaseKey, requireCaseKept } from './case.ts'
 import { plainText } from './check-request.ts'
@@ -62,7 +63,10 @@ export async function reopenCase(
     // An erasure may have come in between: what has no key any more is closed for good.
     await holdCase(tx, caseId)
     requireCaseKept(await knownCase(tx, caseId))
-    await moveCase(tx, 'reopen', { caseId, by: caller.accountId, at: clock(), reason: why })
+    const at = clock()
+    await moveCase(tx, 'reopen', { caseId, by: caller.accountId, at, reason: why })
+    // When it is closed again it may be of another class than it was judged by, and stay for less.
+    await lookAgain(tx, caseId, at)
     await exchange.audit.append(tx, {
       action: 'case.reopen',
       outcome: 'success',

@@ -102,6 +102,17 @@ export function held<Query extends { for(strength: 'share' | 'update'): unknown 
 }
 
 /**
+ * Lets one transaction at a time pass that names the same thing, for what is not there yet and so cannot
+ * be held: the others wait until it ends, and what they read then has what it made. SQLite needs
+ * nothing: it has one writer.
+ */
+export async function oneAtATime(tx: Queries, name: string): Promise<void> {
+  if (tx.kind === 'sqlite') return
+  const lock = sql`pg_advisory_xact_lock(hashtextextended(${name}, 0))`
+  await tx.select({ taken: sql`true` }).from(lock)
+}
+
+/**
  * Whether a constraint or a trigger refused a statement, whichever database it is: of PostgreSQL the
  * class 23 of SQLSTATE (Appendix A of its manual), which our triggers use too.
  */

@@ -120,6 +120,10 @@ export async function claimDue(
     .orderBy(asc(notices.nextAt))
     .limit(claim.limit)
   if (tx.kind === 'postgres') due.for('update', { skipLocked: true })
+  // Found first and not inside the change, for which PostgreSQL may look for them once for each row: it
+  // passes over what the change has done by then, and so comes to all of them.
+  const ids = (await due).map(({ id }) => id)
+  if (ids.length === 0) return []
   return tx
     .update(notices)
     .set({
@@ -128,7 +132,7 @@ export async function claimDue(
       leaseRun: claim.run,
       leaseUntil: claim.until
     })
-    .where(and(isDue, sql`${notices.id} IN ${due}`))
+    .where(inArray(notices.id, ids))
     .returning()
 }
 

@@ -98,11 +98,17 @@ export async function copyRecords(
     for (const blob of blobs) await exchange.blobs.remove(blob).catch(() => {})
   }
   try {
-    const rows = []
+    const made = []
     for (const [n, record] of records.entries()) {
-      rows.push(await copyRecord(exchange, found, record, plan, n + 1, blob => blobs.push(blob)))
+      made.push(await copyRecord(exchange, found, record, plan, n + 1, blob => blobs.push(blob)))
     }
     await exchange.blobs.sync(blobs)
+    // Only now: what wraps them may be replaced, and then retired, while a large share is copied.
+    const rows = await inParallel(made, async ({ key, record, objects }) => {
+      const context = recordKeyContext(found.organisationId, record.id)
+      const wrappedKey = await wrapKey(exchange.keyring, context, key)
+      return { record: { ...record, wrappedKey }, objects }
+    })
     return { rows, discard }
   } catch (err) {
     await discard()
@@ -122,8 +128,6 @@ async function copyRecord(
   const id = uuidv7({ msecs: exchange.clock() })
   const bytes = newKey()
   const key = createSecretKey(bytes)
-  const context = recordKeyContext(found.organisationId, id)
-  const wrappedKey = await wrapKey(exchange.keyring, context, key)
   bytes.fill(0)
   const { keyring } = exchange
   const patient = async () => openCaseDetails(await openCaseKey(keyring, found), found).patient
@@ -139,10 +143,9 @@ async function copyRecord(
   )
   const { kind, date } = viewSummary(record, original.key)
   const shifted = shiftTemporal(date.replaceAll('-', ''), 'DA', plan.pseudonyms.days) ?? ''
-  const copy: RecordRow = {
+  const copy: Omit<RecordRow, 'wrappedKey'> = {
     ...record,
     id,
-    wrappedKey,
     detailsSealed: sealRecordDetails(key, id, {
       title: `Record ${place}: ${kind}`,
       date: shifted.replace(/^(....)(..)(..)$/, '$1-$2-$3')
@@ -158,7 +161,7 @@ async function copyRecord(
     copyOf: record.id,
     copyFor: plan.shareId
   }
-  return { record: copy, objects }
+  return { key, record: copy, objects }
 }
 
 async function copyFile(

@@ -2,9 +2,7 @@ import type { Exchange } from '../exchange.ts'
 import type { Trace } from '../identity/principal.ts'
 import type { EndedErrand } from '../sessions/errand.ts'
 import { beginSessionThrough } from '../sessions/through-issuer.ts'
-import { enrolInvited } from './accept.ts'
-import { refusalOf } from './invitation.ts'
-import { findByLink } from './invitation-queries.ts'
+import { enrolInvited, requireInForce } from './accept.ts'
 
 /**
  * Accepts an invitation with the identity that somebody has at an issuer of others, to which they were
@@ -20,11 +18,7 @@ export async function finishAcceptanceThrough(
   const { linkId } = errand.about as { linkId: string }
   const person = await errand.person()
   return exchange.database.write(async tx => {
-    const now = exchange.clock()
-    // A link that was sent anew in the meantime has another id, and its code was given by nobody here.
-    const [row] = await findByLink(tx, linkId)
-    const isOpen = row?.codeRef && row.withdrawnAt === null && row.expiresAt > now
-    if (row === undefined || !isOpen) throw refusalOf(row, now)
+    const row = await requireInForce(tx, linkId, exchange.clock())
     const account = await enrolInvited(tx, exchange, trace, row, person)
     return { cookie: await beginSessionThrough(tx, exchange, trace, account, person) }
   })

@@ -6,10 +6,9 @@ import { type Arrived, settle } from '../sessions/arrive.ts'
 import type { Errand } from '../sessions/errand.ts'
 import { browserName } from '../sessions/passkey-names.ts'
 import { registrationOptions, verifyRegistration } from '../sessions/passkeys.ts'
-import { enrolInvited, withRightCode } from './accept.ts'
+import { enrolInvited, requireInForce, withRightCode } from './accept.ts'
 import { openEntry } from './entry.ts'
-import { openInvitation, refusalOf } from './invitation.ts'
-import { findByLink } from './invitation-queries.ts'
+import { openInvitation } from './invitation.ts'
 import { findEntry } from './queries.ts'
 
 /**
@@ -46,11 +45,7 @@ export async function finishAcceptance(
   const { passkey, ceremony } = await verifyRegistration(exchange, 'invitation', answer)
   const { linkId } = ceremony.details as { linkId: string }
   const { row, arrived } = await exchange.database.write(async tx => {
-    const now = exchange.clock()
-    // A link that was sent anew in the meantime has another id, and its code was given by nobody here.
-    const [row] = await findByLink(tx, linkId)
-    const isOpen = row?.codeRef && row.withdrawnAt === null && row.expiresAt > now
-    if (row === undefined || !isOpen) throw refusalOf(row, now)
+    const row = await requireInForce(tx, linkId, exchange.clock())
     const proven = { passkey, name: browserName(trace.userAgent), trace }
     const account = await enrolInvited(tx, exchange, trace, row, proven)
     return { row, arrived: await settle(tx, exchange, account, passkey, trace) }

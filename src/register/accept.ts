@@ -11,7 +11,13 @@ import { sealProfile } from '../identity/profile.ts'
 import { codeRef, isSameCode, TRIES_MAX } from './enrolment-code.ts'
 import { type EntryDetails, openEntry } from './entry.ts'
 import { type InvitationRow, openInvitation, refusalOf } from './invitation.ts'
-import { bindEntry, changeOpen, countTry, findByLink } from './invitation-queries.ts'
+import {
+  bindEntry,
+  changeOpen,
+  countTry,
+  findByLink,
+  findByLinkHeld
+} from './invitation-queries.ts'
 import { findEntryHeld } from './queries.ts'
 
 /**
@@ -68,6 +74,22 @@ export async function withRightCode<T>(
   if ('result' in done) return done.result as T
   const about = { organisationId: done.wrong.organisationId }
   throw new Refusal('enrolment-code-wrong', undefined, { about })
+}
+
+/**
+ * The invitation of this link, whose code was right a while ago, if it is in force still; it is neither
+ * sent anew nor withdrawn before the transaction ends. Throws why nobody can accept it any more.
+ */
+export async function requireInForce(
+  tx: Queries,
+  linkId: string,
+  now: number
+): Promise<InvitationRow> {
+  // A link that was sent anew in the meantime has another id, and its code was given by nobody here.
+  const [row] = await findByLinkHeld(tx, linkId)
+  const isOpen = row?.codeRef && row.withdrawnAt === null && row.expiresAt > now
+  if (row === undefined || !isOpen) throw refusalOf(row, now)
+  return row
 }
 
 /** The account of the entry, under the entry's own id, with the identity that was shown. */

@@ -11,7 +11,7 @@ import {
   lte,
   sql
 } from '../../schemas/drizzle.ts'
-import type { Queries } from '../database/database.ts'
+import { held, type Queries } from '../database/database.ts'
 import type { EntryRow } from './queries.ts'
 
 export type InvitationRow = Awaited<ReturnType<typeof findInvitation>>[number]
@@ -24,6 +24,13 @@ export function findInvitation(queries: Queries, id: string) {
 export function findByLink(queries: Queries, linkId: string) {
   const { invitations } = queries.tables
   return queries.select().from(invitations).where(eq(invitations.linkId, linkId))
+}
+
+/** The same, which then stays as it is until the transaction ends. */
+export function findByLinkHeld(tx: Queries, linkId: string) {
+  const { invitations } = tx.tables
+  const query = tx.select().from(invitations).where(eq(invitations.linkId, linkId))
+  return held(tx, query, 'update')
 }
 
 /**

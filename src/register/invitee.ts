@@ -5,7 +5,7 @@ import {
   type InvitationResend
 } from '../../schemas/invitation.ts'
 import { isNhsNumber } from '../cases/patient.ts'
-import type { Queries } from '../database/database.ts'
+import { oneAtATime, type Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { readEmailAddress } from '../identity/email-address.ts'
@@ -60,6 +60,8 @@ export async function entryFor(
     return row
   }
   const ref = emailRef(exchange.serviceKeys.lookup, person.email)
+  // Of two who invite the same person at once the second finds the entry that the first has made.
+  await oneAtATime(tx, `invitee ${ref.toString('hex')}`)
   const known = await entriesByEmail(tx, ref)
   if (known.some(row => row.accountId !== null)) throw new Refusal('invitation-not-needed')
   return known[0] ?? (await addEntry(tx, exchange, actOf(caller), person.checked))

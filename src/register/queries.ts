@@ -247,3 +247,19 @@ export async function registerRow(queries: Queries, fileId: string, numberRef: B
     .where(and(eq(registerRows.fileId, fileId), eq(registerRows.numberRef, numberRef)))
   return row
 }
+
+/**
+ * The same of the file that counts, or undefined where no file of this source was ever read. It is one
+ * statement: rows of a file go once another counts, and who looks for them then would find nobody.
+ */
+export async function latestWord(queries: Queries, source: string, numberRef: Buffer) {
+  const { registerFiles: files, registerRows: rows } = queries.tables
+  const [found] = await queries
+    .select({ row: rows })
+    .from(files)
+    .leftJoin(rows, and(eq(rows.fileId, files.id), eq(rows.numberRef, numberRef)))
+    .where(eq(files.source, source))
+    .orderBy(desc(files.asOf), desc(files.id))
+    .limit(1)
+  return found
+}

@@ -1,7 +1,7 @@
 import type { UnverifiedReason } from '../../schemas/specialist.ts'
 import type { Queries } from '../database/database.ts'
 import type { EntryRow } from './entry.ts'
-import { latestFile, registerRow } from './queries.ts'
+import { latestWord } from './queries.ts'
 
 /** What a register says of a status that is not full registration with a licence. */
 const reasons: Record<string, UnverifiedReason> = {
@@ -20,10 +20,10 @@ export async function verdictOf(
   entry: Pick<EntryRow, 'numberSystem' | 'numberRef' | 'onSpecialistRegister'>
 ): Promise<UnverifiedReason | undefined> {
   if (entry.numberSystem === null || entry.numberRef === null) return undefined
-  const file = await latestFile(queries, entry.numberSystem)
-  if (file === undefined) return undefined
-  const found = await registerRow(queries, file.id, entry.numberRef)
-  if (found === undefined) return 'register-missing'
+  const word = await latestWord(queries, entry.numberSystem, entry.numberRef)
+  if (word === undefined) return undefined
+  const { row: found } = word
+  if (found === null) return 'register-missing'
   if (found.status !== 'registered') return reasons[found.status] ?? 'register-not-registered'
   const lacksEntry = entry.onSpecialistRegister && !found.onSpecialistRegister
   return lacksEntry ? 'register-not-specialist' : undefined

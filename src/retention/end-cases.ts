@@ -1,9 +1,10 @@
 import { eraseDetails } from '../audit/erase.ts'
 import { isErased, knownCase } from '../cases/case.ts'
+import { holdCase } from '../cases/move.ts'
 import type { Exchange } from '../exchange.ts'
 import { SealError } from '../sealing/seal-error.ts'
 import { eraseByPolicy } from './erase.ts'
-import { judge } from './facts.ts'
+import { type JudgedCase, judge } from './facts.ts'
 import { stayedOf } from './plan.ts'
 import { policyOf, type RetentionPolicy } from './policy.ts'
 import { casesToEnd, hasDetails, isHeld, lookAgain, retentionRow } from './queries.ts'
@@ -77,10 +78,22 @@ async function endCase(
   const stayed = stayedOf(parts.filter(({ what, isDue }) => !isDue || what === 'audit'))
   const erased = scope && (await eraseByPolicy(exchange, judged, { scope, policy, stayed, lookAt }))
   if (erased === undefined) {
-    if (!due.has('request')) await database.write(tx => lookAgain(tx, caseId, lookAt))
+    if (!due.has('request')) await noteLook(exchange, judged, lookAt)
     return undefined
   }
   return scope === 'case' ? 'cases' : 'copies'
+}
+
+/** Unless it was opened again since it was judged: then it is looked at whenever it is closed. */
+async function noteLook(
+  { database }: Exchange,
+  { found, facts }: JudgedCase,
+  lookAt: number
+): Promise<void> {
+  await database.write(async tx => {
+    const { closedAt } = await holdCase(tx, found.id)
+    if (closedAt === facts.closedAt) await lookAgain(tx, found.id, lookAt)
+  })
 }
 
 /**

@@ -13,16 +13,19 @@ import {
 } from '../../src/housekeeping/rotate-keys.ts'
 import { dataPaths } from '../../src/open-data.ts'
 import type { Keyring } from '../../src/sealing/keyrings/keyring.ts'
-import { newKey, wrapKey } from '../../src/sealing/keys.ts'
+import { newKey, wrapKey, wrappedPrefix } from '../../src/sealing/keys.ts'
 import { SealError } from '../../src/sealing/seal-error.ts'
 import { ownerDatabase } from '../helpers/databases.ts'
+import { ctSlice } from '../helpers/dicom.ts'
 import {
   type CaseView,
   createCase,
   numberedText,
   sharedRecord,
+  shareRecords,
   startExchange,
-  type TestExchange
+  type TestExchange,
+  uploadRecord
 } from '../helpers/exchange.ts'
 import { sharedPath } from '../helpers/story.ts'
 import { runScript } from '../scripts/run-script.ts'
@@ -231,3 +234,29 @@ async function content(x: TestExchange, path: string): Promise<Buffer> {
   if (status !== 200) throw new Error(`${path}: ${status}`)
   return bytes
 }
+
+t.test('copies that were being made while it was rotated are under the new KEK', async t => {
+  let rotated: string | undefined
+  let isSharing = false
+  const x: TestExchange = await startExchange(t, {
+    wrapBlobs: blobs => ({
+      ...blobs,
+      async sync(names) {
+        if (isSharing) rotated ??= await addCurrentKek(x.exchange, dataPaths(x.directory).keyring)
+        await blobs.sync(names)
+      }
+    })
+  })
+  const clinician = x.client('clinician')
+  const { id: caseId } = await createCase(clinician)
+  const files = [{ name: 'slice.dcm', bytes: ctSlice([]) }]
+  const scan = await uploadRecord(clinician, caseId, { kind: 'scan', files })
+  isSharing = true
+  await shareRecords(x, caseId, [scan.id], { pseudonymise: true })
+  const { read } = x.exchange.database
+  const { records } = read.tables
+  const [copy] = await read.select().from(records).where(eq(records.copyOf, scan.id))
+  const prefix = wrappedPrefix(String(rotated))
+  // The one before goes ten minutes later, and a large share may take longer.
+  t.same(copy?.wrappedKey.subarray(0, prefix.length), prefix)
+})

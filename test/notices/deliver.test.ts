@@ -2,6 +2,7 @@ import t from 'tap'
 import { checkExchange } from '../../src/housekeeping/check-exchange.ts'
 import { disableAccount } from '../../src/identity/enrol.ts'
 import { GIVE_UP_MILLISECONDS, KEEP_MILLISECONDS } from '../../src/notices/attempt.ts'
+import { claimDue } from '../../src/notices/queries.ts'
 import {
   eventually,
   openShare,
@@ -110,6 +111,31 @@ t.test('one event gives each recipient one notice, however often it is told', as
     ])
   }
   t.equal((await outbox(x)).length, 4)
+})
+
+t.test('however much is due, no more is taken than was asked for', async t => {
+  const { x } = await startWithMail(t)
+  const { database, notices } = x.exchange
+  const { accountId, organisationId } = x.people.clinician
+  await database.write(async tx => {
+    for (let n = 0; n < 20; n += 1) {
+      const to = { accountId }
+      await notices.enqueue(tx, {
+        kind: 'share-opened',
+        to,
+        about: { organisationId },
+        once: `${n}`
+      })
+    }
+  })
+  const now = x.clock.now()
+  const claim = { channel: 'mail' as const, now, run: 'one', until: now + HOUR, limit: 4 }
+  const [first, second] = await Promise.all([
+    database.write(tx => claimDue(tx, claim)),
+    database.write(tx => claimDue(tx, { ...claim, run: 'other' }))
+  ])
+  t.same([first.length, second.length], [4, 4])
+  t.equal(new Set([...first, ...second].map(({ id }) => id)).size, 8)
 })
 
 t.test('who has no account is told by address, which is sealed and then forgotten', async t => {

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { startExchange, type TestExchange } from '../helpers/exchange.ts'
+import { signedIn } from '../helpers/signed-in.ts'
 import { runScript } from '../scripts/run-script.ts'
 import { entryInput, readEntry, verify } from './scene.ts'
 
@@ -138,6 +139,22 @@ t.test('files that are none', async t => {
   for (const type of ['application/json', 'text/plain']) {
     t.equal((await send(exchange, '{}', '', type)).status, 415, type)
   }
+})
+
+t.test('a file that is too large is refused on the page too, and not cut off', async t => {
+  const exchange = await startExchange(t)
+  const { cookie } = await signedIn(exchange, 'administrator')
+  const long = `"Dr Long",,GB,Clinic,Surgery,,${'x'.repeat(7900)},en,,,,,,,,`
+  const rows = [...new Array<string>(1100).fill(long), ines]
+  const form = new FormData()
+  form.append('mode', 'import')
+  form.append('file', new Blob([[HEADER, ...rows].join('\n')], { type: 'text/csv' }), 'people.csv')
+  const answer = await fetch(`${exchange.url}/administration/register/import`, {
+    method: 'POST',
+    body: form,
+    headers: { cookie, accept: 'text/html', 'sec-fetch-site': 'same-origin' }
+  })
+  t.match({ status: answer.status, text: await answer.text() }, { status: 422, text: /too large/ })
 })
 
 t.test('two imports of one file at once make each entry once', async t => {

@@ -13,6 +13,7 @@ import {
   sharedRecord,
   startExchange
 } from '../helpers/exchange.ts'
+import { wholeRequest, writeRequest } from '../helpers/request.ts'
 import { blobNames, giveOpinion, goOn, newCase } from './stage.ts'
 
 const DAY = 86_400_000
@@ -101,6 +102,24 @@ t.test('a case that is opened again keeps what it has', async t => {
   x.clock.advance(40 * DAY)
   t.match(await endCases(x.exchange, goOn), { copies: 1 })
   t.equal(await removeDueFiles(x.exchange, goOn), 0, 'the files went with it')
+})
+
+t.test('a case that is opened again is judged anew when it is closed', async t => {
+  const x = await startExchange(t)
+  x.clock.set('2027-03-10T12:00:00Z')
+  const clinician = x.client('clinician')
+  const { id } = await newCase(x)
+  const write = async (conditionGroup: 'cancer' | 'general') => {
+    await writeRequest(clinician, id, wholeRequest(x.clock.now(), { conditionGroup }))
+    await clinician.json('POST', `/v1/cases/${id}/close`, { reason: 'Done' })
+  }
+  await write('cancer')
+  x.clock.advance(100 * DAY)
+  t.match(await endCases(x.exchange, goOn), { copies: 1 }, 'the rest stays for thirty years')
+  await clinician.json('POST', `/v1/cases/${id}/reopen`, { reason: 'It was none' })
+  await write('general')
+  x.clock.set('2036-01-01T12:00:00Z')
+  t.match(await endCases(x.exchange, goOn), { cases: 1 }, 'it stayed for eight')
 })
 
 t.test('a case that cannot be read keeps no other waiting', async t => {

@@ -147,6 +147,10 @@ export async function importPage(
     })
   const { mode } = file.fields
   const isTrial = !(mode !== undefined && 'value' in mode && mode.value === 'import')
-  const done = await importAs(exchange, callerOf(request), file.file, isTrial)
+  // Read to its end whatever is wrong with it: a browser looks for no answer before it has sent all.
+  const bytes = file.file.iterator({ destroyOnReturn: false })
+  const done = await importAs(exchange, callerOf(request), bytes, isTrial).finally(() =>
+    file.file.resume()
+  )
   return pages.show(request, reply, 'administration/import', { done })
 }

@@ -1,0 +1,2 @@
+/** For who opens a closed case again: how long it stays is judged anew then. */
+export { lookAgain } from './queries.ts'
