@@ -4,7 +4,7 @@ import { digestOf, type Outgoing } from './outgoing.ts'
 import { patiently } from './patience.ts'
 import { endingOf, Refused } from './problem.ts'
 import type { Progress } from './progress.ts'
-import type { Session } from './session.ts'
+import { JSON_BYTES_MAX, parseAs, type Session, textOf } from './session.ts'
 import type { SentRecord, State } from './state.ts'
 import { tusUpload } from './tus-upload.ts'
 
@@ -19,6 +19,8 @@ export interface DraftParts {
   /** Files on their way at once. */
   parallel: number
 }
+
+type Begun = DraftAnswer['uploads'][number]
 
 /** One file of a draft: settled, or with what went wrong with it here. */
 export interface Placed {
@@ -101,7 +103,7 @@ async function sendMissing(parts: DraftParts, draft: DraftAnswer, placed: Placed
       if (upload !== undefined && upload.state !== 'receiving') {
         parts.progress.moved(each.file.bytes)
       } else {
-        const sent = await sendOne(parts, draft.id, each, upload?.id).catch(err => err)
+        const sent = await sendOne(parts, draft.id, each, upload).catch(err => err)
         if (sent instanceof Error) takeFailure(each, sent)
       }
       each.sha256 ??= await digestOf(each.file.path).catch(() => '')
@@ -127,18 +129,24 @@ async function sendOne(
   parts: DraftParts,
   draft: string,
   { file, position }: Placed,
-  begun: string | undefined
+  begun: Begun | undefined
 ): Promise<void> {
   const { session, progress } = parts
-  let upload = begun
+  let upload = begun?.id
+  let reached = begun?.offset ?? 0
   let isFirst = true
-  await patiently(session, async () => {
+  await patiently(session, async gotOn => {
     if (!isFirst) {
       // The draft knows of an upload whose beginning was answered by nobody.
       const response = await session.ask('GET', `/v1/drafts/${draft}`)
-      const view = (await response.json()) as DraftAnswer
+      const view = parseAs(DraftAnswer, await textOf(response, JSON_BYTES_MAX))
       const known = uploadsByPosition(view).get(position)
       if (known?.state === 'stored' || known?.state === 'refused') return
+      // What was written to the line may have got nowhere; what the service has is progress.
+      if (known !== undefined && known.offset > reached) {
+        reached = known.offset
+        gotOn()
+      }
       upload = known?.id
     }
     isFirst = false

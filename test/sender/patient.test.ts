@@ -1,0 +1,53 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { patiently } from '../../src/sender/patience.ts'
+import { LineBroken } from '../../src/sender/problem.ts'
+import { faultProxy, type ProxiedRequest } from '../helpers/fault-proxy.ts'
+import { fill, type Stage, setStage, sha256, studies } from './scene.ts'
+
+const isUpload = ({ url }: ProxiedRequest) => url.startsWith('/v1/uploads')
+
+/** One file, too large for a form, so that it goes by tus; and beside it a small one. */
+const study = (): Record<string, Buffer> => ({
+  IM1: Object.values(studies(1, 1, 17 * 1024 ** 2))[0] ?? Buffer.alloc(0),
+  IM2: Object.values(studies(1, 2, 3000))[1] ?? Buffer.alloc(0)
+})
+
+/** That every file is in the one record of the case, and in no second. */
+async function everythingOnce(t: Test, stage: Stage, files: Record<string, Buffer>) {
+  const records = await stage.records()
+  t.equal(records.length, 1, 'one record')
+  t.same(
+    records.flatMap(({ objects }) => objects.map(({ sha256 }) => sha256)).sort(),
+    Object.values(files).map(sha256).sort(),
+    'every file, once'
+  )
+}
+
+t.test(
+  'how long a file was on its way before the line broke takes nothing of the patience',
+  async t => {
+    let tries = 0
+    const patience = { patienceMilliseconds: 1000, onWait: () => {} }
+    const { signal } = new AbortController()
+    const came = await patiently({ ...patience, signal }, async () => {
+      tries += 1
+      if (tries > 1) return 'whole'
+      await sleep(1200)
+      throw new LineBroken('cut')
+    })
+    t.equal(came, 'whole')
+  }
+)
+
+t.test('a line that breaks often is waited for as long as each time more has come', async t => {
+  const stage = await setStage(t)
+  const files = study()
+  const proxy = await faultProxy(t, stage.exchange.url)
+  proxy.fail(isUpload, { cutUpAfter: 3_000_000 }, 6)
+  // Six waits, each longer than the one before, are more than that.
+  const more = ['--parallel', '1', '--patience', '2']
+  const ran = await stage.send(fill(stage.path('out'), files), more, proxy.url)
+  t.equal(ran.exit, 0, ran.err)
+  await everythingOnce(t, stage, files)
+})
