@@ -6,6 +6,7 @@ import { faultProxy, type ProxiedRequest } from '../helpers/fault-proxy.ts'
 import { fill, type Stage, setStage, sha256, studies } from './scene.ts'
 
 const isUpload = ({ url }: ProxiedRequest) => url.startsWith('/v1/uploads')
+const isCompletion = ({ url }: ProxiedRequest) => url.endsWith('/complete')
 
 /** One file, too large for a form, so that it goes by tus; and beside it a small one. */
 const study = (): Record<string, Buffer> => ({
@@ -49,5 +50,20 @@ t.test('a line that breaks often is waited for as long as each time more has com
   const more = ['--parallel', '1', '--patience', '2']
   const ran = await stage.send(fill(stage.path('out'), files), more, proxy.url)
   t.equal(ran.exit, 0, ran.err)
+  await everythingOnce(t, stage, files)
+})
+
+t.test('a record that is being made is waited for, and its draft is not thrown away', async t => {
+  const stage = await setStage(t)
+  const files = study()
+  const proxy = await faultProxy(t, stage.exchange.url)
+  // The line broke while the service looked into the files, and it goes on with that.
+  proxy.fail(isCompletion, { answer: 409, json: { code: 'draft-completing' } }, 4)
+  const ran = await stage.send(fill(stage.path('out'), files), [], proxy.url)
+  t.equal(ran.exit, 0, ran.err)
+  t.same(
+    proxy.requests.filter(({ method }) => method === 'DELETE'),
+    []
+  )
   await everythingOnce(t, stage, files)
 })
