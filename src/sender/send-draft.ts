@@ -10,6 +10,7 @@ import { tusUpload } from './tus-upload.ts'
 
 /** How often files that arrived otherwise than they were read are sent again. */
 const TRIES_MAX = 3
+const GONE = 'draft-not-found'
 
 export interface DraftParts {
   session: Session
@@ -50,21 +51,41 @@ export async function sendDraft(
       for (const each of placed) each.sha256 ??= await digestOf(each.file.path).catch(() => '')
       return { view: draft.view, placed }
     }
-    await sendMissing(parts, draft, placed)
-    const ready = await readyDraft(parts, draft.id, placed)
-    if (!ready && attempt < TRIES_MAX) continue
-    if (!ready) giveUpMissing(placed.filter(({ sha256 }) => sha256 === undefined))
-    const isTaken = placed.some(({ failed }) => failed === undefined)
-    const view = isTaken ? await complete(parts, draft.id, placed) : undefined
+    const isLast = attempt === TRIES_MAX
+    const view = await fillDraft(parts, draft, placed, isLast).catch(err => {
+      if (isLast) throw err
+      return startAnew(err, placed)
+    })
     if (view !== undefined) return { view, placed }
     const isLeft = placed.some(({ failed }) => failed === undefined)
-    if (isLeft && attempt < TRIES_MAX) continue
+    if (isLeft && !isLast) continue
     giveUpMissing(placed)
     await patiently(session, () => session.ask('DELETE', `/v1/drafts/${draft.id}`)).catch(() => {})
     delete record.draft
     await state.note()
     return { view: undefined, placed }
   }
+}
+
+/** Sends what the draft has not, and makes the record of it. Undefined when that is to be tried again, or none is left. */
+async function fillDraft(
+  parts: DraftParts,
+  draft: DraftAnswer,
+  placed: Placed[],
+  isLast: boolean
+): Promise<RecordAnswer | undefined> {
+  await sendMissing(parts, draft, placed)
+  const ready = await readyDraft(parts, draft.id, placed)
+  if (!ready && !isLast) return undefined
+  if (!ready) giveUpMissing(placed.filter(({ sha256 }) => sha256 === undefined))
+  const isTaken = placed.some(({ failed }) => failed === undefined)
+  return isTaken ? complete(parts, draft.id, placed) : undefined
+}
+
+/** The time of a draft may end while the machine that sends sleeps. That is no fault of its files. */
+function startAnew(err: unknown, placed: Placed[]): undefined {
+  unlessGone(err)
+  for (const each of placed) if (each.failed?.code === GONE) delete each.failed
 }
 
 /** The draft of a run before, the record that it has become, or a new draft. */
@@ -89,7 +110,7 @@ async function openDraft(
 }
 
 function unlessGone(err: unknown): undefined {
-  if (err instanceof Refused && err.code === 'draft-not-found') return undefined
+  if (err instanceof Refused && err.code === GONE) return undefined
   throw err
 }
 

@@ -67,3 +67,19 @@ t.test('a record that is being made is waited for, and its draft is not thrown a
   )
   await everythingOnce(t, stage, files)
 })
+
+t.test('a draft that is over meanwhile is begun anew', async t => {
+  const stage = await setStage(t)
+  const files = study()
+  const clinician = stage.exchange.client('clinician')
+  const proxy = await faultProxy(t, stage.exchange.url)
+  proxy.fail(isUpload, { delay: 2000 })
+  const sending = stage.send(fill(stage.path('out'), files), ['--parallel', '1'], proxy.url)
+  while (proxy.struck() === 0) await sleep(5)
+  const path = `/v1/cases/${stage.caseId}/drafts`
+  const { drafts } = await clinician.json<{ drafts: { id: string }[] }>('GET', path)
+  await clinician.send('DELETE', `/v1/drafts/${drafts[0]?.id}`)
+  const ran = await sending
+  t.equal(ran.exit, 0, ran.err)
+  await everythingOnce(t, stage, files)
+})
