@@ -233,7 +233,7 @@ async function readyDraft(
   draftId: string,
   placed: Placed[]
 ): Promise<boolean> {
-  const draft = await session.json(DraftAnswer, 'GET', `/v1/drafts/${draftId}`)
+  const draft = await finishedDraft(session, draftId)
   const chosen = uploadsByPosition(draft)
   const end = (id: string) =>
     patiently(session, () =>
@@ -257,4 +257,32 @@ async function readyDraft(
     } else if (upload?.state !== 'stored' && each.failed === undefined) ready = false
   }
   return ready
+}
+
+/**
+ * The draft once every upload of which all has come is whole, or refused: one whose last answer was lost
+ * may still be read back by the service, which takes minutes for a large one, or wait for that.
+ */
+async function finishedDraft(session: Session, draftId: string): Promise<DraftAnswer> {
+  const path = `/v1/drafts/${draftId}`
+  const draft = await session.json(DraftAnswer, 'GET', path)
+  const isWhole = ({ state, offset, bytes }: Begun) => state === 'receiving' && offset === bytes
+  const left = draft.uploads.filter(isWhole)
+  for (const { id, bytes } of left) {
+    // Nothing, added at its end.
+    const headers = {
+      'tus-resumable': '1.0.0',
+      'upload-offset': String(bytes),
+      'content-type': 'application/offset+octet-stream'
+    }
+    await patiently(session, () => session.ask('PATCH', `/v1/uploads/${id}`, { headers })).catch(
+      unlessRefused
+    )
+  }
+  return left.length === 0 ? draft : session.json(DraftAnswer, 'GET', path)
+}
+
+/** Why a file was refused the draft tells. */
+function unlessRefused(err: unknown): void {
+  if (!(err instanceof Refused)) throw err
 }

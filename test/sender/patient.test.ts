@@ -83,3 +83,26 @@ t.test('a draft that is over meanwhile is begun anew', async t => {
   t.equal(ran.exit, 0, ran.err)
   await everythingOnce(t, stage, files)
 })
+
+t.test('a file that has come, and that was not told to be whole, is not sent again', async t => {
+  const stage = await setStage(t)
+  const files = study()
+  const folder = fill(stage.path('out'), files)
+  const proxy = await faultProxy(t, stage.exchange.url)
+  proxy.fail(isCompletion, { hangUp: true })
+  t.equal((await stage.send(folder, ['--patience', '0'], proxy.url)).exit, 3)
+  // As a process leaves it that is killed after the last byte, or is still reading it back.
+  await stage.exchange.exchange.database.write(async tx => {
+    const unfinished = { state: 'receiving', sha256: null, layoutSealed: null }
+    await tx.update(tx.tables.uploads).set(unfinished)
+  })
+  const before = proxy.requests.length
+  const ran = await stage.send(folder, [], proxy.url)
+  t.equal(ran.exit, 0, ran.err)
+  const again = proxy.requests.slice(before)
+  t.same(
+    again.filter(({ method, url }) => method === 'DELETE' || url === '/v1/uploads'),
+    []
+  )
+  await everythingOnce(t, stage, files)
+})
