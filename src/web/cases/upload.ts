@@ -31,6 +31,7 @@ const SAID = {
   waiting: [],
   done: [],
   refused: [],
+  gone: [],
   total: ['done', 'count', 'percent'],
   'total-moving': ['done', 'count', 'percent', 'rate', 'left'],
   'line-down': [],
