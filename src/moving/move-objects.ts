@@ -6,6 +6,7 @@ import { openRecordKey } from '../records/record.ts'
 import type { Keyring } from '../sealing/keyrings/keyring.ts'
 import { SEALED_READ_BYTES, sealedBytes } from '../sealing/layout.ts'
 import { SealError } from '../sealing/seal-error.ts'
+import type { Brought } from './brought.ts'
 import { MoveError } from './move-error.ts'
 import type { OwnedObject } from './queries.ts'
 
@@ -22,6 +23,8 @@ export interface ObjectsMove {
   /** Objects that do not open are copied as they are. Otherwise they are only told of. */
   withFaults: boolean
   fault(sentence: string): void
+  /** What this move has put into the other store, in this run and those before. */
+  brought: Brought
   /** Told of each object that is there now, with its bytes, and whether it was there before. */
   moved(bytes: number, wasThere: boolean): void
   signal: AbortSignal
@@ -29,9 +32,10 @@ export interface ObjectsMove {
 
 /**
  * Copies every object that is not in the other store with its whole length, opens it on the way, and
- * holds it against the digest of its row: what does not open is not copied. Whatever else the other
- * store holds is none of ours, and refused. If it stops anywhere, the next run goes on: stores show
- * whole objects only. Resolves to the number of faults.
+ * holds it against the digest of its row: what does not open is not copied. What an earlier run has
+ * brought and was erased since is removed. Whatever else the other store holds is none of ours, and
+ * refused. If it stops anywhere, the next run goes on: stores show whole objects only. Resolves to the
+ * number of faults.
  */
 export async function moveObjects(
   parts: ObjectsMove,
@@ -67,6 +71,11 @@ export async function moveObjects(
   for (let at = 0; at < names.length; at += SYNC_MAX) {
     await parts.to.sync(names.slice(at, at + SYNC_MAX))
   }
+  for (const name of there.keys()) {
+    if (!parts.brought.has(name)) continue
+    await parts.to.remove(name)
+    there.delete(name)
+  }
   if (there.size > 0) {
     throw new MoveError(
       `The store holds ${there.size} objects that are not of these data. Choose an empty bucket, prefix or directory.`
@@ -93,7 +102,7 @@ async function moveObject(parts: ObjectsMove, owned: OwnedObject): Promise<boole
 /** Copies an object while it is opened. Resolves to what is wrong with it, and then nothing is kept. */
 async function copyOpened(parts: ObjectsMove, owned: OwnedObject): Promise<string | undefined> {
   const { object } = owned
-  const copies = copyingStore(parts.from, parts.to)
+  const copies = copyingStore(parts)
   try {
     const recordKey = await openRecordKey(parts.keyring, owned)
     const source = { organisationId: owned.case.organisationId, recordKey, object }
@@ -117,15 +126,22 @@ function faultOf(err: unknown): string {
 }
 
 /** The blobs of `from`, each of which is copied to `to` as it is read, from its start to its end. */
-function copyingStore(from: Blobs, to: Blobs): Pick<Blobs, 'open'> & { undo(): Promise<void> } {
+function copyingStore({
+  from,
+  to,
+  brought
+}: Pick<ObjectsMove, 'from' | 'to' | 'brought'>): Pick<Blobs, 'open'> & { undo(): Promise<void> } {
   const made: string[] = []
   return {
     async open(name, receipt) {
       const reader = await from.open(name, receipt)
-      const writer = await to.create(name).catch(async err => {
-        await reader.close()
-        throw err
-      })
+      const writer = await brought
+        .add(name)
+        .then(() => to.create(name))
+        .catch(async err => {
+          await reader.close()
+          throw err
+        })
       made.push(name)
       let copied = 0
       return {
@@ -150,12 +166,16 @@ function copyingStore(from: Blobs, to: Blobs): Pick<Blobs, 'open'> & { undo(): P
   }
 }
 
-async function copyUnopened({ from, to, receipt }: ObjectsMove, name: string): Promise<void> {
+async function copyUnopened(
+  { from, to, brought, receipt }: ObjectsMove,
+  name: string
+): Promise<void> {
   const reader = await from.open(name, receipt).catch(err => {
     if (err instanceof BlobError && err.code === 'blob-missing') return undefined
     throw err
   })
   if (reader === undefined) return
+  await brought.add(name)
   const writer = await to.create(name)
   try {
     const piece = Buffer.allocUnsafeSlow(SEALED_READ_BYTES)

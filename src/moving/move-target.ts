@@ -15,6 +15,7 @@ import { lockForService, openSqliteSnapshot } from '../database/sqlite.ts'
 import { copySqlite } from '../database/sqlite-copy.ts'
 import { openSqliteRows } from '../database/sqlite-rows.ts'
 import { dataPaths, openBlobs } from '../open-data.ts'
+import { forgetBrought } from './brought.ts'
 import { MoveError } from './move-error.ts'
 import { type MovingMark, readMark, writeMark } from './move-marks.ts'
 import type { MoveSource } from './move-source.ts'
@@ -200,6 +201,7 @@ async function* counted<Part extends { count: number }>(
 
 /** From now on a service starts there. */
 export async function openToServices({ dataDirectory }: Config): Promise<void> {
+  await forgetBrought(dataDirectory)
   await rm(markPath(dataDirectory, 'moving'))
   await syncDirectory(dataDirectory)
   await syncDirectory(dirname(dataDirectory))

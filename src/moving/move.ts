@@ -10,6 +10,7 @@ import { openSqliteRows } from '../database/sqlite-rows.ts'
 import { checkStored, type Faults } from '../housekeeping/check-exchange.ts'
 import { dataPaths, openBlobs, openMarkedData, requireAlone } from '../open-data.ts'
 import type { Arriving } from '../uploads/arriving.ts'
+import { readBrought } from './brought.ts'
 import { MoveError } from './move-error.ts'
 import { type MovedMark, writeMark } from './move-marks.ts'
 import { moveObjects } from './move-objects.ts'
@@ -167,6 +168,7 @@ async function bringObjects(
         receipt,
         withFaults: parts.withFaults && parts.extent === 'all',
         fault: findings.fault,
+        brought: await readBrought(parts.to.config.dataDirectory),
         moved(size, wasThere) {
           done.objects += 1
           done.bytes += size

@@ -58,6 +58,7 @@ export const DraftAnswer = Type.Object({
       id: Id,
       position: Type.Integer(),
       bytes: Count,
+      offset: Count,
       state: Type.String({ maxLength: 40 }),
       code: Type.Optional(Type.String({ maxLength: 100 })),
       sha256: Type.Optional(Sha256)

@@ -1,4 +1,4 @@
-import { open, readFile, unlink } from 'node:fs/promises'
+import { open, readFile, stat, unlink } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Ending } from './ending.ts'
@@ -10,8 +10,8 @@ import { Ending } from './ending.ts'
 const WAIT_MILLISECONDS_MAX = 1000
 const LOOK_MILLISECONDS = 50
 
-/** Those that this process has. */
-const held = new Set<string>()
+/** Those that this process has, and who in it. */
+const held = new Map<string, symbol>()
 
 /**
  * One run at a time: makes this file and resolves to what removes it. It names its holder, so that
@@ -19,15 +19,16 @@ const held = new Set<string>()
  * it, or when it cannot be made; `instead` says what to do about that.
  */
 export async function lock(path: string, instead: string): Promise<() => Promise<void>> {
-  const mine = `${process.pid} ${hostname()}\n`
+  const mine = `${process.pid} ${hostname()}`
+  const own = Symbol(path)
   for (let waited = 0; ; ) {
     try {
       const file = await open(path, 'wx', 0o600)
-      await file.writeFile(mine).finally(() => file.close())
-      held.add(path)
+      held.set(path, own)
+      await file.writeFile(`${mine}\n`).finally(() => file.close())
       return async () => {
         await unlink(path).catch(() => {})
-        held.delete(path)
+        if (held.get(path) === own) held.delete(path)
       }
     } catch (err) {
       const { code } = Object(err) as { code?: string }
@@ -35,15 +36,16 @@ export async function lock(path: string, instead: string): Promise<() => Promise
         throw new Ending('usage', `${path} cannot be made (${code}): ${instead}.`)
       }
     }
-    const holder = (await readFile(path, 'utf8').catch(() => '')).trim()
+    const seen = await look(path)
+    const { holder } = seen
     // In a container each run may have the number of the one before it.
-    const isOfBefore = `${holder}\n` === mine && !held.has(path)
-    if (isOfBefore || (holder !== '' && (await isGone(holder)))) await unlink(path).catch(() => {})
+    const isOfBefore = holder === mine && !held.has(path)
+    if (isOfBefore || (holder !== '' && (await isGone(holder)))) await remove(path, seen, instead)
     else if (waited < WAIT_MILLISECONDS_MAX) {
       await sleep(LOOK_MILLISECONDS)
       waited += LOOK_MILLISECONDS
     } else if (holder === '') {
-      await unlink(path).catch(() => {})
+      await remove(path, seen, instead)
       waited = 0
     } else {
       throw new Ending(
@@ -51,6 +53,33 @@ export async function lock(path: string, instead: string): Promise<() => Promise
         `Another run is under way, of process ${holder}. If it has ended, remove ${path}.`
       )
     }
+  }
+}
+
+interface Seen {
+  holder: string
+  /** Which file it was: the next may be of the same name and holder. */
+  file: string
+}
+
+async function look(path: string): Promise<Seen> {
+  const found = await stat(path).catch(() => undefined)
+  const text = await readFile(path, 'utf8').catch(() => '')
+  return { holder: text.trim(), file: `${found?.ino} ${found?.mtimeMs}` }
+}
+
+/**
+ * Removes what a run that is gone has left: one run at a time does, and only if it is still that. Of
+ * two that had looked at it together, the slower would remove what the faster has made since.
+ */
+async function remove(path: string, seen: Seen, instead: string): Promise<void> {
+  const release = await lock(`${path}.over`, instead)
+  try {
+    const now = await look(path)
+    const isSame = now.holder === seen.holder && now.file === seen.file
+    if (isSame) await unlink(path).catch(() => {})
+  } finally {
+    await release()
   }
 }
 

@@ -17,24 +17,27 @@ export interface Patience {
 /**
  * Does `work` until it succeeds or fails for good. Trouble that passes is waited out: longer each
  * time, as long as the service asks for (Retry-After), and not beyond the patience, which begins
- * anew whenever `work` says that it got on. Throws Ending `stopped` when that is used up.
+ * with the first failure, and anew whenever `work` says that it got on. Throws Ending `stopped` when
+ * that is used up.
  */
 export async function patiently<T>(
   { patienceMilliseconds, signal, onWait }: Patience,
   work: (gotOn: () => void) => Promise<T>
 ): Promise<T> {
-  let since = performance.now()
+  // Not from the beginning of the work: a file may be an hour on its way before its line first breaks.
+  let since: number | undefined
   let failures = 0
   for (;;) {
     requireGoing(signal)
     try {
       return await work(() => {
-        since = performance.now()
+        since = undefined
         failures = 0
       })
     } catch (err) {
       requireGoing(signal)
       if (!isPassing(err)) throw err
+      since ??= performance.now()
       const backOff = Math.min(FIRST_MILLISECONDS * 2 ** failures, WAIT_MILLISECONDS_MAX)
       failures += 1
       const asked = err instanceof Refused ? err.retryMilliseconds : undefined

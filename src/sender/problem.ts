@@ -84,6 +84,8 @@ export function isPassing(err: unknown): boolean {
   if (!(err instanceof Refused)) return false
   if (err.mayPass) return true
   if (err.code === 'storage-full') return false
+  // A request before, whose line broke, goes on in the service.
+  if (err.code === 'draft-completing') return true
   return err.status >= 500 || [408, 423, 425, 429].includes(err.status)
 }
 

@@ -4,12 +4,13 @@ import { digestOf, type Outgoing } from './outgoing.ts'
 import { patiently } from './patience.ts'
 import { endingOf, Refused } from './problem.ts'
 import type { Progress } from './progress.ts'
-import type { Session } from './session.ts'
+import { JSON_BYTES_MAX, parseAs, type Session, textOf } from './session.ts'
 import type { SentRecord, State } from './state.ts'
 import { tusUpload } from './tus-upload.ts'
 
 /** How often files that arrived otherwise than they were read are sent again. */
 const TRIES_MAX = 3
+const GONE = 'draft-not-found'
 
 export interface DraftParts {
   session: Session
@@ -19,6 +20,8 @@ export interface DraftParts {
   /** Files on their way at once. */
   parallel: number
 }
+
+type Begun = DraftAnswer['uploads'][number]
 
 /** One file of a draft: settled, or with what went wrong with it here. */
 export interface Placed {
@@ -48,21 +51,41 @@ export async function sendDraft(
       for (const each of placed) each.sha256 ??= await digestOf(each.file.path).catch(() => '')
       return { view: draft.view, placed }
     }
-    await sendMissing(parts, draft, placed)
-    const ready = await readyDraft(parts, draft.id, placed)
-    if (!ready && attempt < TRIES_MAX) continue
-    if (!ready) giveUpMissing(placed.filter(({ sha256 }) => sha256 === undefined))
-    const isTaken = placed.some(({ failed }) => failed === undefined)
-    const view = isTaken ? await complete(parts, draft.id, placed) : undefined
+    const isLast = attempt === TRIES_MAX
+    const view = await fillDraft(parts, draft, placed, isLast).catch(err => {
+      if (isLast) throw err
+      return startAnew(err, placed)
+    })
     if (view !== undefined) return { view, placed }
     const isLeft = placed.some(({ failed }) => failed === undefined)
-    if (isLeft && attempt < TRIES_MAX) continue
+    if (isLeft && !isLast) continue
     giveUpMissing(placed)
     await patiently(session, () => session.ask('DELETE', `/v1/drafts/${draft.id}`)).catch(() => {})
     delete record.draft
     await state.note()
     return { view: undefined, placed }
   }
+}
+
+/** Sends what the draft has not, and makes the record of it. Undefined when that is to be tried again, or none is left. */
+async function fillDraft(
+  parts: DraftParts,
+  draft: DraftAnswer,
+  placed: Placed[],
+  isLast: boolean
+): Promise<RecordAnswer | undefined> {
+  await sendMissing(parts, draft, placed)
+  const ready = await readyDraft(parts, draft.id, placed)
+  if (!ready && !isLast) return undefined
+  if (!ready) giveUpMissing(placed.filter(({ sha256 }) => sha256 === undefined))
+  const isTaken = placed.some(({ failed }) => failed === undefined)
+  return isTaken ? complete(parts, draft.id, placed) : undefined
+}
+
+/** The time of a draft may end while the machine that sends sleeps. That is no fault of its files. */
+function startAnew(err: unknown, placed: Placed[]): undefined {
+  unlessGone(err)
+  for (const each of placed) if (each.failed?.code === GONE) delete each.failed
 }
 
 /** The draft of a run before, the record that it has become, or a new draft. */
@@ -87,7 +110,7 @@ async function openDraft(
 }
 
 function unlessGone(err: unknown): undefined {
-  if (err instanceof Refused && err.code === 'draft-not-found') return undefined
+  if (err instanceof Refused && err.code === GONE) return undefined
   throw err
 }
 
@@ -101,7 +124,7 @@ async function sendMissing(parts: DraftParts, draft: DraftAnswer, placed: Placed
       if (upload !== undefined && upload.state !== 'receiving') {
         parts.progress.moved(each.file.bytes)
       } else {
-        const sent = await sendOne(parts, draft.id, each, upload?.id).catch(err => err)
+        const sent = await sendOne(parts, draft.id, each, upload).catch(err => err)
         if (sent instanceof Error) takeFailure(each, sent)
       }
       each.sha256 ??= await digestOf(each.file.path).catch(() => '')
@@ -127,18 +150,24 @@ async function sendOne(
   parts: DraftParts,
   draft: string,
   { file, position }: Placed,
-  begun: string | undefined
+  begun: Begun | undefined
 ): Promise<void> {
   const { session, progress } = parts
-  let upload = begun
+  let upload = begun?.id
+  let reached = begun?.offset ?? 0
   let isFirst = true
-  await patiently(session, async () => {
+  await patiently(session, async gotOn => {
     if (!isFirst) {
       // The draft knows of an upload whose beginning was answered by nobody.
       const response = await session.ask('GET', `/v1/drafts/${draft}`)
-      const view = (await response.json()) as DraftAnswer
+      const view = parseAs(DraftAnswer, await textOf(response, JSON_BYTES_MAX))
       const known = uploadsByPosition(view).get(position)
       if (known?.state === 'stored' || known?.state === 'refused') return
+      // What was written to the line may have got nowhere; what the service has is progress.
+      if (known !== undefined && known.offset > reached) {
+        reached = known.offset
+        gotOn()
+      }
       upload = known?.id
     }
     isFirst = false
@@ -204,7 +233,7 @@ async function readyDraft(
   draftId: string,
   placed: Placed[]
 ): Promise<boolean> {
-  const draft = await session.json(DraftAnswer, 'GET', `/v1/drafts/${draftId}`)
+  const draft = await finishedDraft(session, draftId)
   const chosen = uploadsByPosition(draft)
   const end = (id: string) =>
     patiently(session, () =>
@@ -228,4 +257,32 @@ async function readyDraft(
     } else if (upload?.state !== 'stored' && each.failed === undefined) ready = false
   }
   return ready
+}
+
+/**
+ * The draft once every upload of which all has come is whole, or refused: one whose last answer was lost
+ * may still be read back by the service, which takes minutes for a large one, or wait for that.
+ */
+async function finishedDraft(session: Session, draftId: string): Promise<DraftAnswer> {
+  const path = `/v1/drafts/${draftId}`
+  const draft = await session.json(DraftAnswer, 'GET', path)
+  const isWhole = ({ state, offset, bytes }: Begun) => state === 'receiving' && offset === bytes
+  const left = draft.uploads.filter(isWhole)
+  for (const { id, bytes } of left) {
+    // Nothing, added at its end.
+    const headers = {
+      'tus-resumable': '1.0.0',
+      'upload-offset': String(bytes),
+      'content-type': 'application/offset+octet-stream'
+    }
+    await patiently(session, () => session.ask('PATCH', `/v1/uploads/${id}`, { headers })).catch(
+      unlessRefused
+    )
+  }
+  return left.length === 0 ? draft : session.json(DraftAnswer, 'GET', path)
+}
+
+/** Why a file was refused the draft tells. */
+function unlessRefused(err: unknown): void {
+  if (!(err instanceof Refused)) throw err
 }

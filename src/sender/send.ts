@@ -138,7 +138,10 @@ async function sendAll(
         throw err
       })
       const used = spool(record)
-      if (used !== undefined) await rm(used.directory, { recursive: true, force: true })
+      if (used === undefined) continue
+      // Sealed anew it would have other digests, and a run that did not know of it would send it twice.
+      await state.note()
+      await rm(used.directory, { recursive: true, force: true })
     }
   }
   // One that cannot go on ends the others too: the state tells a next run how far they were.

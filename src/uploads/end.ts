@@ -2,9 +2,9 @@ import { actedBy } from '../audit/acted-by.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
-import { aboutUpload, uploadOf } from './draft.ts'
+import { aboutUpload, draftOf, uploadOf } from './draft.ts'
 import { addToDraft } from './draft-queries.ts'
-import { endUpload, findUpload } from './queries.ts'
+import { endUpload, findUpload, uploadsOfDraft } from './queries.ts'
 import { takeUpload } from './receive.ts'
 import { removeEnded } from './sweep.ts'
 
@@ -50,4 +50,32 @@ export async function terminateUpload(
     place.giveBack()
   }
   await removeEnded(exchange, uploadId)
+}
+
+/**
+ * Ends the uploads of a draft of which a part has come, for whoever wants the record without them. Does
+ * nothing while no other file is there: that would be no record, and what came of them would be lost.
+ * Nor where there is no such draft, or none any more: to complete it tells of that.
+ */
+export async function endUnfinished(
+  exchange: Exchange,
+  caller: Caller,
+  draftId: string
+): Promise<void> {
+  const { database, clock } = exchange
+  const isThere = await draftOf(database.read, caller, draftId, clock()).then(
+    () => true,
+    err => {
+      if (err instanceof Refusal) return false
+      throw err
+    }
+  )
+  if (!isThere) return
+  const uploads = await uploadsOfDraft(database.read, { draftId })
+  const isFile = ({ part }: { part: string }) => part !== 'partial'
+  if (!uploads.some(each => each.state === 'stored' && isFile(each))) return
+  for (const { id, state, received, bytes } of uploads) {
+    if (state !== 'receiving' || received === bytes) continue
+    await terminateUpload(exchange, caller, id)
+  }
 }

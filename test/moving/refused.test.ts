@@ -2,8 +2,12 @@ import { existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSyn
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import t from 'tap'
+import { newBlobName } from '../../src/blobs/blobs.ts'
+import { readConfig } from '../../src/config.ts'
+import { openBlobs } from '../../src/open-data.ts'
 import { blobFiles, filesBelow } from '../faults/soundness.ts'
 import { asAdmin } from '../helpers/databases.ts'
+import { createCase, numberedText, uploadRecord } from '../helpers/exchange.ts'
 import { faultProxy } from '../helpers/fault-proxy.ts'
 import { runScript } from '../scripts/run-script.ts'
 import { move, moveHere, movingScene } from './scene.ts'
@@ -155,4 +159,33 @@ t.test('what is damaged at the target keeps it closed until it is mended', async
   const mended = await move(old, place)
   t.match(mended, { exit: 0, out: /All is well/ }, mended.err)
   t.match(await runScript('check-exchange', place.settings), { exit: 0 })
+})
+
+t.test('what is erased between two runs goes from the target too, and stops no move', async t => {
+  const scene = await movingScene(t)
+  if (scene === undefined) return
+  const { service, old } = scene
+  const clinician = service.client('clinician')
+  const { id: caseId } = await createCase(clinician)
+  await uploadRecord(clinician, caseId, { files: [numberedText(40)] })
+  const place = await scene.newPlace({ postgres: true, s3: true })
+  t.match(await moveHere(old, place, 'objects'), { objects: 3, faults: 0 })
+
+  const reason = 'The patient withdrew by telephone'
+  await service.client('administrator').json('POST', `/v1/cases/${caseId}/erasure`, { reason })
+  t.match(await moveHere(old, place, 'objects'), { objects: 2, faults: 0 })
+  const blobs = await openBlobs(readConfig(place.settings))
+  const left: string[] = []
+  for await (const { name } of blobs.list()) left.push(name)
+  const another = await blobs.create(newBlobName())
+  await another.write(Buffer.from('x'))
+  await another.commit()
+  t.equal(left.length, 2)
+  await t.rejects(moveHere(old, place, 'objects'), { message: /holds 1 objects that are not/ })
+  await blobs.remove(another.name)
+  await blobs.close()
+
+  await service.stop()
+  t.match(await moveHere(old, place), { objects: 2, checked: { faults: [] } })
+  t.notOk(existsSync(join(place.directory, 'brought.txt')), 'its names are needed no more')
 })

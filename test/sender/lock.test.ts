@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -26,6 +26,26 @@ t.test('a run that was killed is no obstacle, even one that had not written its 
     t.match(readFileSync(path, 'utf8'), `${process.pid} `)
     await release()
   }
+})
+
+t.test('of two that find the lock of a run that was killed, one has it', async t => {
+  const path = join(t.testdir(), 'lock')
+  const { pid: gone } = spawnSync('true')
+  const other = spawn('sleep', ['60'])
+  t.teardown(() => other.kill())
+  writeFileSync(path, `${gone} ${hostname()}\n`)
+  const kill = process.kill
+  t.teardown(() => Object.assign(process, { kill }))
+  process.kill = (...args) => {
+    // The other takes it over between our look and what we do about it.
+    if (args[0] === gone) {
+      unlinkSync(path)
+      writeFileSync(path, `${other.pid} ${hostname()}\n`)
+    }
+    return kill.call(process, ...args)
+  }
+  await t.rejects(lock(path, 'x'), { message: `of process ${other.pid} ` })
+  t.same(readdirSync(join(path, '..')), ['lock'], 'which is left to the other')
 })
 
 t.test(

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { generateHybridIdentity, generateX25519Identity, identityToRecipient } from 'age-encryption'
 import t, { type Test } from 'tap'
 import { sealerTo, sealFile } from '../../src/sender/seal.ts'
@@ -128,6 +129,33 @@ t.test('what is not the fault of a file ends the run, and the next one sends the
   t.match(await stage.send(folder, ['--seal', '--to', to]), { exit: 3, err: /EISDIR/ })
   rmSync(spool, { recursive: true })
   t.match(await stage.send(folder, ['--seal', '--to', to]), { exit: 0, out: /stored +1 files/ })
+})
+
+t.test('what was sealed is removed only once the state says where it went', async t => {
+  const { stage, to } = await setSealing(t)
+  // While the second is sealed nothing is written down.
+  const files = {
+    'a/letter.txt': 'Dear colleague,\n',
+    'b/scan.bin': Buffer.alloc(20 * 1024 ** 2, 7)
+  }
+  const folder = fill(stage.path('out'), files)
+  const state = `${folder}.consilium-${stage.caseId.slice(-12)}.json`
+  const inState = () => JSON.parse(readFileSync(state, 'utf8')).records
+  let ended = false
+  const sending = stage.send(folder, ['--seal', '--to', to, '--parallel', '1']).finally(() => {
+    ended = true
+  })
+  const waitFor = async (met: () => boolean) => {
+    while (!met() && !ended) await sleep(1)
+  }
+  await waitFor(() => existsSync(state) && inState().length === 2)
+  const spool = join(`${state}.sealed`, inState()[0].id)
+  await waitFor(() => existsSync(spool))
+  await waitFor(() => !existsSync(spool))
+  t.notOk(ended)
+  // Killed now, a run would seal it anew, which gives other bytes, and not know it for the same.
+  t.match(inState()[0], { done: true, files: [{ outcome: 'stored' }] })
+  t.match(await sending, { exit: 0 })
 })
 
 t.test('a recipient is registered, changed and told, and each is on the log', async t => {

@@ -2,9 +2,16 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { noBrowser, startBrowser } from '../helpers/browser.ts'
 import { ctSlice } from '../helpers/dicom.ts'
-import { createCase, sampleFile, startExchange, uploadRecord } from '../helpers/exchange.ts'
+import {
+  createCase,
+  type RecordView,
+  sampleFile,
+  startExchange,
+  uploadRecord
+} from '../helpers/exchange.ts'
 import { signedIn } from '../helpers/signed-in.ts'
 import { letter, pathologyReport } from '../samples/samples.ts'
+import { beginDraft, beginUpload, offsetOf, sendPatch } from '../uploads/tus.ts'
 
 const PROBE = '"><img src=x onerror=alert(1)>'
 const ESCAPED = '&quot;&gt;&lt;img src=x onerror=alert(1)&gt;'
@@ -100,6 +107,27 @@ t.test('a draft is finished or given up without scripts', async t => {
   }
   t.match(await browser.post(`${here}/discard`), { status: 303 })
   t.match(await browser.get(here), { status: 404 })
+})
+
+t.test('a draft is finished with the files that have arrived, whatever came of others', async t => {
+  const exchange = await startExchange(t)
+  const client = exchange.client('clinician')
+  const browser = await signedIn(exchange, 'clinician')
+  const { id } = await createCase(client)
+  const { id: draft } = await beginDraft(client, id)
+  const bytes = readFileSync(pathologyReport)
+  const whole = await beginUpload(client, bytes.length, { draft, position: 1 })
+  const half = await beginUpload(client, bytes.length, { draft, position: 2 })
+  await sendPatch(client, half, 0, bytes.subarray(0, 2000))
+  const here = `/cases/${id}/upload/${draft}`
+  t.match(await browser.post(`${here}/complete`), { status: 409 })
+  t.equal(await offsetOf(client, half), 2000, 'while there is none, nothing is ended')
+  await sendPatch(client, whole, 0, bytes)
+  t.match((await browser.get(here)).text, 'Finish with')
+  t.match(await browser.post(`${here}/complete`), { status: 303 })
+  t.match(await browser.post(`${here}/complete`), { status: 303 }, 'pressed twice')
+  const { objects } = await client.json<RecordView>('GET', `/v1/records/${draft}`)
+  t.equal(objects.length, 1)
 })
 
 t.test('without scripts: a new case and a plain upload', { skip: noBrowser() }, async t => {

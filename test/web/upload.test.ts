@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { appendFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -87,6 +87,55 @@ t.test(
     await looksRight(t, window, 'upload-not-taken')
     await window.getByRole('link', { name: 'See the record' }).click()
     await window.getByText('1 image').waitFor()
+  }
+)
+
+t.test(
+  'what changes after it was chosen is told of, and chosen again',
+  { skip: noBrowser() },
+  async t => {
+    const folder = join(newFolder(t), 'written')
+    mkdirSync(folder)
+    for (const file of brainSeries().slice(0, 3)) cpSync(file, join(folder, basename(file)))
+    const exchange = await startExchange(t)
+    const client = exchange.client('clinician')
+    const { id } = await createCase(client)
+    const { page } = await startBrowser(t, exchange)
+    const window = await page('clinician')
+    await window.goto(`/cases/${id}/upload`)
+    await window.locator('#folder').setInputFiles(folder)
+    await window.getByLabel('When was it made?').fill('2026-11-02')
+    // As an export leaves it that is still being written.
+    appendFileSync(join(folder, basename(brainSeries()[1] ?? '')), Buffer.alloc(2))
+    await window.getByRole('button', { name: 'Upload', exact: true }).press('Enter')
+    await window.getByText('2 of 3 files have arrived').waitFor()
+    t.equal(await window.getByText('or is gone: choose it again').count(), 1)
+    await looksRight(t, window, 'upload-gone')
+    t.ok(await window.getByRole('button', { name: 'Finish with the files' }).isVisible())
+    await window.locator('#folder').setInputFiles(folder)
+    await window.waitForURL(new RegExp(`/cases/${id}#record-`), { timeout: 60_000 })
+    const { records } = await client.json<{ records: object[] }>('GET', `/v1/cases/${id}/records`)
+    t.match(records, [{ objectCount: 3 }])
+  }
+)
+
+t.test(
+  'a file that is not even begun is told of at the end too',
+  { skip: noBrowser() },
+  async t => {
+    const folder = newFolder(t)
+    writeFileSync(join(folder, 'short.txt'), 'Dear colleague,\n')
+    writeFileSync(join(folder, 'long.txt'), 'Dear colleague,\n'.repeat(1000))
+    const exchange = await startExchange(t, { limits: { objectBytesMax: 1000 } })
+    const { id } = await createCase(exchange.client('clinician'))
+    const { page } = await startBrowser(t, exchange)
+    const window = await page('clinician')
+    await window.goto(`/cases/${id}/upload`)
+    await window.locator('#folder').setInputFiles(folder)
+    await window.getByLabel('When was it made?').fill('2026-11-02')
+    await window.getByRole('button', { name: 'Upload', exact: true }).click()
+    await window.getByRole('link', { name: 'See the record' }).waitFor()
+    t.match(await window.locator('#upload-not-taken').textContent(), /long\.txt/)
   }
 )
 

@@ -165,7 +165,8 @@ export function createList(root, text) {
     total.textContent = sentence
     last = { ...last, at: now, sent, rate }
     if (isMoving && now - last.said > SAY_MILLISECONDS) say(sentence)
-    if (items.every(({ state }) => state === 'done' || state === 'refused')) clearInterval(timer)
+    if (items.every(({ state }) => ['done', 'refused', 'gone'].includes(state)))
+      clearInterval(timer)
   }
 
   return {

@@ -8,7 +8,7 @@
  * @property {number} position Its place in the record, from 1.
  * @property {string | undefined} upload
  * @property {number} sent
- * @property {'waiting' | 'sending' | 'done' | 'refused'} state
+ * @property {'waiting' | 'sending' | 'done' | 'refused' | 'gone'} state
  * @property {string} problem
  * @property {number} tries
  */
@@ -104,7 +104,8 @@ function send(queue, item) {
       tell.changed(item)
     },
     onSuccess: () => end(queue, item, 'done'),
-    onError: err => failed(queue, item, /** @type {import('tus-js-client').DetailedError} */ (err))
+    onError: err =>
+      void failed(queue, item, /** @type {import('tus-js-client').DetailedError} */ (err))
   })
   running.set(item, { abort: () => upload.abort() })
   tell.changed(item)
@@ -129,8 +130,15 @@ function end(queue, item, state) {
  * @param {Item} item
  * @param {import('tus-js-client').DetailedError} err
  */
-function failed(queue, item, err) {
+async function failed(queue, item, err) {
   const status = err.originalResponse?.getStatus() ?? 0
+  if (status === 0) {
+    const isThere = await isReadable(item.chosen.file)
+    // Paused meanwhile.
+    if (!queue.running.has(item)) return
+    // However long it is tried, it will look as if the line were down.
+    if (!isThere) return end(queue, item, 'gone')
+  }
   item.tries += 1
   if (status === 401) {
     pause(queue)
@@ -149,6 +157,20 @@ function failed(queue, item, err) {
   const { title = '', detail = '' } = problemIn(err.originalResponse?.getBody())
   item.problem = `${title}. ${detail}`
   end(queue, item, 'refused')
+}
+
+/**
+ * Whether it is still what was chosen: browsers read nothing of a file that has changed since, or is gone.
+ * @param {File} file
+ */
+function isReadable(file) {
+  return file
+    .slice(-1)
+    .arrayBuffer()
+    .then(
+      () => true,
+      () => false
+    )
 }
 
 /**

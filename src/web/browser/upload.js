@@ -33,6 +33,8 @@ const chosen = new Map()
 let queue
 /** @type {Item[]} */
 let items = []
+/** Uploads of files that cannot be read any more: while there is one, no record is made. */
+const given = /** @type {Set<string>} */ (new Set())
 let draft = begun
 let isStarting = false
 let isRunning = false
@@ -90,7 +92,24 @@ function signedOut() {
   at('upload-sign-in').hidden = false
 }
 
+/** What has gone is to be chosen again, under whatever path that then has. */
+async function endGone() {
+  for (const { state, upload, chosen: one } of items) {
+    if (state !== 'gone') continue
+    chosen.delete(one.path)
+    if (upload !== undefined) given.add(upload)
+  }
+  for (const upload of given) {
+    const answer = await fetch(`/v1/uploads/${upload}`, {
+      method: 'DELETE',
+      headers: { 'tus-resumable': '1.0.0' }
+    }).catch(() => undefined)
+    if (answer?.ok || answer?.status === 404) given.delete(upload)
+  }
+}
+
 async function settled() {
+  await endGone()
   const refused = items.filter(({ state }) => state === 'refused')
   const wanted = wantedOf(draft)
   const done = new Set(
@@ -128,7 +147,9 @@ async function complete() {
       goOn = () => void complete()
       return signedOut()
     }
-    if (answer !== undefined && body.code !== 'draft-completing' && answer.status < 500) {
+    // It is being completed, or the last file of it is still being read.
+    const isSoon = ['draft-completing', 'upload-locked'].includes(body?.code)
+    if (answer !== undefined && !isSoon && answer.status < 500) {
       list.say(`${body.title}. ${body.detail}`)
       show({ pause: false, resume: false, files: true })
       return
@@ -137,21 +158,27 @@ async function complete() {
   }
 }
 
-/** @param {{ id: string, patientMatch: string, refused?: { fileName: string, title: string, detail: string }[] }} record */
+/** @param {{ id: string, patientMatch: string, refused?: { position: number, fileName: string, title: string, detail: string }[] }} record */
 function finished(record) {
   const place = `/cases/${caseId}#record-${record.id}`
-  if (record.refused === undefined || record.refused.length === 0) {
+  const { refused = [] } = record
+  // The service does not know of those that it never let begin.
+  for (const { state, position, problem, chosen: one } of items) {
+    if (state !== 'refused' || refused.some(other => other.position === position)) continue
+    refused.push({ position, fileName: one.path, title: problem, detail: '' })
+  }
+  if (refused.length === 0) {
     location.assign(place)
     return
   }
-  // The service names them all, those of before a reload too.
+  // Those of before a reload too.
   document.querySelector('#upload-not-taken ul')?.replaceChildren()
-  list.refused(record.refused)
+  list.refused(refused)
   const done = /** @type {HTMLAnchorElement} */ (at('upload-done'))
   done.href = place
   done.hidden = false
   at('upload-give-up').hidden = true
-  list.say(text('done-but', { count: record.refused.length }))
+  list.say(text('done-but', { count: refused.length }))
   done.focus()
 }
 
@@ -162,6 +189,8 @@ function show({ pause, resume, files }) {
   at('upload-choose').hidden = !files
   const give = document.getElementById('upload-give-up')
   if (give !== null) give.hidden = draft === ''
+  const finish = document.getElementById('upload-finish')
+  if (finish !== null) finish.hidden = draft === '' || !files
   const start = document.getElementById('upload-start')
   if (start !== null) start.hidden = draft !== ''
 }
@@ -189,8 +218,10 @@ async function start(event) {
     input.disabled = true
   }
   history.replaceState(null, '', `/cases/${caseId}/upload/${draft}`)
-  const giveUp = /** @type {HTMLFormElement | null} */ (document.getElementById('upload-give-up'))
-  if (giveUp !== null) giveUp.action = `/cases/${caseId}/upload/${draft}/discard`
+  for (const [id, act] of Object.entries({ 'give-up': 'discard', finish: 'complete' })) {
+    const form = /** @type {HTMLFormElement | null} */ (document.getElementById(`upload-${id}`))
+    if (form !== null) form.action = `/cases/${caseId}/upload/${draft}/${act}`
+  }
   await run()
 }
 

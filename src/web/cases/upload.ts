@@ -10,6 +10,7 @@ import { receiveForm } from '../../records/receive-form.ts'
 import { uploadRecord } from '../../records/upload.ts'
 import { completeDraft } from '../../uploads/complete.ts'
 import { giveUpDraft, listDrafts, readDraft } from '../../uploads/drafts.ts'
+import { endUnfinished } from '../../uploads/end.ts'
 import type { Web } from '../routes.ts'
 import type { Texts } from '../texts.ts'
 import { caseIdOf } from './case.ts'
@@ -31,6 +32,7 @@ const SAID = {
   waiting: [],
   done: [],
   refused: [],
+  gone: [],
   total: ['done', 'count', 'percent'],
   'total-moving': ['done', 'count', 'percent', 'rate', 'left'],
   'line-down': [],
@@ -97,7 +99,12 @@ export async function finishDraft(web: Web, request: FastifyRequest, reply: Fast
       problems
     })
   })
-  const { view } = await completeDraft(exchange, caller, draftIdOf(request)).finally(place.leave)
+  const finish = async () => {
+    const id = draftIdOf(request)
+    await endUnfinished(exchange, caller, id)
+    return completeDraft(exchange, caller, id)
+  }
+  const { view } = await finish().finally(place.leave)
   return taken(web, request, reply, view)
 }
 
