@@ -3,6 +3,7 @@ import type { Action, Outcome } from '../../schemas/audit-event.ts'
 import { eq } from '../../schemas/drizzle.ts'
 import type { Database, Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
+import { SealError } from '../sealing/seal-error.ts'
 import type { AuditEvent, AuditLog } from './log.ts'
 import { issueReceipt, type Receipt } from './receipt.ts'
 import { placeAllPending } from './tree/pending.ts'
@@ -164,9 +165,19 @@ async function markInterrupted(
         action: granted.action as Action,
         outcome: 'interrupted',
         grantId: id,
-        details: { ...audit.openDetails(id, detailsSealed), bytes: 'unknown' }
+        details: { ...grantedDetails(audit, id, detailsSealed), bytes: 'unknown' }
       }
     })
   }
   return left.length
+}
+
+/** What the granted event says. That it was changed is for the verifier to tell, and keeps nobody out. */
+function grantedDetails(audit: AuditLog, id: string, sealed: Buffer | null) {
+  try {
+    return audit.openDetails(id, sealed)
+  } catch (err) {
+    if (!(err instanceof SealError)) throw err
+    return { granted: 'damaged' }
+  }
 }
