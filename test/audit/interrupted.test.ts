@@ -1,5 +1,11 @@
+import { createSecretKey, randomBytes } from 'node:crypto'
 import t from 'tap'
 import { eq } from '../../schemas/drizzle.ts'
+import { openDisclosures } from '../../src/audit/disclosures.ts'
+import { openAuditLog } from '../../src/audit/log.ts'
+import { placeAllPending } from '../../src/audit/tree/pending.ts'
+import { openPostgres } from '../../src/database/postgres.ts'
+import { asAdmin, freshPostgres, hasPostgres } from '../helpers/databases.ts'
 import {
   numberedText,
   sharedRecord,
@@ -77,6 +83,51 @@ t.test('one whose details somebody has damaged keeps the service from nothing', 
     left
   )
   t.match(interrupted, [{ details: { granted: 'damaged', bytes: 'unknown' } }, { shareId: /./ }])
+})
+
+const END_RUNS = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+  WHERE application_name = 'consilium run' AND datname = current_database()`
+
+t.test('a process that has lost its connection for a moment is not taken for ended', async t => {
+  if (!hasPostgres(t)) return
+  // Given two processes, a download at the second, and one that a third has left open
+  const { url, adminUrl } = await freshPostgres()
+  const key = createSecretKey(randomBytes(32))
+  const processes = await Promise.all(
+    [1, 2].map(async () => {
+      const database = await openPostgres(url, 4)
+      t.teardown(() => database.close())
+      const audit = openAuditLog(key, database.clock)
+      return { database, audit, disclosures: openDisclosures(database, audit, database.clock) }
+    })
+  )
+  const [first, second] = processes
+  if (first === undefined || second === undefined) throw new Error('There are two.')
+  const event = { action: 'content.read', outcome: 'granted', details: {} } as const
+  const download = await second.disclosures.grant(async () => event)
+  const left = await first.database.write(async tx => {
+    const grantId = await first.audit.append(tx, event)
+    await tx.insert(tx.tables.openDisclosures).values({ grantId, run: 'ended', at: 1 })
+    return grantId
+  })
+  // When the server has lost sight of both, and both look for what ended processes left open
+  await asAdmin(adminUrl, END_RUNS)
+  const marked = await Promise.all(processes.map(({ disclosures }) => disclosures.recover()))
+  await download.complete('complete', 7)
+  // Then that of the third alone is marked, and the download has the end that it had
+  t.ok(marked.every(count => count <= 1))
+  await placeAllPending(first.database)
+  const { auditEvents } = first.database.read.tables
+  const events = await first.database.read.select().from(auditEvents)
+  const ends = events.filter(({ outcome }) => outcome !== 'granted')
+  t.match(
+    ends.sort((a, b) => a.outcome.localeCompare(b.outcome)),
+    [
+      { outcome: 'complete', bytesHandedOver: 7 },
+      { outcome: 'interrupted', grantId: left }
+    ]
+  )
+  t.equal(ends.length, 2)
 })
 
 function withoutNulls<T extends object>(row: T): { [K in keyof T]: Exclude<T[K], null> } {
