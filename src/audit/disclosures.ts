@@ -3,6 +3,7 @@ import type { Action, Outcome } from '../../schemas/audit-event.ts'
 import { eq } from '../../schemas/drizzle.ts'
 import type { Database, Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
+import { SealError } from '../sealing/seal-error.ts'
 import type { AuditEvent, AuditLog } from './log.ts'
 import { issueReceipt, type Receipt } from './receipt.ts'
 import { placeAllPending } from './tree/pending.ts'
@@ -12,6 +13,13 @@ const RETRY_MILLISECONDS = 1000
 
 /** How long a stop waits for completions. What is open then is found at the next start. */
 const CLOSE_MILLISECONDS = 5000
+
+/**
+ * For how long the process of an open disclosure must have been missed before it counts as ended. It is
+ * missed for half a second when its connection to the database breaks, or the server restarts, and
+ * lives on.
+ */
+const MISSED_MILLISECONDS = 2000
 
 /** How a disclosure ended, for its second event. */
 export type Ending = Exclude<Outcome, 'success' | 'granted' | 'refused'>
@@ -152,8 +160,9 @@ async function markInterrupted(
     .from(openDisclosures)
     .innerJoin(auditEvents, eq(auditEvents.id, openDisclosures.grantId))
   // Asked afterwards: whoever opened one of these had told the others before that it lives.
-  const alive = open.length === 0 ? new Set<string>() : await database.runs()
-  const left = open.filter(({ open_disclosures: { run } }) => !alive.has(run))
+  const runs = new Set(open.map(row => row.open_disclosures.run))
+  const ended = await endedRuns(database, [...runs])
+  const left = open.filter(({ open_disclosures: { run } }) => ended.includes(run))
   for (const { audit_events: granted } of left) {
     const { idx, id, at, leaf, detailsSealed, outcome, code, bytesHandedOver, ...rest } = granted
     const known = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null))
@@ -164,9 +173,35 @@ async function markInterrupted(
         action: granted.action as Action,
         outcome: 'interrupted',
         grantId: id,
-        details: { ...audit.openDetails(id, detailsSealed), bytes: 'unknown' }
+        details: { ...grantedDetails(audit, id, detailsSealed), bytes: 'unknown' }
       }
     })
   }
   return left.length
+}
+
+/** Those of `runs` that are of no process any more: missed twice where there may be several. */
+async function endedRuns(database: Database, runs: string[]): Promise<string[]> {
+  // Its own it cannot miss, and those of others it need not ask for when there are none.
+  const others = runs.filter(run => run !== database.run)
+  if (others.length === 0) return []
+  const missed = await missedAmong(database, others)
+  if (missed.length === 0 || database.read.kind === 'sqlite') return missed
+  await sleep(MISSED_MILLISECONDS)
+  return missedAmong(database, missed)
+}
+
+async function missedAmong(database: Database, runs: string[]): Promise<string[]> {
+  const alive = await database.runs()
+  return runs.filter(run => !alive.has(run))
+}
+
+/** What the granted event says. That it was changed is for the verifier to tell, and keeps nobody out. */
+function grantedDetails(audit: AuditLog, id: string, sealed: Buffer | null) {
+  try {
+    return audit.openDetails(id, sealed)
+  } catch (err) {
+    if (!(err instanceof SealError)) throw err
+    return { granted: 'damaged' }
+  }
 }

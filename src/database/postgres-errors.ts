@@ -33,6 +33,8 @@ const TELLING = /^(23|40|42)/
 const UNAVAILABLE = /^(08|53|57|58|55P03$|25006$|25P03$)/
 
 const DISK_FULL = '53100'
+/** PostgreSQL holds no text with a NUL, so whoever asked for something by one asked for nothing. */
+const NOT_ITS_TEXT = '22021'
 
 /** What the driver or the query builder threw, as the caller may know it; anything else unchanged. */
 export function inOurWords(err: unknown): unknown {
@@ -40,6 +42,9 @@ export function inOurWords(err: unknown): unknown {
   if (cause instanceof DatabaseError) {
     const code = cause.code ?? 'XX000'
     if (code === DISK_FULL) return new Refusal('storage-full', code)
+    if (code === NOT_ITS_TEXT) {
+      return new Refusal('request-invalid', code, { problems: ['text must not hold U+0000'] })
+    }
     if (UNAVAILABLE.test(code)) return new Refusal('storage-unavailable', code)
     return new StatementError(
       code,

@@ -24,6 +24,12 @@ const ANSWER_MILLISECONDS_MAX = 25_000
 /** How long a statement waits for a row that another transaction holds. */
 const LOCK_MILLISECONDS_MAX = 5000
 /**
+ * The same for a statement of a snapshot: verifying counts whole tables, and whoever waits for a server
+ * that has fallen silent must hear of it some time.
+ */
+const SNAPSHOT_STATEMENT_MILLISECONDS_MAX = 600_000
+const SNAPSHOT_ANSWER_MILLISECONDS_MAX = 605_000
+/**
  * The server undoes a transaction whose process has fallen silent. Together with the second in which
  * the others look, this bounds how long the log waits for a process that was cut off while it held
  * the head: a killed one is noticed at once.
@@ -80,7 +86,9 @@ export async function beginSnapshot(url: string): Promise<{ client: Client; read
     connectionString: url,
     application_name: 'consilium snapshot',
     keepAlive: true,
-    connectionTimeoutMillis: CONNECT_MILLISECONDS_MAX
+    connectionTimeoutMillis: CONNECT_MILLISECONDS_MAX,
+    statement_timeout: SNAPSHOT_STATEMENT_MILLISECONDS_MAX,
+    query_timeout: SNAPSHOT_ANSWER_MILLISECONDS_MAX
   })
   client.on('error', () => {})
   try {

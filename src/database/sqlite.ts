@@ -259,7 +259,8 @@ function groupedWriter(
           try {
             outcome = { value: await work(tx) }
           } catch (error) {
-            // A full or failing disk has undone the whole group already, and then this throws.
+            // A full or failing disk has undone the whole group already, which is told so.
+            if (!connection.inTransaction) throw undoing(error)
             undo.run()
             outcome = { error: storageRefusal(error) }
           }
@@ -273,13 +274,24 @@ function groupedWriter(
   }
 }
 
+/** What the driver threw, which the query builder may have wrapped. */
+const causeOf = (err: unknown): unknown =>
+  err instanceof Error && err.cause instanceof Sqlite.SqliteError ? err.cause : err
+
 function isDiskFailure(err: unknown): boolean {
-  return err instanceof Sqlite.SqliteError && err.code.startsWith('SQLITE_IOERR')
+  const cause = causeOf(err)
+  return cause instanceof Sqlite.SqliteError && cause.code.startsWith('SQLITE_IOERR')
+}
+
+/** Why a whole group was undone, by what a work of it threw then: that may be its own word for it. */
+function undoing(err: unknown): unknown {
+  if (causeOf(err) instanceof Sqlite.SqliteError) return err
+  return new Refusal('storage-unavailable', 'undone', {}, err)
 }
 
 /** What the driver says of the disk, as the caller may know it; anything else unchanged. */
 function storageRefusal(err: unknown): unknown {
-  const cause = err instanceof Error && err.cause instanceof Sqlite.SqliteError ? err.cause : err
+  const cause = causeOf(err)
   if (!(cause instanceof Sqlite.SqliteError)) return err
   if (cause.code === 'SQLITE_FULL') return new Refusal('storage-full', cause.code)
   if (cause.code.startsWith('SQLITE_CONSTRAINT') || cause.code === 'SQLITE_ERROR') return cause

@@ -6,6 +6,7 @@ import { toRole } from '../identity/accounts.ts'
 import { EXCHANGE_SCOPE } from '../identity/authenticate.ts'
 import type { Caller, Principal, Trace } from '../identity/principal.ts'
 import { canonicalContext, openBox, sealBox } from '../sealing/keys.ts'
+import { holdAccount } from './passkey-queries.ts'
 import {
   deleteExpired,
   deleteSessions,
@@ -136,6 +137,8 @@ export async function endSessions(
   which: { id?: string } = {}
 ): Promise<number> {
   return database.write(async tx => {
+    // One whose holder proves at this moment who they are goes on as another: it is waited for.
+    await holdAccount(tx, caller.accountId)
     const ended = await deleteSessions(tx, { accountId: caller.accountId, ...which })
     const { address, ...request } = caller.trace
     await audit.append(tx, {
@@ -189,6 +192,7 @@ export async function proveAgain(
   { clock, serviceKeys }: Pick<Exchange, 'clock' | 'serviceKeys'>,
   { accountId, sessionId }: { accountId: string; sessionId: string }
 ): Promise<string> {
+  await holdAccount(tx, accountId)
   const [row] = await deleteSessions(tx, { accountId, id: sessionId })
   if (row === undefined) throw new Refusal('session-ended')
   const cookie = randomBytes(COOKIE_BYTES).toString('base64url')

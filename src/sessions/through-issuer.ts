@@ -23,11 +23,13 @@ export async function signInThrough(
   exchange.logGuard.requireLog()
   const person = await errand.person()
   return exchange.database.write(async tx => {
-    const accountId = await accountOfIdentity(tx, person)
-    if (accountId === undefined) throw new Refusal('account-unknown', 'identity is not bound')
-    const account = await holdAccount(tx, accountId)
-    if (account === undefined) throw new Error('An identity names an account that is not there.')
-    const { organisationId, disabledAt } = account
+    const found = await accountOfIdentity(tx, person)
+    const account = found === undefined ? undefined : await holdAccount(tx, found)
+    // Asked again: it may have been taken from the account while that was held by somebody else.
+    if (account === undefined || (await accountOfIdentity(tx, person)) !== account.id) {
+      throw new Refusal('account-unknown', 'identity is not bound')
+    }
+    const { id: accountId, organisationId, disabledAt } = account
     if (disabledAt !== null) {
       const about = { actorId: accountId, actorOrganisationId: organisationId, organisationId }
       throw new Refusal('account-disabled', undefined, { about })

@@ -13,6 +13,7 @@ import type { Role } from '../identity/principal.ts'
 import { openAssets } from './assets.ts'
 import { bytesText, dateText, dayEndedAt, fromNowText, momentText } from './moments.ts'
 import { readTexts, type Texts } from './texts.ts'
+import { waysBack } from './way-back.ts'
 
 const LANGUAGE = 'en'
 const NONCE_BYTES = 16
@@ -66,6 +67,8 @@ export interface Pages {
    * that `staysForProof`: one on a page that came in answer to another form, to which no way leads back.
    */
   onRefusal(request: FastifyRequest, again: ShowAgain, staysForProof?: boolean): void
+  /** The page to come back to from a path of ours: itself, or the nearest above it. */
+  wayBack(path: string): string | undefined
   /** Answers a refusal: with the way to sign in where that is missing, else with what to do next. */
   showRefusal(request: FastifyRequest, reply: FastifyReply, refusal: Refusal): Promise<FastifyReply>
 }
@@ -77,6 +80,7 @@ export function openPages(
 ): Pages {
   const texts = readTexts(LANGUAGE)
   const assets = openAssets()
+  const wayBack = waysBack(app)
   assets.routes(app)
   prepareViews(app, exchange, texts, assets.url)
 
@@ -106,6 +110,7 @@ export function openPages(
   return {
     texts,
     show,
+    wayBack,
     onRefusal(request, again, staysForProof = false) {
       forms.set(request, again)
       if (staysForProof) staying.add(request)

@@ -153,6 +153,19 @@ t.test('a transaction that has fallen silent is undone, and its row let go', asy
   t.equal(head?.checkedAt, 3)
 })
 
+t.test('a statement of a snapshot has an end too', async t => {
+  if (!hasPostgres(t)) return
+  // Given a snapshot
+  const { database } = await openOne(t)
+  const { read, close } = await database.openSnapshot()
+  t.teardown(close)
+  // When it is asked for how long a statement may run
+  const limit = sql<string>`current_setting('statement_timeout')`
+  const [row] = await read.select({ limit }).from(read.tables.auditHead)
+  // Then there is a limit
+  t.equal(row?.limit, '10min')
+})
+
 t.test('a database that may only be read is not ready', async t => {
   if (!hasPostgres(t)) return
   const { database, admin, url } = await openOne(t)

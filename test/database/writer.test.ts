@@ -179,12 +179,81 @@ t.test('after a commit that the disk failed, nothing that waits is written', asy
   t.same(stored.prepare('SELECT id FROM organisations').all(), [], 'and nothing is stored on top')
 })
 
-/** Has the next such statement of a connection that writes fail. Tells at the end whether it did. */
-function failOnce(t: Test, source: string, err: Error): () => boolean {
+t.test('a disk that is full in the middle of a work refuses its whole group as full', async t => {
+  // Given a database that may grow no further once the first of three works has begun
+  const { database } = open(t)
+  const wide = async (tx: Queries, id: string) => {
+    const row = { id, name: 'x'.repeat(100_000), odsCode: null, country: 'GB', createdAt: 1 }
+    await tx.insert(tx.tables.organisations).values(row)
+  }
+  const setRoom = roomFor(t)
+  // When they run
+  const works = ['one', 'two', 'three'].map(id => database.write(tx => wide(tx, id)))
+  const results = await Promise.allSettled(works)
+  // Then each is told what it was, none is stored, and with room it goes on
+  for (const result of results) {
+    t.match(result, { status: 'rejected', reason: { name: 'Refusal', code: 'storage-full' } })
+  }
+  t.same(await ids(database), [])
+  setRoom()
+  await database.write(tx => wide(tx, 'after'))
+  t.same(await ids(database), ['after'])
+})
+
+/** From the next row on, the database is as large as it may be. Gives what lets it grow again. */
+function roomFor(t: Test): () => void {
+  const { statements, run } = statementsOfAll()
+  let full: Sqlite.Database | undefined
+  statements.run = function (this: Sqlite.Statement, ...values: unknown[]) {
+    if (full === undefined && this.source.startsWith('insert into "organisations"')) {
+      full = this.database
+      full.pragma(`max_page_count = ${full.pragma('page_count', { simple: true })}`)
+    }
+    return run.apply(this, values)
+  }
+  t.teardown(() => {
+    statements.run = run
+  })
+  return () => full?.pragma('max_page_count = 1000000')
+}
+
+t.test('after a disk failure in the middle of a work nothing more is written', async t => {
+  // Given a disk that fails a write of the first of two works, which undoes both
+  const { database, file } = open(t)
+  const { statements, run } = statementsOfAll()
+  t.teardown(() => {
+    statements.run = run
+  })
+  statements.run = function (this: Sqlite.Statement, ...values: unknown[]) {
+    if (!this.source.startsWith('insert into "organisations"')) return run.apply(this, values)
+    statements.run = run
+    this.database.exec('ROLLBACK')
+    throw new Sqlite.SqliteError('disk I/O error', 'SQLITE_IOERR_WRITE')
+  }
+  // When they run, and another after them
+  const works = ['one', 'two'].map(id => database.write(tx => add(tx, id)))
+  const results = [...(await Promise.allSettled(works))]
+  results.push(...(await Promise.allSettled([database.write(tx => add(tx, 'later'))])))
+  // Then each is refused, and nothing is stored
+  for (const result of results) {
+    t.match(result, { status: 'rejected', reason: { code: 'storage-unavailable' } })
+  }
+  const stored = new Sqlite(file, { readonly: true })
+  t.teardown(() => stored.close())
+  t.same(stored.prepare('SELECT id FROM organisations').all(), [])
+})
+
+/** What all statements have in common, and how they run. */
+function statementsOfAll() {
   const memory = new Sqlite(':memory:')
   const statements = Object.getPrototypeOf(memory.prepare('SELECT 1'))
   memory.close()
-  const { run } = statements
+  return { statements, run: statements.run }
+}
+
+/** Has the next such statement of a connection that writes fail. Tells at the end whether it did. */
+function failOnce(t: Test, source: string, err: Error): () => boolean {
+  const { statements, run } = statementsOfAll()
   let failed = false
   statements.run = function (this: Sqlite.Statement, ...values: unknown[]) {
     if (failed || this.source !== source || this.database.readonly) {

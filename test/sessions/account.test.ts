@@ -203,6 +203,47 @@ t.test('a fresh proof is asked for where it matters', async t => {
   t.equal(headers.get('location'), '/prove?next=%2F')
 })
 
+t.test('whoever proves who they are comes back to a page that is there', async t => {
+  // Given pages that were shown again where their forms were sent, and a proof that is too old
+  const exchange = await startExchange(t)
+  const clinician = await signedIn(exchange, 'clinician')
+  const administrator = await signedIn(exchange, 'administrator')
+  const person = `/administration/people/${exchange.people.colleague.accountId}`
+  t.match(await clinician.post('/account/passkeys', { name: '' }), { status: 400 })
+  t.match(await administrator.post(`${person}/role`, { role: '' }), { status: 400 })
+  exchange.clock.advance(11 * 60_000)
+  for (const { browser, shownAt, form, comesBackTo } of [
+    {
+      browser: clinician,
+      shownAt: '/account/passkeys',
+      form: '/account/recovery-codes',
+      comesBackTo: '/account'
+    },
+    {
+      browser: administrator,
+      shownAt: `${person}/role`,
+      form: `${person}/disable`,
+      comesBackTo: person
+    },
+    {
+      browser: administrator,
+      shownAt: '/administration/people?before=x',
+      form: `${person}/disable`,
+      comesBackTo: '/administration/people?before=x'
+    }
+  ]) {
+    // When another of their forms is sent from there
+    const referer = `http://localhost:3000${shownAt}`
+    const { status, headers } = await browser.post(form, {}, { referer })
+    t.equal(status, 303)
+    const { text } = await browser.get(String(headers.get('location')))
+    // Then the proof leads back to a page
+    const next = /name="next" value="([^"]*)"/.exec(text)?.[1]
+    t.equal(next, comesBackTo)
+    t.match(await browser.get(String(next)), { status: 200 })
+  }
+})
+
 t.test('an invitation is accepted with a passkey', async t => {
   const exchange = await startExchange(t)
   const { invitation, code } = await invite(exchange, { message: 'We met in <i>Lyon</i>.' })

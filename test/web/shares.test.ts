@@ -126,6 +126,20 @@ t.test('what is shared: looked at, talked about, given more time, ended', async 
     t.match(text, '1 of those chosen had ended before.')
   })
 
+  await t.test('a reason that is too long is cut between two characters', async t => {
+    // Given a share, and a reason whose last character that fits takes two units of UTF-16
+    const { id } = await shareRecords(exchange, caseId, [record.id])
+    const fits = `${'x'.repeat(999)}\u{1f600}`
+    // When the share is ended with others
+    const fields = { shares: id, reason: `${fits} and so on` }
+    const { result, events } = await exchange.eventsOf(() =>
+      browser.post('/shares/end/confirm', fields)
+    )
+    // Then it is, with as much of the reason
+    t.equal(result.status, 303)
+    t.match(events, [{ action: 'share.revoke', outcome: 'success', details: { reason: fits } }])
+  })
+
   await t.test('a share of another organisation does not exist', async t => {
     const stranger = await signedIn(exchange, 'otherClinician')
     for (const page of ['', '/link', '/end']) {

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Queries } from '../../database/database.ts'
+import type { Database, Queries } from '../../database/database.ts'
 import type { Exchange } from '../../exchange.ts'
 import type { Caller } from '../../identity/principal.ts'
 import { actedBy } from '../acted-by.ts'
@@ -44,16 +44,8 @@ export async function verifyNewest(
   caller: Caller,
   eventsMax = VERIFY_EVENTS_MAX
 ): Promise<NewestVerified> {
-  const { database, audit, tree } = exchange
-  // A log that contradicts itself signs no more: then the last checkpoint is what it is held against.
-  await tree.settle().catch(ifFault)
-  const { read, close } = await database.openSnapshot()
-  let found: NewestVerified
-  try {
-    found = await verifySnapshot(exchange, read, eventsMax)
-  } finally {
-    await close()
-  }
+  const { database, audit } = exchange
+  const found = await inTurn(database, eventsMax, () => lookAtNewest(exchange, eventsMax))
   const { from, to, faults } = found
   await database.write(tx =>
     audit.append(tx, {
@@ -63,6 +55,48 @@ export async function verifyNewest(
     })
   )
   return found
+}
+
+interface Turns {
+  last: Promise<unknown>
+  /** What waits for its turn, by how many events are looked at. */
+  waiting: Map<number, Promise<NewestVerified>>
+}
+
+const turnsOf = new WeakMap<Database, Turns>()
+
+/**
+ * One at a time: each reads on a connection of its own, which is none of the pool's, and keeps this
+ * thread busy. However many ask, one runs and one waits.
+ */
+function inTurn(
+  database: Database,
+  eventsMax: number,
+  look: () => Promise<NewestVerified>
+): Promise<NewestVerified> {
+  const turns = turnsOf.get(database) ?? { last: Promise.resolve(), waiting: new Map() }
+  turnsOf.set(database, turns)
+  const waiting = turns.waiting.get(eventsMax)
+  if (waiting !== undefined) return waiting
+  const next = turns.last.then(() => {
+    turns.waiting.delete(eventsMax)
+    return look()
+  })
+  turns.waiting.set(eventsMax, next)
+  turns.last = next.catch(() => {})
+  return next
+}
+
+async function lookAtNewest(exchange: Exchange, eventsMax: number): Promise<NewestVerified> {
+  const { database, tree } = exchange
+  // A log that contradicts itself signs no more: then the last checkpoint is what it is held against.
+  await tree.settle().catch(ifFault)
+  const { read, close } = await database.openSnapshot()
+  try {
+    return await verifySnapshot(exchange, read, eventsMax)
+  } finally {
+    await close()
+  }
 }
 
 async function verifySnapshot(

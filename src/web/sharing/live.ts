@@ -62,7 +62,8 @@ export async function endMany(web: Web, request: FastifyRequest, reply: FastifyR
   const { exchange, pages } = web
   pages.onRefusal(request, problems => livePage(web, request, reply, { problems }))
   const shares = chosenIn(web, request)
-  const reason = formOf(request).text('reason').slice(0, REASON_CHARACTERS_MAX)
+  // By whole characters: half of one is no text, and nothing would be ended for it.
+  const reason = [...formOf(request).text('reason')].slice(0, REASON_CHARACTERS_MAX).join('')
   const { results } = await revokeShares(exchange, callerOf(request), {
     shares,
     ...filled({ reason })

@@ -19,7 +19,8 @@ export function provePages({ exchange, pages, guarded }: Web): FastifyPluginAsyn
     const caller = callerOf(request)
     const elsewhere = exchange.signInIssuers.of(caller.issuer)
     const hasPasskey = elsewhere === undefined || (await hasPasskeys(exchange, caller))
-    return { next: nextOf(request), elsewhere: elsewhere?.label, hasPasskey }
+    const next = nextOf(request)
+    return { next: next && pages.wayBack(next), elsewhere: elsewhere?.label, hasPasskey }
   }
 
   return async app => {

@@ -49,6 +49,41 @@ t.test('a log that is as it was written', async t => {
   t.match(events, [{ action: 'audit.verify', outcome: 'success' }])
 })
 
+t.test('however many ask at once, one runs at a time', async t => {
+  // Given a log, and a count of the snapshots that are open
+  const exchange = await longLog(t)
+  const caller = auditorOf(exchange)
+  const { database } = exchange.exchange
+  const { openSnapshot } = database
+  let [open, most, opened] = [0, 0, 0]
+  database.openSnapshot = async () => {
+    open += 1
+    opened += 1
+    most = Math.max(most, open)
+    const snapshot = await openSnapshot()
+    return {
+      ...snapshot,
+      async close() {
+        await snapshot.close()
+        open -= 1
+      }
+    }
+  }
+  const seen = await verifyNewest(exchange.exchange, caller)
+  // When twenty ask while another is answered
+  const { result, events } = await exchange.eventsOf(async () => {
+    const first = verifyNewest(exchange.exchange, caller)
+    await new Promise(setImmediate)
+    const later = Array.from({ length: 20 }, () => verifyNewest(exchange.exchange, caller))
+    return await Promise.all([first, ...later])
+  })
+  // Then one snapshot was open at a time, those twenty shared one, and each is on record
+  t.equal(most, 1)
+  t.equal(opened, 3)
+  t.equal(events.length, 21)
+  t.ok(result.every(({ to, faults }) => to > seen.to && faults === 0))
+})
+
 t.test('what somebody changed in the database is found', async t => {
   const exchange = await longLog(t)
   const caller = auditorOf(exchange)

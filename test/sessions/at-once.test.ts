@@ -1,0 +1,76 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { deleteOtherIdentities } from '../../src/sessions/identity-queries.ts'
+import { holdAccount } from '../../src/sessions/passkey-queries.ts'
+import {
+  callerOfSession,
+  endSessions,
+  listSessions,
+  proveAgain
+} from '../../src/sessions/session.ts'
+import { signInThrough } from '../../src/sessions/through-issuer.ts'
+import { freshPostgres, hasPostgres } from '../helpers/databases.ts'
+import { startExchange } from '../helpers/exchange.ts'
+import { sessionCookieOf } from '../helpers/signed-in.ts'
+import { callerAs } from './scene.ts'
+
+/** So long one waits in which the other would have gone on, had nothing kept it. */
+const WAIT_MILLISECONDS = 500
+
+/** Where two transactions run at once. */
+async function setUp(t: Test) {
+  const { url } = await freshPostgres()
+  const x = await startExchange(t, { env: { DATABASE_URL: url } })
+  const { accountId } = x.people.clinician
+  return { x, exchange: x.exchange, accountId, caller: callerAs(x, 'clinician') }
+}
+
+t.test('signing out everywhere ends a session that is proven at that moment', async t => {
+  if (!hasPostgres(t)) return
+  // Given a session whose holder is just proving who they are
+  const { x, exchange, accountId, caller } = await setUp(t)
+  const cookie = await sessionCookieOf(x, 'clinician')
+  const { sessionId } = await callerOfSession(exchange, cookie)
+  const [proven, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const proving = exchange.database.write(async tx => {
+    await proveAgain(tx, exchange, { accountId, sessionId })
+    proven.resolve()
+    await goOn.promise
+  })
+  await proven.promise
+  // When they sign out everywhere before that is stored
+  const ending = endSessions(exchange, caller)
+  await sleep(WAIT_MILLISECONDS)
+  goOn.resolve()
+  await Promise.all([proving, ending])
+  // Then no session is left
+  t.same(await listSessions(exchange, accountId), [])
+})
+
+t.test('an identity that is taken away at that moment lets nobody in', async t => {
+  if (!hasPostgres(t)) return
+  // Given somebody who uses an enrolment code, for which their identity elsewhere goes
+  const { exchange, accountId, caller } = await setUp(t)
+  const person = { issuer: 'https://city.example', subject: 'wren' }
+  await exchange.database.write(async tx => {
+    await tx.insert(tx.tables.identities).values({ ...person, accountId, createdAt: 1 })
+  })
+  const [taken, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const enrolling = exchange.database.write(async tx => {
+    await holdAccount(tx, accountId)
+    await deleteOtherIdentities(tx, accountId)
+    taken.resolve()
+    await goOn.promise
+  })
+  await taken.promise
+  // When that identity signs in before that is stored
+  const errand = { kind: 'sign-in' as const, person: async () => person }
+  const signingIn = signInThrough(exchange, caller.trace, errand)
+  const refused = t.rejects(signingIn, { name: 'Refusal', code: 'account-unknown' })
+  await sleep(WAIT_MILLISECONDS)
+  goOn.resolve()
+  await enrolling
+  // Then it is refused, and there is no session
+  await refused
+  t.same(await listSessions(exchange, accountId), [])
+})
