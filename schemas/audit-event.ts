@@ -174,6 +174,12 @@ export const AuditEventView = Type.Object(
     erased: Type.Optional(
       Type.Boolean({ description: 'Its details were erased by order; its leaf and proof remain.' })
     ),
+    damaged: Type.Optional(
+      Type.Boolean({
+        description:
+          'Its details were changed where they are kept, and cannot be told. Verify the log.'
+      })
+    ),
     details: Type.Record(Type.String(), Type.Unknown())
   },
   { $id: 'AuditEvent' }

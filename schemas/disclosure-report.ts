@@ -108,6 +108,12 @@ export const Disclosure = Type.Object({
   erased: Type.Optional(
     Type.Boolean({ description: 'Its details, the address among them, were erased by order.' })
   ),
+  damaged: Type.Optional(
+    Type.Boolean({
+      description:
+        'Its details, the address among them, were changed where they are kept. Verify the log.'
+    })
+  ),
   ending: Ending
 })
 export type Disclosure = Static<typeof Disclosure>

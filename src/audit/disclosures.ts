@@ -3,7 +3,6 @@ import type { Action, Outcome } from '../../schemas/audit-event.ts'
 import { eq } from '../../schemas/drizzle.ts'
 import type { Database, Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
-import { SealError } from '../sealing/seal-error.ts'
 import type { AuditEvent, AuditLog } from './log.ts'
 import { issueReceipt, type Receipt } from './receipt.ts'
 import { placeAllPending } from './tree/pending.ts'
@@ -198,10 +197,6 @@ async function missedAmong(database: Database, runs: string[]): Promise<string[]
 
 /** What the granted event says. That it was changed is for the verifier to tell, and keeps nobody out. */
 function grantedDetails(audit: AuditLog, id: string, sealed: Buffer | null) {
-  try {
-    return audit.openDetails(id, sealed)
-  } catch (err) {
-    if (!(err instanceof SealError)) throw err
-    return { granted: 'damaged' }
-  }
+  const { details, damaged } = audit.readDetails(id, sealed)
+  return damaged ? { granted: 'damaged' } : details
 }

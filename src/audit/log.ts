@@ -5,6 +5,7 @@ import { timestamp } from '../../schemas/common.ts'
 import { sql } from '../../schemas/drizzle.ts'
 import { prepared, type Queries } from '../database/database.ts'
 import { randomSource } from '../sealing/random.ts'
+import { SealError } from '../sealing/seal-error.ts'
 import {
   commitmentTo,
   type Details,
@@ -55,8 +56,19 @@ export interface AuditLog {
    * were changed.
    */
   openDetails(id: string, sealed: Buffer | null): Record<string, unknown>
+  /**
+   * The same for whoever tells of events: one whose details were changed is told without them, and as
+   * damaged, so that it hides no other. What was changed, the verifier tells.
+   */
+  readDetails(id: string, sealed: Buffer | null): ReadDetails
   /** Has `listener` called after each append, before its transaction is on the disk. */
   onAppend(listener: () => void): void
+}
+
+export interface ReadDetails {
+  details: Record<string, unknown>
+  erased?: true
+  damaged?: true
 }
 
 const p = sql.placeholder
@@ -112,6 +124,9 @@ export function openAuditLog(key: KeyObject, clock: () => number): AuditLog {
   let lastTime = ''
   let seq = 0
   const listeners: (() => void)[] = []
+  const openFree = (id: string, sealed: Buffer | null) =>
+    sealed === null ? {} : parseDetails(openDetails(key, id, sealed)).details
+
   return {
     async append(tx, event) {
       const at = clock()
@@ -141,8 +156,17 @@ export function openAuditLog(key: KeyObject, clock: () => number): AuditLog {
       for (const listener of listeners) listener()
       return id
     },
-    openDetails: (id, sealed) =>
-      sealed === null ? {} : parseDetails(openDetails(key, id, sealed)).details,
+    openDetails: openFree,
+    readDetails(id, sealed) {
+      try {
+        return { details: openFree(id, sealed), ...(sealed === null && { erased: true }) }
+      } catch (err) {
+        if (err instanceof SealError || err instanceof SyntaxError) {
+          return { details: {}, damaged: true }
+        }
+        throw err
+      }
+    },
     onAppend: listener => void listeners.push(listener)
   }
 }

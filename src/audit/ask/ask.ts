@@ -163,8 +163,7 @@ export async function viewEvents(
       ...(Object.fromEntries(
         Object.entries(optional).filter(([, value]) => value !== null)
       ) as Partial<AuditEventView>),
-      ...(row.detailsSealed === null && { erased: true }),
-      details: exchange.audit.openDetails(row.id, row.detailsSealed)
+      ...exchange.audit.readDetails(row.id, row.detailsSealed)
     }
   })
 }

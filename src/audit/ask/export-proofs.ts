@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { AuditExportSearch } from '../../../schemas/audit-query.ts'
 import type { Exchange } from '../../exchange.ts'
+import { SealError } from '../../sealing/seal-error.ts'
 import { openDetails, SALT_BYTES } from '../entry.ts'
 import { readThroughTiles, type Tile, tilePath } from '../tlog/tiles.ts'
 import { proveInclusion, type ReadHashes } from '../tlog/tree.ts'
@@ -43,6 +44,8 @@ export interface ExportEvent {
   erased?: true
   /** The details are another organisation's. */
   withheld?: true
+  /** The details were changed where they are kept. */
+  damaged?: true
   /** Base64, from the leaf's sibling upwards. */
   proof: string[]
 }
@@ -132,9 +135,14 @@ function provenEvent(
   const tail = { proof: proof.map(hash => hash.toString('base64')) }
   if (detailsSealed === null) return { ...head, erased: true, ...tail }
   if (isWithheld(row, organisationId)) return { ...head, withheld: true, ...tail }
-  const salted = openDetails(serviceKeys.audit, id, detailsSealed)
-  const salt = salted.toString('base64', 0, SALT_BYTES)
-  return { ...head, salt, details: salted.toString('utf8', SALT_BYTES), ...tail }
+  try {
+    const salted = openDetails(serviceKeys.audit, id, detailsSealed)
+    const salt = salted.toString('base64', 0, SALT_BYTES)
+    return { ...head, salt, details: salted.toString('utf8', SALT_BYTES), ...tail }
+  } catch (err) {
+    if (!(err instanceof SealError)) throw err
+    return { ...head, damaged: true, ...tail }
+  }
 }
 
 /**

@@ -96,7 +96,7 @@ export async function openedEvents(
   const ended = await endings(database.read, filter.caseIds, granted)
   return rows.map(row => ({
     row,
-    details: audit.openDetails(row.id, row.detailsSealed),
+    ...audit.readDetails(row.id, row.detailsSealed),
     ending: ended.get(row.id)
   }))
 }

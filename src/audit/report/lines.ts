@@ -4,22 +4,23 @@ import type {
   ReportedEnding,
   ReportedShare
 } from '../../../schemas/disclosure-report.ts'
+import type { ReadDetails } from '../log.ts'
 import { londonTime } from './london.ts'
 import type { Cast } from './people.ts'
 import type { EventRow } from './queries.ts'
 import type { Names } from './records.ts'
 import type { SharesOfReport } from './shares.ts'
 
-/** An event with the free part of its details, which is empty once it was erased. */
-export interface OpenedEvent {
+/** An event with the free part of its details, which is empty where it was erased or damaged. */
+export interface OpenedEvent extends ReadDetails {
   row: EventRow
-  details: Record<string, unknown>
   /** The second event of a disclosure, if there is one yet. */
   ending: EventRow | undefined
 }
 
 /** One line of the report: who got to see what, when, and how it ended. */
-export function disclosureLine({ row, details, ending }: OpenedEvent, cast: Cast, names: Names) {
+export function disclosureLine(opened: OpenedEvent, cast: Cast, names: Names) {
+  const { row, details, erased, damaged, ending } = opened
   const { address } = details
   const line: Disclosure = {
     event: row.id,
@@ -35,7 +36,8 @@ export function disclosureLine({ row, details, ending }: OpenedEvent, cast: Cast
     what: whatOf(row, details, names),
     ...(row.shareId !== null && { share: row.shareId }),
     ...(typeof address === 'string' && { address }),
-    ...(row.detailsSealed === null && { erased: true }),
+    ...(erased && { erased }),
+    ...(damaged && { damaged }),
     ending: endingOf(row, ending)
   }
   return line

@@ -62,7 +62,7 @@ async function opened(exchange: Exchange, found: CaseRow, rows: ShareRow[]) {
     const { action, shareId, event, index, detailsSealed } = entry
     entries.set(`${action} ${shareId}`, { event, index })
     if (caseKey !== undefined || action !== 'share.create') continue
-    logged.set(String(shareId), exchange.audit.openDetails(event, detailsSealed))
+    logged.set(String(shareId), exchange.audit.readDetails(event, detailsSealed).details)
   }
   const shares: SharesOfReport = []
   for (const row of rows) {

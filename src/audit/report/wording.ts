@@ -98,7 +98,8 @@ function plainText({ kind, record, files, file, range }: Disclosure['what']): st
   }
 }
 
-export function addressText({ address, erased }: Disclosure): string {
+export function addressText({ address, erased, damaged }: Disclosure): string {
+  if (damaged) return 'cannot be told: somebody has changed the details of this event'
   if (erased) return 'erased from the log by order'
   return address === undefined ? 'not known' : `network address ${address}`
 }

@@ -150,6 +150,10 @@ function lineCheck(head: Head, findings: Findings) {
       }
       return
     }
+    if (event.damaged) {
+      findings.fault(`${place}: its details were changed where they are kept.`)
+      return
+    }
     const salt = parseBase64(String(event.salt))
     if (typeof event.details !== 'string' || salt?.byteLength !== SALT_BYTES) {
       findings.fault(`${place}: its details or their salt are missing.`)
@@ -192,10 +196,10 @@ function lineCheck(head: Head, findings: Findings) {
   }
 }
 
-const MEMBERS = ['index', 'leaf', 'salt', 'details', 'erased', 'withheld', 'proof']
+const MEMBERS = ['index', 'leaf', 'salt', 'details', 'erased', 'withheld', 'damaged', 'proof']
 
 function eventIn(said: unknown): ExportEvent | undefined {
-  const { index, leaf, erased, withheld, proof } = Object(said) as ExportEvent
+  const { index, leaf, erased, withheld, damaged, proof } = Object(said) as ExportEvent
   const isFlag = (value: unknown) => value === undefined || value === true
   const isText = (value: unknown) => typeof value === 'string'
   const isForm =
@@ -203,6 +207,7 @@ function eventIn(said: unknown): ExportEvent | undefined {
     isText(leaf) &&
     isFlag(erased) &&
     isFlag(withheld) &&
+    isFlag(damaged) &&
     Array.isArray(proof) &&
     proof.every(isText)
   const hasOnly = Object.keys(Object(said)).every(name => MEMBERS.includes(name))

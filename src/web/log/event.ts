@@ -33,6 +33,7 @@ export async function eventPage(
       value: plainValue(value)
     })),
     isErased: event.erased === true,
+    isDamaged: event.damaged === true,
     caseId: event.case,
     proof: `/v1/audit/events/${event.id}/proof`,
     fileName: `${event.id}.tlog-proof`,
