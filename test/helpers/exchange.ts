@@ -177,6 +177,14 @@ function newDirectory(t: Test): string {
   return join(t.testdir(), 'data')
 }
 
+/** That a whole check finds nothing; what it found stands in the name of the failure, for logs cut short. */
+export async function isSound(t: Test, { exchange }: TestExchange, what = 'all is sound') {
+  // Most tests ask for no check, and it brings the verifier of the log along.
+  const { checkExchange } = await import('../../src/housekeeping/check-exchange.ts')
+  const faults = await checkExchange(exchange)
+  t.same(faults, [], faults.length === 0 ? what : `${what}: ${faults.join(' ')}`)
+}
+
 /** Resolves to the first answer that is not undefined; throws after `secondsMax` without one. */
 export async function eventually<T>(
   what: string,

@@ -1,11 +1,10 @@
 import t from 'tap'
 import type { Blobs } from '../../src/blobs/blobs.ts'
-import { checkExchange } from '../../src/housekeeping/check-exchange.ts'
 import { carryDraft } from '../../src/opinions/carry.ts'
 import type { SignedOpinion } from '../../src/opinions/opinion.ts'
 import { contentOfSigned } from '../../src/signatures.ts'
-import { assertFaults } from '../faults/soundness.ts'
 import {
+  isSound,
   numberedText,
   openShare,
   type RecordView,
@@ -160,7 +159,7 @@ t.test('a withdrawal that overtakes a submission leaves the draft and nothing el
   door = undefined
   t.match(await readCase(clinician, caseId), { state: 'complete' })
   t.match(await clinician.send('GET', opinionPath(share.id)), { status: 404 })
-  assertFaults(t, await checkExchange(x.exchange), [])
+  await isSound(t, x)
 })
 
 t.test('a submission that the disk fails leaves the draft, and is made again', async t => {
@@ -170,7 +169,7 @@ t.test('a submission that the disk fails leaves the draft, and is made again', a
   t.equal((await submit(specialist, share.id)).status, 500)
   isFull = false
   t.match(await specialist.json('GET', opinionPath(share.id)), { state: 'draft', version: 1 })
-  assertFaults(t, await checkExchange(x.exchange), [])
+  await isSound(t, x)
   t.match(await submit(specialist, share.id), { status: 200 })
 })
 
@@ -200,7 +199,7 @@ t.test('additions are signed too, and nothing is changed by them', async t => {
   const [first] = view.addenda
   const pdf = await clinician.send('GET', `/v1/records/${first?.record}/content`)
   t.match(pdf, { status: 200, text: /^%PDF-1\.7/ })
-  assertFaults(t, await checkExchange(x.exchange), [])
+  await isSound(t, x)
 })
 
 t.test('records that the specialist adds go with the opinion', async t => {
@@ -233,7 +232,7 @@ t.test('records that the specialist adds go with the opinion', async t => {
   t.match(kept, { kind: 'opinion-attachment', createdBy: x.people.specialistGb.accountId })
   const late = await specialist.send('POST', path, attachmentForm(files))
   t.match(late, { status: 409, json: { code: 'opinion-final' } })
-  assertFaults(t, await checkExchange(x.exchange), [])
+  await isSound(t, x)
 })
 
 t.test('a share that is withdrawn while a record arrives takes none', async t => {
@@ -254,7 +253,7 @@ t.test('a share that is withdrawn while a record arrives takes none', async t =>
     records.map(({ kind }) => kind),
     ['letter']
   )
-  assertFaults(t, await checkExchange(x.exchange), [])
+  await isSound(t, x)
 })
 
 t.test('receipt is acknowledged once, and the specialist is told', async t => {

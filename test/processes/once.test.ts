@@ -1,10 +1,15 @@
 import t, { type Test } from 'tap'
-import { checkExchange } from '../../src/housekeeping/check-exchange.ts'
 import { startBeside } from '../faults/real-service.ts'
 import type { Answer, Client } from '../helpers/client.ts'
 import { PUBLIC_URL } from '../helpers/data.ts'
 import { freshPostgres, hasPostgres } from '../helpers/databases.ts'
-import { numberedText, type PersonName, sharedRecord, startExchange } from '../helpers/exchange.ts'
+import {
+  isSound,
+  numberedText,
+  type PersonName,
+  sharedRecord,
+  startExchange
+} from '../helpers/exchange.ts'
 import { invite, mailOf, newKey } from '../register/scene.ts'
 import { OPINION } from '../routes/scene.ts'
 
@@ -100,5 +105,5 @@ t.test('what two processes are asked at once is done as often as it may be', asy
   )
   t.same(erased, { 201: 1, 'case-erased': 3 }, 'a case is erased once')
   t.equal((await x.auditEvents({ action: 'case.erase', outcome: 'success' })).length, 1)
-  t.same(await checkExchange(x.exchange), [])
+  await isSound(t, x)
 })

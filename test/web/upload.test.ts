@@ -2,8 +2,9 @@ import { appendFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import t, { type Test } from 'tap'
+import type { DraftView } from '../../schemas/draft.ts'
 import { dropFiles, looksRight, noBrowser, startBrowser } from '../helpers/browser.ts'
-import { createCase, startExchange } from '../helpers/exchange.ts'
+import { createCase, eventually, startExchange } from '../helpers/exchange.ts'
 import { rawCall } from '../helpers/raw.ts'
 import { signedIn } from '../helpers/signed-in.ts'
 import { brainSeries, pathologyReport } from '../samples/samples.ts'
@@ -41,6 +42,12 @@ t.test(
     t.match(window.url(), new RegExp(`/cases/${id}/upload/[0-9a-f-]{36}$`))
     const kept = String(await window.evaluate('JSON.stringify({ ...localStorage })'))
     t.notMatch(kept, /brain|disc|dcm/i, 'nothing that is kept names a file')
+    // Those that had begun may still be on their way, and leaving the page would cut them too.
+    const draft = `/v1/drafts/${window.url().split('/').at(-1)}`
+    await eventually('eight files have come', async () => {
+      const { uploads } = await client.json<DraftView>('GET', draft)
+      return uploads.filter(({ state }) => state === 'stored').length === 8 || undefined
+    })
 
     await window.unroute('**/v1/uploads')
     await window.goto('/cases')
