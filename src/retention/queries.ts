@@ -225,21 +225,19 @@ export async function hasDetails(
   return rows.length > 0
 }
 
-/** An event of the access log, wherever it stands by now. */
+/**
+ * An event of the access log, wherever it stands by now. Looked for among those that wait first: an
+ * event leaves them for the log and never comes back, so it cannot slip by between the two looks.
+ */
 export async function eventOf(queries: Queries, id: string) {
   const { auditEvents, auditPending } = queries.tables
-  const columns = (table: typeof auditEvents | typeof auditPending) => ({
-    action: table.action,
-    detailsSealed: table.detailsSealed
-  })
-  const [placed] = await queries
-    .select(columns(auditEvents))
-    .from(auditEvents)
-    .where(eq(auditEvents.id, id))
-  if (placed !== undefined || queries.kind === 'sqlite') return placed
-  const [pending] = await queries
-    .select(columns(auditPending))
-    .from(auditPending)
-    .where(eq(auditPending.id, id))
-  return pending
+  const find = async (table: typeof auditEvents | typeof auditPending) => {
+    const [found] = await queries
+      .select({ action: table.action, detailsSealed: table.detailsSealed })
+      .from(table)
+      .where(eq(table.id, id))
+    return found
+  }
+  const waiting = queries.kind === 'sqlite' ? undefined : await find(auditPending)
+  return waiting ?? (await find(auditEvents))
 }
