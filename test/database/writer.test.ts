@@ -160,6 +160,21 @@ t.test('nobody is told of success before the shared commit, and all of its failu
   t.same(await ids(database), ['after', 'before'], 'the next group is a new one')
 })
 
+t.test('works of turns that each bring more share a commit of as many as may', async t => {
+  const { database } = open(t, 4)
+  const done: string[] = []
+  const begin = async (id: string, turn: number) => {
+    for (let passed = 0; passed < turn; passed += 1) await new Promise(setImmediate)
+    // Whoever comes while the group is not full finds nobody acknowledged.
+    t.same(done, turn < 4 ? [] : ['a', 'b', 'c', 'd'], `in turn ${turn}`)
+    await database.write(tx => add(tx, id))
+    done.push(id)
+  }
+  // The last first: as requests do, each comes in its turn before the writer looks again.
+  await Promise.all([begin('e', 4), begin('d', 3), begin('c', 2), begin('b', 1), begin('a', 0)])
+  t.same(done, ['a', 'b', 'c', 'd', 'e'])
+})
+
 t.test('after a commit that the disk failed, nothing that waits is written', async t => {
   // Given three works of which two share a commit, and a disk that fails just that commit
   const { database, file } = open(t, 2)
