@@ -22,9 +22,7 @@ async function main(): Promise<void> {
   await app.exchange.blobs.sweepUnfinished(alone)
 
   const recordRun = (action: 'service.start' | 'service.stop') =>
-    app.exchange.database.write(tx =>
-      app.exchange.audit.append(tx, { action, outcome: 'success', details: {} })
-    )
+    app.exchange.audit.add({ action, outcome: 'success', details: {} })
   await recordRun('service.start')
   await app.fastify.listen({ host: config.host, port: config.port })
   const code = await firstAdministratorCode(app.exchange)

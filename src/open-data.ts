@@ -84,7 +84,7 @@ export async function openMarkedData(config: DataSettings, ownClock?: Clock): Pr
     database,
     keyring,
     serviceKeys,
-    audit: openAuditLog(serviceKeys.audit, clock),
+    audit: openAuditLog(database, serviceKeys.audit, clock),
     clock,
     limits: config.limits,
     async close() {

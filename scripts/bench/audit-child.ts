@@ -19,6 +19,8 @@ import { memoryOf, resetPeak } from './processes.ts'
 export interface AuditTask {
   kind: keyof typeof tasks
   directory: string
+  /** Where its database is, when not in the directory. */
+  env?: Record<string, string> | undefined
   generated: Generated
   callers: number
   milliseconds: number
@@ -38,8 +40,11 @@ process.once('message', async (task: AuditTask) => {
   process.send?.(await tasks[task.kind](task))
 })
 
-async function onExchange<T>(directory: string, work: (exchange: Exchange) => Promise<T>) {
-  const config = readConfig({ CONSILIUM_DATA: directory, CONSILIUM_LOG_LEVEL: 'silent' })
+async function onExchange<T>(
+  { directory, env }: Pick<AuditTask, 'directory' | 'env'>,
+  work: (exchange: Exchange) => Promise<T>
+) {
+  const config = readConfig({ ...env, CONSILIUM_DATA: directory, CONSILIUM_LOG_LEVEL: 'silent' })
   const app = await buildApp(config, createLogger('silent'))
   try {
     await app.exchange.tree.settle()
@@ -50,15 +55,15 @@ async function onExchange<T>(directory: string, work: (exchange: Exchange) => Pr
 }
 
 /** So many callers, each appending one event after another through the real path. */
-function append({ directory, generated, ...load }: AuditTask): Promise<Measured> {
-  return onExchange(directory, async exchange => ({
+function append({ generated, ...load }: AuditTask): Promise<Measured> {
+  return onExchange(load, async exchange => ({
     perSecond: await appendFor(exchange, generated, load, () => {})
   }))
 }
 
 /** The same while somebody watches how soon each event is in the tree, which slows it down. */
-function lag({ directory, generated, ...load }: AuditTask): Promise<Measured> {
-  return onExchange(directory, async exchange => {
+function lag({ generated, ...load }: AuditTask): Promise<Measured> {
+  return onExchange(load, async exchange => {
     const acknowledged: number[] = []
     const lags = watchLag(exchange, await sizeOf(exchange), acknowledged)
     await appendFor(exchange, generated, load, at => void acknowledged.push(at))
@@ -68,7 +73,7 @@ function lag({ directory, generated, ...load }: AuditTask): Promise<Measured> {
 
 /** Resolves to how many events a second were acknowledged; `told` of each when it is. */
 async function appendFor(
-  { database, audit }: Exchange,
+  { audit }: Exchange,
   generated: Generated,
   { callers, milliseconds }: Pick<AuditTask, 'callers' | 'milliseconds'>,
   told: (at: number) => void
@@ -78,8 +83,7 @@ async function appendFor(
   await Promise.all(
     Array.from({ length: callers }, async () => {
       while (performance.now() < start + milliseconds) {
-        const event = eventFrom(generated)
-        await database.write(tx => audit.append(tx, event))
+        await audit.add(eventFrom(generated))
         count += 1
         told(performance.now())
       }
@@ -127,8 +131,8 @@ async function sizeOf({ database }: Exchange): Promise<number> {
 }
 
 /** The first page of every saved question, about somebody else each time: the slowest's p95. */
-function ask({ directory, generated }: AuditTask): Promise<Measured> {
-  return onExchange(directory, async exchange => {
+function ask({ generated, ...where }: AuditTask): Promise<Measured> {
+  return onExchange(where, async exchange => {
     const auditor = auditorOf(generated)
     const days = () => ({ from: new Date(oneMomentOf(generated)).toISOString() })
     const ways: Record<string, () => Promise<unknown>> = {
@@ -155,8 +159,8 @@ function ask({ directory, generated }: AuditTask): Promise<Measured> {
 }
 
 /** Everything one organisation may see of its log, and the memory that takes at its most. */
-function exportAll({ directory, generated }: AuditTask): Promise<Measured> {
-  return onExchange(directory, async exchange => {
+function exportAll({ generated, ...where }: AuditTask): Promise<Measured> {
+  return onExchange(where, async exchange => {
     const before = memoryOf(process.pid)?.nowMib ?? 0
     resetPeak(process.pid)
     let bytes = 0
@@ -169,7 +173,7 @@ function exportAll({ directory, generated }: AuditTask): Promise<Measured> {
 
 /** The whole log, as `npm run verify-audit -- --data` does it. */
 async function verify({ directory }: AuditTask): Promise<Measured> {
-  await onExchange(directory, async () => {})
+  await onExchange({ directory }, async () => {})
   const faults: string[] = []
   const findings = tellFindings({ fault: text => void faults.push(text), notice: () => {} })
   const start = performance.now()

@@ -1,9 +1,12 @@
 import { once } from 'node:events'
 import { readConfig } from '../../src/config.ts'
+import { loadPostgres } from '../../src/database/postgres-copy.ts'
+import { openSqliteRows } from '../../src/database/sqlite-rows.ts'
 import { dataPaths, openData, prepareData } from '../../src/open-data.ts'
 import type { AuditTask, Measured } from './audit-child.ts'
 import { type Generated, generateEvents } from './audit-rows.ts'
 import { type Bench, type Figure, inTurn, type Run } from './figure.ts'
+import type { Stores } from './many-stores.ts'
 import { nextMessage, start } from './processes.ts'
 import { untilQuiet } from './watch.ts'
 
@@ -47,7 +50,7 @@ export const lag: Figure = {
   diskBytes: () => HUGE_EVENTS * BYTES_PER_EVENT,
   run: bench =>
     inTurn(bench, 'log-lag-10m', {
-      baseline: () => measure(bench, HUGE_EVENTS, 'lag', 'lagP99', 1),
+      baseline: () => measure(bench, HUGE_EVENTS, 'lag', 'lagP99', { callers: 1 }),
       ours: () => measure(bench, HUGE_EVENTS, 'lag', 'lagP99')
     })
 }
@@ -91,10 +94,31 @@ export const verification: Figure = {
     })
 }
 
-function appendsTo(bench: Bench, name: string, events: number) {
+/** The same two on PostgreSQL, onto which the log is copied as it is made. */
+export function appendsOn(stores: () => Promise<Stores>): Figure[] {
+  const on = (name: string, events: number, goal: Figure['goal']): Figure => ({
+    name,
+    unit: 'events/s',
+    goal,
+    diskBytes: () => events * BYTES_PER_EVENT * 3,
+    run: async bench => {
+      const { directory } = await logOf(bench, events)
+      const { ownerUrl, env } = await (await stores()).freshDatabase()
+      const rows = openSqliteRows(dataPaths(directory).database)
+      await loadPostgres(ownerUrl, rows.rows()).finally(rows.close)
+      return await appendsTo(bench, name, events, env)
+    }
+  })
+  return [
+    on('log-appends-postgres', SMALL_EVENTS, { ratioMin: 5 }),
+    on('log-appends-10m-postgres', HUGE_EVENTS, { valueMin: 10_000 })
+  ]
+}
+
+function appendsTo(bench: Bench, name: string, events: number, env?: Record<string, string>) {
   return inTurn(bench, name, {
-    baseline: () => measure(bench, events, 'append', 'perSecond', 1),
-    ours: () => measure(bench, events, 'append', 'perSecond')
+    baseline: () => measure(bench, events, 'append', 'perSecond', { callers: 1, env }),
+    ours: () => measure(bench, events, 'append', 'perSecond', { callers: CALLERS, env })
   })
 }
 
@@ -104,13 +128,13 @@ async function measure(
   events: number,
   kind: AuditTask['kind'],
   what?: string,
-  callers = CALLERS
+  who: Pick<AuditTask, 'callers' | 'env'> = { callers: CALLERS }
 ): Promise<Run> {
   const log = await logOf(bench, events)
   const { progress } = bench
   const child = start('audit-child.ts')
   try {
-    const task: AuditTask = { kind, ...log, callers, milliseconds: MEASURED_MILLISECONDS }
+    const task: AuditTask = { kind, ...log, ...who, milliseconds: MEASURED_MILLISECONDS }
     await untilQuiet()
     child.send(task)
     const done = await nextMessage<Measured>(child)

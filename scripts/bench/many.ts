@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { and, desc, eq } from '../../schemas/drizzle.ts'
 import { logState } from '../../src/audit/tree/log-state.ts'
 import { type Beside, startBeside } from '../demo-service.ts'
+import { appendsOn } from './audit.ts'
 import { MIB } from './bodies.ts'
 import type { Done } from './client.ts'
 import { alone, type Bench, type Figure, inTurn, type Run } from './figure.ts'
@@ -34,7 +35,14 @@ export function manyFigures(stores: () => Promise<Stores>): Figure[] {
   const onStores: OnStores = async (bench, work) =>
     onService(bench, work, await (await stores()).fresh())
   const { upload, download, memory } = transferFigures(stores, onStores)
-  return [upload, download, ...processFigures(onStores), busyPageTimeOn(stores), memory]
+  return [
+    upload,
+    download,
+    ...processFigures(onStores),
+    busyPageTimeOn(stores),
+    ...appendsOn(stores),
+    memory
+  ]
 }
 
 /** One process, and the SDK alone beside it. */

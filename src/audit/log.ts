@@ -3,7 +3,7 @@ import { v7 as uuidv7 } from 'uuid'
 import type { Action, Outcome } from '../../schemas/audit-event.ts'
 import { timestamp } from '../../schemas/common.ts'
 import { sql } from '../../schemas/drizzle.ts'
-import { prepared, type Queries } from '../database/database.ts'
+import { type Database, prepared, type Queries } from '../database/database.ts'
 import { randomSource } from '../sealing/random.ts'
 import { SealError } from '../sealing/seal-error.ts'
 import {
@@ -16,6 +16,7 @@ import {
   saltDetails,
   sealDetails
 } from './entry.ts'
+import { groupedAppends } from './grouped-appends.ts'
 
 /** Something that happened. Ids only; whatever names a person or a place goes into `details`. */
 export interface AuditEvent {
@@ -52,6 +53,11 @@ export interface AuditLog {
    */
   append(tx: Queries, event: AuditEvent): Promise<string>
   /**
+   * The same of an event that stands by itself, as that of a look does: with it nothing else is
+   * stored. Resolves once it is on the disk; many at once share a commit.
+   */
+  add(event: AuditEvent): Promise<string>
+  /**
    * The free part of what `append` sealed; empty when it was erased. Throws SealError when the bytes
    * were changed.
    */
@@ -77,36 +83,48 @@ const freshRandom = randomSource(16)
 /** SQLite has one writer at a time, so the next place is the one after the last. */
 const nextPlace = sql<number>`(select coalesce(max(idx) + 1, 0) from audit_events)`
 
-const eventValues = {
-  id: p('id'),
-  at: p('at'),
-  action: p('action'),
-  outcome: p('outcome'),
-  code: p('code'),
-  organisationId: p('organisationId'),
-  actorId: p('actorId'),
-  actorOrganisationId: p('actorOrganisationId'),
-  caseId: p('caseId'),
-  recordId: p('recordId'),
-  objectId: p('objectId'),
-  shareId: p('shareId'),
-  patientRef: p('patientRef'),
-  recipientCountry: p('recipientCountry'),
-  grantId: p('grantId'),
-  bytesHandedOver: p('bytesHandedOver'),
-  leaf: p('leaf'),
-  detailsSealed: p('detailsSealed')
-}
+/** The inputs of a statement for one event, or for that with this number among several. */
+const eventValues = (n = '') => ({
+  id: p(`id${n}`),
+  at: p(`at${n}`),
+  action: p(`action${n}`),
+  outcome: p(`outcome${n}`),
+  code: p(`code${n}`),
+  organisationId: p(`organisationId${n}`),
+  actorId: p(`actorId${n}`),
+  actorOrganisationId: p(`actorOrganisationId${n}`),
+  caseId: p(`caseId${n}`),
+  recordId: p(`recordId${n}`),
+  objectId: p(`objectId${n}`),
+  shareId: p(`shareId${n}`),
+  patientRef: p(`patientRef${n}`),
+  recipientCountry: p(`recipientCountry${n}`),
+  grantId: p(`grantId${n}`),
+  bytesHandedOver: p(`bytesHandedOver${n}`),
+  leaf: p(`leaf${n}`),
+  detailsSealed: p(`detailsSealed${n}`)
+})
 
 /** On PostgreSQL the place is given afterwards, see `tree/pending.ts`. */
 const insertEvent = prepared(q =>
   q.kind === 'sqlite'
     ? q
         .insert(q.tables.auditEvents)
-        .values({ idx: nextPlace, ...eventValues })
+        .values({ idx: nextPlace, ...eventValues() })
         .prepare('insert_audit_event')
-    : q.insert(q.tables.auditPending).values(eventValues).prepare('insert_pending_event')
+    : q.insert(q.tables.auditPending).values(eventValues()).prepare('insert_pending_event')
 )
+
+/** So many events wait for their places with one statement: a group is made up of these. */
+const PENDING_AT_ONCE = [32, 8, 1].map(rows => ({
+  rows,
+  insert: prepared(q =>
+    q
+      .insert(q.tables.auditPending)
+      .values(Array.from({ length: rows }, (_, n) => eventValues(String(n))))
+      .prepare(`insert_${rows}_pending_events`)
+  )
+}))
 
 const countShareEvent = prepared(q => {
   const { auditShareCounts: counts } = q.tables
@@ -119,7 +137,11 @@ const countShareEvent = prepared(q => {
 })
 
 /** The access log. `key` seals the details of events; the context of each box is its event's id. */
-export function openAuditLog(key: KeyObject, clock: () => number): AuditLog {
+export function openAuditLog(
+  database: Pick<Database, 'write' | 'read'>,
+  key: KeyObject,
+  clock: () => number
+): AuditLog {
   let lastAt = 0
   let lastTime = ''
   let seq = 0
@@ -127,35 +149,54 @@ export function openAuditLog(key: KeyObject, clock: () => number): AuditLog {
   const openFree = (id: string, sealed: Buffer | null) =>
     sealed === null ? {} : parseDetails(openDetails(key, id, sealed)).details
 
-  return {
+  async function compose(tx: Queries, event: AuditEvent): Promise<EventValues> {
+    const at = clock()
+    // Events of one millisecond keep their order.
+    seq = at === lastAt ? seq + 1 : 0
+    if (at !== lastAt) lastTime = timestamp(at)
+    lastAt = at
+    // Kept here: while this waits for the database, others append.
+    const time = lastTime
+    const id = uuidv7({ msecs: at, seq, random: freshRandom() })
+    const { shareId } = event
+    const [counted] = shareId === undefined ? [] : await countShareEvent(tx, { shareId })
+    const salted = saltDetails(detailsOf(event))
+    const leaf = leafBytes({
+      action: event.action,
+      at: time,
+      bytes: event.bytesHandedOver,
+      d: commitmentTo(salted),
+      grant: event.grantId,
+      id,
+      n: counted?.n,
+      outcome: event.outcome,
+      share: shareId,
+      v: LEAF_VERSION
+    })
+    return rowOf(event, id, at, leaf, sealDetails(key, id, salted))
+  }
+
+  async function appendAll(tx: Queries, events: AuditEvent[]): Promise<string[]> {
+    const rows: EventValues[] = []
+    // In turn: they share the transaction's connection.
+    for (const event of events) rows.push(await compose(tx, event))
+    await insertPending(tx, rows)
+    for (const listener of listeners) listener()
+    return rows.map(({ id }) => id)
+  }
+
+  const log: AuditLog = {
     async append(tx, event) {
-      const at = clock()
-      // Events of one millisecond keep their order.
-      seq = at === lastAt ? seq + 1 : 0
-      if (at !== lastAt) lastTime = timestamp(at)
-      lastAt = at
-      // Kept here: while this waits for the database, others append.
-      const time = lastTime
-      const id = uuidv7({ msecs: at, seq, random: freshRandom() })
-      const { shareId } = event
-      const [counted] = shareId === undefined ? [] : await countShareEvent(tx, { shareId })
-      const salted = saltDetails(detailsOf(event))
-      const leaf = leafBytes({
-        action: event.action,
-        at: time,
-        bytes: event.bytesHandedOver,
-        d: commitmentTo(salted),
-        grant: event.grantId,
-        id,
-        n: counted?.n,
-        outcome: event.outcome,
-        share: shareId,
-        v: LEAF_VERSION
-      })
-      await insertEvent(tx, rowOf(event, id, at, leaf, sealDetails(key, id, salted)))
+      const row = await compose(tx, event)
+      await insertEvent(tx, row)
       for (const listener of listeners) listener()
-      return id
+      return row.id
     },
+    // The count of a share is held until its transaction ends: many together would hold many.
+    add: event =>
+      database.read.kind === 'sqlite' || event.shareId !== undefined
+        ? database.write(tx => log.append(tx, event))
+        : addGrouped(event),
     openDetails: openFree,
     readDetails(id, sealed) {
       try {
@@ -168,6 +209,24 @@ export function openAuditLog(key: KeyObject, clock: () => number): AuditLog {
       }
     },
     onAppend: listener => void listeners.push(listener)
+  }
+  const addGrouped = groupedAppends(database, {
+    one: (tx, event) => log.append(tx, event),
+    all: appendAll
+  })
+  return log
+}
+
+/** Their places they get afterwards, see `tree/pending.ts`. */
+async function insertPending(tx: Queries, events: EventValues[]): Promise<void> {
+  let at = 0
+  for (const { rows, insert } of PENDING_AT_ONCE) {
+    for (; events.length - at >= rows; at += rows) {
+      const named = events
+        .slice(at, at + rows)
+        .flatMap((row, n) => Object.entries(row).map(([name, value]) => [`${name}${n}`, value]))
+      await insert(tx, Object.fromEntries(named))
+    }
   }
 }
 
@@ -186,6 +245,8 @@ function detailsOf(event: AuditEvent): Details {
     share: event.triedShareId
   }
 }
+
+type EventValues = ReturnType<typeof rowOf>
 
 function rowOf(event: AuditEvent, id: string, at: number, leaf: Buffer, detailsSealed: Buffer) {
   return {

@@ -1,4 +1,3 @@
-import type { Database } from '../database/database.ts'
 import type { AuditEvent, AuditLog } from './log.ts'
 import { issueReceipt, type Receipt } from './receipt.ts'
 
@@ -8,12 +7,12 @@ import { issueReceipt, type Receipt } from './receipt.ts'
  * ends; how it ended is an event of its own.
  */
 export async function recordCopyBegun(
-  { database, audit }: { database: Database; audit: AuditLog },
+  audit: AuditLog,
   action: 'data.backup' | 'data.move',
   counts: Record<string, number>
 ): Promise<Receipt> {
   const details = { by: 'operator console', stage: 'begun', ...counts }
-  const id = await database.write(tx => audit.append(tx, { action, outcome: 'success', details }))
+  const id = await audit.add({ action, outcome: 'success', details })
   return issueReceipt(id)
 }
 
@@ -22,12 +21,8 @@ export async function recordCopyBegun(
  * once it is on the disk: to what lets them be read. Nothing of them may leave the service, so it is
  * not a disclosure with two ends either.
  */
-export async function recordOwnReading(
-  database: Database,
-  audit: AuditLog,
-  event: AuditEvent
-): Promise<Receipt> {
-  return issueReceipt(await database.write(tx => audit.append(tx, event)))
+export async function recordOwnReading(audit: AuditLog, event: AuditEvent): Promise<Receipt> {
+  return issueReceipt(await audit.add(event))
 }
 
 /**
@@ -36,17 +31,14 @@ export async function recordOwnReading(
  * not a disclosure; the verdict is an event of its own.
  */
 export async function recordScanBegun(
-  database: Database,
   audit: AuditLog,
   about: Omit<AuditEvent, 'action' | 'outcome' | 'details'>
 ): Promise<Receipt> {
-  const id = await database.write(tx =>
-    audit.append(tx, {
-      ...about,
-      action: 'object.scan',
-      outcome: 'success',
-      details: { by: 'service', stage: 'begun' }
-    })
-  )
+  const id = await audit.add({
+    ...about,
+    action: 'object.scan',
+    outcome: 'success',
+    details: { by: 'service', stage: 'begun' }
+  })
   return issueReceipt(id)
 }

@@ -32,14 +32,12 @@ export async function readChecklist(
   const found = await caseOf(exchange.database.read, caller, caseId)
   const row = await requestRow(exchange.database.read, caseId)
   const view = await describe(exchange, found, row)
-  await exchange.database.write(tx =>
-    exchange.audit.append(tx, {
-      action: 'checklist.read',
-      outcome: 'success',
-      ...actedBy(caller, { version: row.answersVersion }),
-      ...aboutCase(found)
-    })
-  )
+  await exchange.audit.add({
+    action: 'checklist.read',
+    outcome: 'success',
+    ...actedBy(caller, { version: row.answersVersion }),
+    ...aboutCase(found)
+  })
   return view
 }
 

@@ -12,14 +12,12 @@ import { viewCase, viewCases } from './view.ts'
 export async function readCase(exchange: Exchange, caller: Caller, id: string): Promise<CaseView> {
   const row = await caseOf(exchange.database.read, caller, id)
   const view = await viewCase(exchange, row)
-  await exchange.database.write(tx =>
-    exchange.audit.append(tx, {
-      action: 'case.read',
-      outcome: 'success',
-      ...actedBy(caller),
-      ...aboutCase(row)
-    })
-  )
+  await exchange.audit.add({
+    action: 'case.read',
+    outcome: 'success',
+    ...actedBy(caller),
+    ...aboutCase(row)
+  })
   return view
 }
 
@@ -43,13 +41,11 @@ export async function listCases(
     })
   )
   const cases = await viewCases(exchange, caller.organisationId, rows)
-  await exchange.database.write(tx =>
-    exchange.audit.append(tx, {
-      action: ref ? 'case.search' : 'case.list',
-      outcome: 'success',
-      patientRef: ref,
-      ...actedBy(caller, { shown: rows.map(row => row.id) })
-    })
-  )
+  await exchange.audit.add({
+    action: ref ? 'case.search' : 'case.list',
+    outcome: 'success',
+    patientRef: ref,
+    ...actedBy(caller, { shown: rows.map(row => row.id) })
+  })
   return { cases, ...(next && { next }) }
 }

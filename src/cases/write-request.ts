@@ -32,14 +32,12 @@ export async function readRequest(
   const found = await caseOf(exchange.database.read, caller, caseId)
   const row = await requestRow(exchange.database.read, caseId)
   const view = await describe(exchange, found, row)
-  await exchange.database.write(tx =>
-    exchange.audit.append(tx, {
-      action: 'request.read',
-      outcome: 'success',
-      ...actedBy(caller, { version: row.version }),
-      ...aboutCase(found)
-    })
-  )
+  await exchange.audit.add({
+    action: 'request.read',
+    outcome: 'success',
+    ...actedBy(caller, { version: row.version }),
+    ...aboutCase(found)
+  })
   return view
 }
 

@@ -21,14 +21,12 @@ export async function listConsents(
   const rows = await consentsOf(database.read, { caseId })
   const now = clock()
   const consents = rows.map(row => viewConsent(key, row, now))
-  await database.write(tx =>
-    exchange.audit.append(tx, {
-      action: 'consent.list',
-      outcome: 'success',
-      ...actedBy(caller, { shown: rows.map(({ id }) => id) }),
-      ...aboutCase(found)
-    })
-  )
+  await exchange.audit.add({
+    action: 'consent.list',
+    outcome: 'success',
+    ...actedBy(caller, { shown: rows.map(({ id }) => id) }),
+    ...aboutCase(found)
+  })
   return {
     consents,
     secondOpinion: agreement(rows, now).state,

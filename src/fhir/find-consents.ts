@@ -18,14 +18,12 @@ export async function readConsentResource(
   const [known] = await findConsent(read, { id })
   const { row, found } = await withCase(read, caller, known, 'consent-not-found')
   const resource = await toResource(exchange, found, row)
-  await exchange.database.write(tx =>
-    exchange.audit.append(tx, {
-      action: 'consent.list',
-      outcome: 'success',
-      ...actedBy(caller, { shown: [id], fhir: true }),
-      ...aboutCase(found)
-    })
-  )
+  await exchange.audit.add({
+    action: 'consent.list',
+    outcome: 'success',
+    ...actedBy(caller, { shown: [id], fhir: true }),
+    ...aboutCase(found)
+  })
   return resource
 }
 

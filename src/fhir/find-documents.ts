@@ -28,14 +28,12 @@ export async function readDocumentReference(
     throw new Refusal('record-not-found', 'a copy', { about: aboutRecord(found) })
   }
   const resource = await toResource(exchange, found.case, found.record)
-  await exchange.database.write(tx =>
-    exchange.audit.append(tx, {
-      action: 'record.read',
-      outcome: 'success',
-      ...actedBy(caller, { fhir: true }),
-      ...aboutRecord(found)
-    })
-  )
+  await exchange.audit.add({
+    action: 'record.read',
+    outcome: 'success',
+    ...actedBy(caller, { fhir: true }),
+    ...aboutRecord(found)
+  })
   return resource
 }
 

@@ -24,15 +24,13 @@ export async function readDiagnosticReport(
   const [known] = await findSubmitted(read, { id })
   const { row, found } = await withCase(read, caller, known, 'opinion-not-found')
   const resource = await toResource(exchange, found, row)
-  await exchange.database.write(tx =>
-    exchange.audit.append(tx, {
-      action: 'opinion.read',
-      outcome: 'success',
-      shareId: row.shareId,
-      ...actedBy(caller, { fhir: true }),
-      ...aboutCase(found)
-    })
-  )
+  await exchange.audit.add({
+    action: 'opinion.read',
+    outcome: 'success',
+    shareId: row.shareId,
+    ...actedBy(caller, { fhir: true }),
+    ...aboutCase(found)
+  })
   return resource
 }
 

@@ -24,14 +24,12 @@ export async function readServiceRequest(
 ): Promise<ServiceRequestResource> {
   const row = await caseOf(exchange.database.read, caller, id)
   const resource = await toResource(exchange, row)
-  await exchange.database.write(tx =>
-    exchange.audit.append(tx, {
-      action: 'request.read',
-      outcome: 'success',
-      ...actedBy(caller, { version: Number(resource.meta.versionId), fhir: true }),
-      ...aboutCase(row)
-    })
-  )
+  await exchange.audit.add({
+    action: 'request.read',
+    outcome: 'success',
+    ...actedBy(caller, { version: Number(resource.meta.versionId), fhir: true }),
+    ...aboutCase(row)
+  })
   return resource
 }
 
@@ -46,14 +44,12 @@ export async function searchServiceRequests(
   const rows = await find(exchange, caller, search, filter, size + 1)
   const shown = rows.slice(0, size)
   const resources = await Promise.all(shown.map(row => toResource(exchange, row)))
-  await exchange.database.write(tx =>
-    exchange.audit.append(tx, {
-      action: filter.patientRef ? 'case.search' : 'case.list',
-      outcome: 'success',
-      patientRef: filter.patientRef,
-      ...actedBy(caller, { shown: shown.map(row => row.id), fhir: true })
-    })
-  )
+  await exchange.audit.add({
+    action: filter.patientRef ? 'case.search' : 'case.list',
+    outcome: 'success',
+    patientRef: filter.patientRef,
+    ...actedBy(caller, { shown: shown.map(row => row.id), fhir: true })
+  })
   const next = rows.length > size ? shown.at(-1)?.id : undefined
   return bundleOf(exchange, 'ServiceRequest', search, filter, { resources, next })
 }

@@ -51,14 +51,12 @@ export async function searchInCases<
     })
   )
   const [only] = cases.length === 1 ? cases : []
-  await exchange.database.write(tx =>
-    exchange.audit.append(tx, {
-      action: kind.action,
-      outcome: 'success',
-      ...actedBy(caller, { shown: shown.map(({ id }) => id), fhir: true }),
-      ...(only ? aboutCase(only) : { patientRef: filter.patientRef })
-    })
-  )
+  await exchange.audit.add({
+    action: kind.action,
+    outcome: 'success',
+    ...actedBy(caller, { shown: shown.map(({ id }) => id), fhir: true }),
+    ...(only ? aboutCase(only) : { patientRef: filter.patientRef })
+  })
   const next = rows.length > size ? shown.at(-1)?.id : undefined
   return bundleOf(exchange, kind.name, search, filter, { resources, next })
 }

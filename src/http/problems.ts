@@ -83,24 +83,22 @@ async function recordRefusal(
 ): Promise<void> {
   const caller = knownCaller(request)
   const { about = {}, action: tried = action, ...extra } = refusal.extra
-  await exchange.database.write(tx =>
-    exchange.audit.append(tx, {
-      action: tried,
-      outcome: 'refused',
-      code: refusal.code,
-      actorId: caller?.accountId,
-      actorOrganisationId: caller?.organisationId,
-      organisationId: caller?.organisationId,
-      ...about,
-      details: {
-        ...(caller?.trace ?? traceOf(request)),
-        // Of a caller nobody knows every auditor reads the event, so it names no object.
-        ...(caller && { asked: idsIn(request.params) }),
-        ...(extra.filePosition === undefined ? {} : { filePosition: extra.filePosition }),
-        ...extra.logged
-      }
-    })
-  )
+  await exchange.audit.add({
+    action: tried,
+    outcome: 'refused',
+    code: refusal.code,
+    actorId: caller?.accountId,
+    actorOrganisationId: caller?.organisationId,
+    organisationId: caller?.organisationId,
+    ...about,
+    details: {
+      ...(caller?.trace ?? traceOf(request)),
+      // Of a caller nobody knows every auditor reads the event, so it names no object.
+      ...(caller && { asked: idsIn(request.params) }),
+      ...(extra.filePosition === undefined ? {} : { filePosition: extra.filePosition }),
+      ...extra.logged
+    }
+  })
 }
 
 /** The ids in a path. Whatever else a client puts there may be a name, a number or a token. */

@@ -27,9 +27,7 @@ export async function listOrganisations(
       .orderBy(desc(id))
       .limit(limit)
   )
-  await database.write(tx =>
-    audit.append(tx, { action: 'organisation.list', outcome: 'success', ...actedBy(caller) })
-  )
+  await audit.add({ action: 'organisation.list', outcome: 'success', ...actedBy(caller) })
   const shown = rows.map(({ odsCode, ...row }) => ({
     ...row,
     ...(odsCode !== null && { odsCode })

@@ -82,13 +82,11 @@ export async function readRecipient(
   const specialist = await findSpecialist(database.read, accountId)
   const [row] = specialist ? await latestRecipient(database.read, { accountId }) : []
   if (row === undefined) throw new Refusal('recipient-not-found')
-  await database.write(tx =>
-    audit.append(tx, {
-      action: 'recipient.read',
-      outcome: 'success',
-      ...actedBy(caller, { account: accountId, fingerprint: fingerprintOf(row.recipient) })
-    })
-  )
+  await audit.add({
+    action: 'recipient.read',
+    outcome: 'success',
+    ...actedBy(caller, { account: accountId, fingerprint: fingerprintOf(row.recipient) })
+  })
   return viewRecipient(row)
 }
 

@@ -20,13 +20,11 @@ export function accountRoutes(exchange: Exchange, guarded: Guarded): FastifyPlug
       async request => {
         const caller = callerOf(request)
         const view = await describeAccount(exchange, caller.accountId)
-        await exchange.database.write(tx =>
-          exchange.audit.append(tx, {
-            action: 'account.read',
-            outcome: 'success',
-            ...actedBy(caller)
-          })
-        )
+        await exchange.audit.add({
+          action: 'account.read',
+          outcome: 'success',
+          ...actedBy(caller)
+        })
         return view
       }
     )

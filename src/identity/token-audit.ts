@@ -75,7 +75,7 @@ export function recordTokens(provider: Provider, exchange: Parts, calls: TokenCa
         event.code = 'too-many-attempts'
         answerTooMany(ctx)
       }
-      if (turn !== 'past') await exchange.database.write(tx => exchange.audit.append(tx, event))
+      if (turn !== 'past') await exchange.audit.add(event)
     } catch (err) {
       logFailure(exchange, err)
       answerFailure(ctx, new Refusal('audit-unavailable', undefined, {}, err))

@@ -158,7 +158,7 @@ async function bringObjects(
   try {
     const { objects, bytes } = await lookAtSource(source)
     await requireRoom(target, bytes, parts.to.config)
-    const receipt = await recordCopyBegun(data, 'data.move', { objects, bytes })
+    const receipt = await recordCopyBegun(data.audit, 'data.move', { objects, bytes })
     const done = { objects: 0, bytes: 0, copied: 0 }
     return await moveObjects(
       {

@@ -27,13 +27,11 @@ export async function listNotices(
       limit
     })
   )
-  await database.write(tx =>
-    audit.append(tx, {
-      action: 'notice.list',
-      outcome: 'success',
-      ...actedBy(caller, { shown: rows.map(row => row.id) })
-    })
-  )
+  await audit.add({
+    action: 'notice.list',
+    outcome: 'success',
+    ...actedBy(caller, { shown: rows.map(row => row.id) })
+  })
   return {
     notices: rows.map(row => ({
       ...viewDelivery(row),
@@ -50,9 +48,7 @@ export async function readPreferences(
   caller: Caller
 ): Promise<NoticePreferences> {
   const reminders = await wantsReminders(exchange.database.read, caller.accountId)
-  await exchange.database.write(tx =>
-    exchange.audit.append(tx, { action: 'account.read', outcome: 'success', ...actedBy(caller) })
-  )
+  await exchange.audit.add({ action: 'account.read', outcome: 'success', ...actedBy(caller) })
   return { reminders }
 }
 

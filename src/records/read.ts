@@ -36,14 +36,12 @@ export async function readRecord(
   const known = await objectsOfCase(database.read, { caseId: found.case.id })
   const key = await openRecordKey(keyring, found)
   const view = viewRecord(found.record, objects, key, scanner.policy, { known })
-  await database.write(tx =>
-    exchange.audit.append(tx, {
-      action: 'record.read',
-      outcome: 'success',
-      ...actedBy(caller),
-      ...aboutRecord(found)
-    })
-  )
+  await exchange.audit.add({
+    action: 'record.read',
+    outcome: 'success',
+    ...actedBy(caller),
+    ...aboutRecord(found)
+  })
   return view
 }
 
@@ -64,17 +62,15 @@ export async function listRecords(
     const summary = viewSummary(record, await openRecordKey(keyring, { record, case: found }))
     records.push({ ...summary, quarantine: states.get(record.id) ?? 'waiting' })
   }
-  await database.write(tx =>
-    exchange.audit.append(tx, {
-      action: 'record.list',
-      outcome: 'success',
-      ...actedBy(caller, {
-        shown: records.map(record => record.id),
-        ...(erased.length > 0 && { erased: erased.map(({ record }) => record.id) })
-      }),
-      ...aboutCase(found)
-    })
-  )
+  await exchange.audit.add({
+    action: 'record.list',
+    outcome: 'success',
+    ...actedBy(caller, {
+      shown: records.map(record => record.id),
+      ...(erased.length > 0 && { erased: erased.map(({ record }) => record.id) })
+    }),
+    ...aboutCase(found)
+  })
   return { records, ...(erased.length > 0 && { erased: erased.map(viewErased) }) }
 }
 
@@ -97,14 +93,12 @@ export async function readRecords(
     const objects = await findObjects(database.read, { recordId: record.id })
     views.push(viewRecord(record, objects, key, scanner.policy, { known }))
   }
-  await database.write(tx =>
-    exchange.audit.append(tx, {
-      action: 'record.list',
-      outcome: 'success',
-      ...actedBy(caller, { shown: views.map(({ id }) => id), withFiles: true }),
-      ...aboutCase(found)
-    })
-  )
+  await exchange.audit.add({
+    action: 'record.list',
+    outcome: 'success',
+    ...actedBy(caller, { shown: views.map(({ id }) => id), withFiles: true }),
+    ...aboutCase(found)
+  })
   return views
 }
 

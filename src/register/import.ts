@@ -73,9 +73,7 @@ export async function importSpecialists(
     unchanged: count('unchanged'),
     refused: count('refused')
   }
-  await exchange.database.write(tx =>
-    exchange.audit.append(tx, importEvent(act, { dryRun, ...counts }))
-  )
+  await exchange.audit.add(importEvent(act, { dryRun, ...counts }))
   return { dryRun, ...counts, rows }
 }
 

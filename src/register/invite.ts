@@ -164,13 +164,11 @@ export async function listInvitations(
   const ids = [...new Set(rows.map(row => row.specialistId))]
   const entries = await entriesById(database.read, ids)
   const names = new Map(entries.map(entry => [entry.id, openEntry(serviceKeys, entry).name]))
-  await database.write(tx =>
-    exchange.audit.append(tx, {
-      action: 'invitation.list',
-      outcome: 'success',
-      ...actedBy(caller, { shown: rows.map(row => row.id) })
-    })
-  )
+  await exchange.audit.add({
+    action: 'invitation.list',
+    outcome: 'success',
+    ...actedBy(caller, { shown: rows.map(row => row.id) })
+  })
   const now = exchange.clock()
   const invitations = rows.map(row => viewInvitation(row, names.get(row.specialistId) ?? '', now))
   return { invitations, ...(next && { next }) }
@@ -184,13 +182,11 @@ export async function readInvitation(
 ): Promise<InvitationView> {
   const { database } = exchange
   const row = await invitationOf(database.read, caller, id)
-  await database.write(tx =>
-    exchange.audit.append(tx, {
-      action: 'invitation.list',
-      outcome: 'success',
-      ...actedBy(caller, { shown: [id] })
-    })
-  )
+  await exchange.audit.add({
+    action: 'invitation.list',
+    outcome: 'success',
+    ...actedBy(caller, { shown: [id] })
+  })
   return viewInvitation(row, await nameOf(database.read, exchange, row), exchange.clock())
 }
 

@@ -50,9 +50,7 @@ export async function listSpecialists(
   query: SpecialistQuery
 ): Promise<SpecialistPage> {
   const page = await searchSpecialists(exchange, query, await keepsRegister(exchange, caller))
-  await exchange.database.write(tx =>
-    exchange.audit.append(tx, { action: 'specialist.list', outcome: 'success', ...actedBy(caller) })
-  )
+  await exchange.audit.add({ action: 'specialist.list', outcome: 'success', ...actedBy(caller) })
   return page
 }
 
@@ -63,13 +61,11 @@ export async function readSpecialist(
   id: string
 ): Promise<{ view: SpecialistView; version: number }> {
   const row = await entryOf(exchange, id)
-  await exchange.database.write(tx =>
-    exchange.audit.append(tx, {
-      action: 'specialist.read',
-      outcome: 'success',
-      ...actedBy(caller, { specialist: id })
-    })
-  )
+  await exchange.audit.add({
+    action: 'specialist.read',
+    outcome: 'success',
+    ...actedBy(caller, { specialist: id })
+  })
   const withEmail = await keepsRegister(exchange, caller)
   return {
     view: viewEntry(exchange.serviceKeys, row, exchange.clock(), withEmail),

@@ -54,9 +54,7 @@ export async function describeWaysIn(exchange: Exchange, caller: Caller): Promis
     sessions: await listSessions(exchange, accountId),
     issuers: elsewhere.flatMap(issuer => signInIssuers.of(issuer)?.label ?? [])
   }
-  await database.write(tx =>
-    audit.append(tx, { action: 'passkey.list', outcome: 'success', ...actedBy(caller) })
-  )
+  await audit.add({ action: 'passkey.list', outcome: 'success', ...actedBy(caller) })
   return ways
 }
 

@@ -142,14 +142,12 @@ async function tellAgain(
   const { database, audit } = exchange
   const [row] = await findShare(database.read, { id })
   if (row === undefined) return undefined
-  await database.write(tx =>
-    audit.append(tx, {
-      action: 'share.list',
-      outcome: 'success',
-      ...actedBy(caller, { shown: [id] }),
-      ...aboutShare(row, found)
-    })
-  )
+  await audit.add({
+    action: 'share.list',
+    outcome: 'success',
+    ...actedBy(caller, { shown: [id] }),
+    ...aboutShare(row, found)
+  })
   return { isNew: false, view: await tellMade(exchange, row, openTerms(caseKey, row)) }
 }
 

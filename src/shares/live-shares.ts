@@ -46,15 +46,13 @@ export async function listLive(
     isClinician ? openCaseKey(keyring, row) : undefined
   )
   await tellUses(exchange, shares)
-  await database.write(tx =>
-    exchange.audit.append(tx, {
-      action: 'share.list',
-      outcome: 'success',
-      caseId: asked.case,
-      patientRef: found ? found.patientRef : undefined,
-      ...actedBy(caller, { shown: shown.map(row => row.id), state: 'live' })
-    })
-  )
+  await exchange.audit.add({
+    action: 'share.list',
+    outcome: 'success',
+    caseId: asked.case,
+    patientRef: found ? found.patientRef : undefined,
+    ...actedBy(caller, { shown: shown.map(row => row.id), state: 'live' })
+  })
   const next = rows.length > limit ? shown.at(-1)?.id : undefined
   return { counts, shares, ...(next && { next }) }
 }

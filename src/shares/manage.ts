@@ -32,15 +32,13 @@ export async function listShares(
     })
   )
   const shares = await viewSent(exchange, caller, rows, row => openCaseKey(keyring, row))
-  await database.write(tx =>
-    exchange.audit.append(tx, {
-      action: 'share.list',
-      outcome: 'success',
-      caseId,
-      patientRef: found ? found.patientRef : undefined,
-      ...actedBy(caller, { shown: rows.map(row => row.id) })
-    })
-  )
+  await exchange.audit.add({
+    action: 'share.list',
+    outcome: 'success',
+    caseId,
+    patientRef: found ? found.patientRef : undefined,
+    ...actedBy(caller, { shown: rows.map(row => row.id) })
+  })
   return { shares, ...(next && { next }) }
 }
 

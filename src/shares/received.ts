@@ -66,14 +66,12 @@ export async function lookAtReceived(
   const { share, found } = await ownShare(database.read, caller, shareId)
   const [view] = await viewReceived(exchange, caller, [share])
   if (view === undefined) throw new Error('A share has no view.')
-  await database.write(tx =>
-    audit.append(tx, {
-      action: 'share.list',
-      outcome: 'success',
-      ...actedBy(caller, { shown: [shareId] }),
-      ...aboutShare(share, found)
-    })
-  )
+  await audit.add({
+    action: 'share.list',
+    outcome: 'success',
+    ...actedBy(caller, { shown: [shareId] }),
+    ...aboutShare(share, found)
+  })
   return view
 }
 

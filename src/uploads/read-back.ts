@@ -11,10 +11,10 @@ import { type Act, asSegment } from './recorded.ts'
 
 /** Reads segments of an upload back, which goes on the access log first. */
 async function readBack(exchange: Exchange, act: Act, rows: SegmentRow[]) {
-  const { blobs, database, audit } = exchange
+  const { blobs, audit } = exchange
   const parts = partsOfSegments(homeOf(act.found), rows.map(asSegment))
   const end = bytesOf(parts)
-  const receipt = await recordOwnReading(database, audit, {
+  const receipt = await recordOwnReading(audit, {
     action: act.action,
     outcome: 'success',
     ...actedBy(act.caller, { readBack: end }),

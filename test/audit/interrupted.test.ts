@@ -97,7 +97,7 @@ t.test('a process that has lost its connection for a moment is not taken for end
     [1, 2].map(async () => {
       const database = await openPostgres(url, 4)
       t.teardown(() => database.close())
-      const audit = openAuditLog(key, database.clock)
+      const audit = openAuditLog(database, key, database.clock)
       return { database, audit, disclosures: openDisclosures(database, audit, database.clock) }
     })
   )

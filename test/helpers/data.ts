@@ -59,7 +59,7 @@ export async function openTestData(t: Test): Promise<TestData> {
     database,
     keyring,
     serviceKeys,
-    audit: openAuditLog(serviceKeys.audit, clock),
+    audit: openAuditLog(database, serviceKeys.audit, clock),
     clock,
     limits,
     refusals: refusalCounter(limits.refusalsPerMinuteMax, clock),

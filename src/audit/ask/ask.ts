@@ -116,14 +116,12 @@ export async function recordQuestion(
   filter: EventFilter
 ): Promise<void> {
   const { patient, ...rest } = asked
-  await exchange.database.write(tx =>
-    exchange.audit.append(tx, {
-      action,
-      outcome: 'success',
-      ...actedBy(caller, { asked: rest }),
-      patientRef: filter.patientRef
-    })
-  )
+  await exchange.audit.add({
+    action,
+    outcome: 'success',
+    ...actedBy(caller, { asked: rest }),
+    patientRef: filter.patientRef
+  })
 }
 
 /** Events as an auditor of this organisation reads them, with the names of the people in them. */

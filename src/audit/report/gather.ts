@@ -151,15 +151,13 @@ async function recordReport(
 ): Promise<string> {
   const { patient: _, ...rest } = asked
   const [only] = scope.about.case === undefined ? [] : scope.cases
-  return exchange.database.write(tx =>
-    exchange.audit.append(tx, {
-      action: 'audit.report',
-      outcome: 'success',
-      ...actedBy(caller, { asked: rest }),
-      patientRef: scope.patientRef,
-      ...(only && aboutCase(only))
-    })
-  )
+  return exchange.audit.add({
+    action: 'audit.report',
+    outcome: 'success',
+    ...actedBy(caller, { asked: rest }),
+    patientRef: scope.patientRef,
+    ...(only && aboutCase(only))
+  })
 }
 
 function periodOf(

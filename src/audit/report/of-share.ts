@@ -31,13 +31,11 @@ export async function usesOfShare(
   const cast = await castOf(exchange, organisationId, ids('actorId'), ids('actorOrganisationId'))
   const files = new Set(ids('objectId'))
   const names = await namesOfRecords(exchange, [found], new Set(ids('recordId')), files)
-  await database.write(tx =>
-    audit.append(tx, {
-      action: 'audit.query',
-      outcome: 'success',
-      ...actedBy(caller, { asked: { share: shareId } }),
-      ...aboutCase(found)
-    })
-  )
+  await audit.add({
+    action: 'audit.query',
+    outcome: 'success',
+    ...actedBy(caller, { asked: { share: shareId } }),
+    ...aboutCase(found)
+  })
   return events.map(event => disclosureLine(event, cast, names))
 }

@@ -86,13 +86,11 @@ export async function listWebhooks(
   const { database, serviceKeys, clock } = exchange
   const rows = await webhooksOf(database.read, caller.organisationId)
   const webhooks = rows.map(row => viewWebhook(serviceKeys, row, clock()))
-  await database.write(tx =>
-    exchange.audit.append(tx, {
-      action: 'webhook.list',
-      outcome: 'success',
-      ...actedBy(caller, { shown: rows.map(row => row.id) })
-    })
-  )
+  await exchange.audit.add({
+    action: 'webhook.list',
+    outcome: 'success',
+    ...actedBy(caller, { shown: rows.map(row => row.id) })
+  })
   return { webhooks }
 }
 
@@ -153,13 +151,11 @@ export async function listDeliveries(
   const { rows, next } = await pageOf(page, limits, (before, limit) =>
     pageOfDeliveries(database.read, { webhookId: id, before, limit })
   )
-  await database.write(tx =>
-    audit.append(tx, {
-      action: 'webhook.deliveries',
-      outcome: 'success',
-      ...actedBy(caller, { shown: rows.map(row => row.id), webhook: id })
-    })
-  )
+  await audit.add({
+    action: 'webhook.deliveries',
+    outcome: 'success',
+    ...actedBy(caller, { shown: rows.map(row => row.id), webhook: id })
+  })
   return { deliveries: rows.map(viewDelivery), ...(next && { next }) }
 }
 

@@ -168,10 +168,10 @@ async function scanStored(
   found: RecordInCase,
   signal: AbortSignal
 ): Promise<Verdict | undefined> {
-  const { scanner, database, blobs, audit, keyring } = exchange
+  const { scanner, blobs, audit, keyring } = exchange
   if (object.bytes > scanner.bytesMax) return await scanner.scan(object.bytes, noContent, signal)
   const recordKey = await openRecordKey(keyring, found)
-  const receipt = await recordScanBegun(database, audit, aboutObject(object, found))
+  const receipt = await recordScanBegun(audit, aboutObject(object, found))
   const source = { organisationId: found.case.organisationId, recordKey, object }
   const content = await openContent(blobs, receipt, source, { start: 0, end: object.bytes })
   try {

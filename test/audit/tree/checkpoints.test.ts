@@ -142,7 +142,7 @@ t.test('what a request has caught up with is not taken back', { skip: postgresOn
   await reached.promise
   // When another process signs a second one, and a request asks this one
   const database = await openAnother()
-  const audit = openAuditLog(data.serviceKeys.audit, data.clock)
+  const audit = openAuditLog(data.database, data.serviceKeys.audit, data.clock)
   const other = await open({ database, audit, copyPath: `${copyPath}-2` })
   await append({ database, audit }, 1)
   await other.settle()
