@@ -3,13 +3,14 @@ import { actedBy } from '../audit/acted-by.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Caller } from '../identity/principal.ts'
-import { confirmPatientRow } from './queries.ts'
+import { confirmPatientRow, findRecord } from './queries.ts'
 import {
   aboutRecord,
   openRecordKey,
   type RecordInCase,
   type RecordRow,
   recordOf,
+  requireKept,
   sealReason,
   viewSummary
 } from './record.ts'
@@ -18,7 +19,8 @@ import { quarantineOfRecords } from './scan/quarantine.ts'
 /**
  * Says why a record whose headers name another patient is of this one, so that it may be shared. It
  * stands for good. Refusal `confirmation-not-needed` when the record is no mismatch, or a reason was
- * stated before. The reason is sealed with the record and, for whoever audits it, with the event.
+ * stated before; `record-erased` when it is gone. The reason is sealed with the record and, for whoever
+ * audits it, with the event.
  */
 export async function confirmPatient(
   exchange: Exchange,
@@ -38,6 +40,9 @@ export async function confirmPatient(
       at: clock()
     })
     if (row === undefined) {
+      // Erased meanwhile: nothing is written to what is left of it.
+      const [record = found.record] = await findRecord(tx, { id: recordId })
+      requireKept({ ...found, record })
       throw new Refusal('confirmation-not-needed', undefined, { about: aboutRecord(found) })
     }
     await audit.append(tx, {

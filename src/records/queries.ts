@@ -148,6 +148,7 @@ export function confirmPatientRow(
     .where(
       and(
         eq(records.id, confirmed.id),
+        sql`length(${records.wrappedKey}) > 0`,
         eq(records.patientMatch, 'mismatch'),
         isNull(records.patientConfirmedAt)
       )

@@ -105,7 +105,10 @@ export async function serveObject(
   const recordKey = await openRecordKey(exchange.keyring, found)
   const source: ObjectSource = { organisationId: found.case.organisationId, recordKey, object }
   const etag = `"${object.sha256.toString('base64url')}"`
-  const plan = planResponse(request.headers, etag, object.bytes)
+  const isHead = request.method === 'HEAD'
+  // RFC 9110, section 14.2: a Range of a method other than GET is ignored.
+  const range = isHead ? undefined : request.headers.range
+  const plan = planResponse({ ...request.headers, range }, etag, object.bytes)
   const event = { ...given.event, objectId }
   const about = withoutInfected(exchange.database, { ...given, event }, objectId)
   const headers = {
@@ -123,9 +126,8 @@ export async function serveObject(
       about: { ...withoutDetails(about.event) }
     })
   }
-  if (plan.status === 304 || request.method === 'HEAD') {
+  if (plan.status === 304 || isHead) {
     await recordLook(exchange, about, { method: request.method, status: plan.status })
-    // RFC 9110, section 14.2: a Range of a method other than GET is ignored.
     if (plan.status !== 304) reply.header('content-length', String(object.bytes))
     return reply
       .code(plan.status === 304 ? 304 : 200)

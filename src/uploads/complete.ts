@@ -108,7 +108,10 @@ async function recordMade(
   }
 }
 
-/** Uploads whose last byte came, and whose process ended before it could say so. */
+/**
+ * Uploads whose last byte came, and whose process ended before it could say so. One that is refused
+ * now stays with the draft like any that was refused before.
+ */
 async function finishAll(
   exchange: Exchange,
   caller: Caller,
@@ -120,9 +123,11 @@ async function finishAll(
     if (state !== 'receiving' || received < bytes || part === 'partial') continue
     const place = await takeUpload(exchange, upload.id)
     const found = { upload, draft, case: inCase }
-    await finishUpload(exchange, { caller, found, key, action: 'record.create' }).finally(
-      place.giveBack
-    )
+    await finishUpload(exchange, { caller, found, key, action: 'record.create' })
+      .catch(err => {
+        if (!(err instanceof Refusal) || err.extra.recorded !== true) throw err
+      })
+      .finally(place.giveBack)
   }
 }
 

@@ -205,3 +205,32 @@ t.test('a reader of an erased record is cut off', async t => {
     { outcome: 'revoked' }
   ])
 })
+
+t.test('a reason that is stated while its record is erased comes too late', async t => {
+  const x = await startExchange(t)
+  const clinician = x.client('clinician')
+  const { id: caseId } = await createCase(clinician)
+  const somebody = madeScan({ name: 'SMITH^John', birthDate: '19500102' })
+  const files = [{ name: 'a.dcm', bytes: somebody }]
+  const { id, patientMatch } = await uploadRecord(clinician, caseId, { files })
+  t.equal(patientMatch, 'mismatch')
+  // Given: a clinician whose record is erased between their look at it and what they write.
+  const { keyring } = x.exchange
+  const unwrap = keyring.unwrap.bind(keyring)
+  keyring.unwrap = async (...asked) => {
+    keyring.unwrap = unwrap
+    const key = await unwrap(...asked)
+    await erase(x, caseId)
+    return key
+  }
+  // When they state why it may be shared all the same, then they are told that it is gone.
+  const path = `/v1/records/${id}/patient-confirmation`
+  t.match(await clinician.send('POST', path, { reason: 'She was renamed in May.' }), {
+    status: 410,
+    json: { code: 'record-erased' }
+  })
+  const { read } = x.exchange.database
+  const rows = await read.select().from(read.tables.records)
+  t.match(rows, [{ id, patientReasonSealed: null, patientConfirmedAt: null }])
+  await isSound(t, x)
+})

@@ -136,6 +136,31 @@ t.test('an upload whose end was stored unseen is finished by completing its draf
   t.match(await clinician.send('HEAD', path, undefined, TUS), { status: 404 })
 })
 
+t.test('a file that proves false only when its draft is completed is left out', async t => {
+  const clinician = x.client('clinician')
+  const { id: caseId } = await createCase(clinician)
+  const { id: draft } = await beginDraft(clinician, caseId)
+  // Given: a good file, and one that is not what its sender says, all of which has come.
+  const good = await beginUpload(clinician, FILE.length, { draft, filename: 'good.txt' })
+  await sendPatch(clinician, good, 0, FILE)
+  const named = { draft, filename: 'other.txt', sha256: sha256(Buffer.from('another')) }
+  const other = await beginUpload(clinician, FILE.length, named)
+  await sendPatch(clinician, other, 0, FILE.subarray(0, 1_200_000))
+  // And a process that ended before it could tell.
+  await x.restart()
+  const { open } = x.exchange.blobs
+  x.exchange.blobs.open = async () => {
+    throw new Refusal('storage-unavailable', 'fault test')
+  }
+  t.equal((await sendPatch(clinician, other, 1_200_000, FILE.subarray(1_200_000))).status, 503)
+  x.exchange.blobs.open = open
+  // When the draft is completed, then the record is made of the good one, and tells of the other.
+  t.match(await complete(clinician, draft), {
+    objects: [{ fileName: 'good.txt', sha256: sha256(FILE) }],
+    refused: [{ fileName: 'other.txt', code: 'digest-mismatch' }]
+  })
+})
+
 /** What housekeeping does after the next start. */
 async function settle(): Promise<void> {
   await x.restart()

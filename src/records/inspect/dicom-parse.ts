@@ -8,6 +8,8 @@ import { HEAD_KEPT_BYTES, type InspectionSource } from './source.ts'
 const HEADER_WINDOW_BYTES = [HEAD_KEPT_BYTES, 262_144, 2 * 1024 ** 2, 8 * 1024 ** 2]
 /** A deflated header is unpacked this far. An honest one is a hundredth of it. */
 const INFLATED_BYTES_MAX = 4 * 1024 ** 2
+/** One that unpacks to that, and to so much more than it takes, is a trap. */
+const DEFLATED_HEADER_RATIO_MAX = 200
 /** What deflate can do at its best: RFC 1951 has one bit for two of 258 bytes. */
 const DEFLATE_RATIO_MAX = 1032
 /** A deflated image that unpacks to more than this, and so much more than it takes, is a trap. */
@@ -107,14 +109,23 @@ async function parseWindow(
   const { transferSyntax, end, syntaxElement } = meta
   const about = { transferSyntax, partial: false, empty: false, otherSyntax: false }
   if (end >= fileBytes) return { ...about, dataSet: meta.dataSet, empty: true }
+  if (window.length < end + 8 && !isWhole && !isLast) return undefined
   if (transferSyntax === DEFLATED) {
-    const inflated = await inflate(window.subarray(end))
+    const packed = window.subarray(end)
+    const inflated = await inflate(packed)
+    const isEnded = inflated.cut || isWhole || isLast
+    if (inflated.bytes.length === 0) {
+      if (!isEnded) return undefined
+      throw new Refusal('file-damaged', 'DICOM whose packed data set does not unpack')
+    }
     const whole = Buffer.concat([window.subarray(0, end), inflated.bytes])
     const parsed = parseAs(whole, EXPLICIT, syntaxElement)
-    requireHonestDeflation(parsed, inflated.cut, fileBytes - end)
-    return { ...about, dataSet: parsed.dataSet, partial: parsed.fault !== undefined }
+    if (parsed.pixels === undefined && !isEnded && !hasWanted(parsed)) return undefined
+    const isTrap = inflated.cut && packed.length * DEFLATED_HEADER_RATIO_MAX < INFLATED_BYTES_MAX
+    requireHonestDeflation(parsed, isTrap, fileBytes - end)
+    const partial = parsed.fault !== undefined || (parsed.pixels === undefined && !isWhole)
+    return { ...about, dataSet: parsed.dataSet, partial }
   }
-  if (window.length < end + 8 && !isWhole && !isLast) return undefined
   const syntax = syntaxOf(window, end, fileBytes, transferSyntax)
   const parsed = parseAs(window, syntax, syntaxElement)
   const otherSyntax = syntax !== transferSyntax && isKnownPlain(transferSyntax)
@@ -242,15 +253,14 @@ async function inflate(packed: Buffer): Promise<{ bytes: Buffer; cut: boolean }>
   } catch {
     // The window ended inside the packed bytes, or they are damaged: what came is looked at.
   }
-  if (bytes === 0) throw new Refusal('file-damaged', 'DICOM whose packed data set does not unpack')
   return { bytes: Buffer.concat(pieces), cut: false }
 }
 
-function requireHonestDeflation(parsed: Parsed, cut: boolean, packedBytes: number): void {
+function requireHonestDeflation(parsed: Parsed, isTrap: boolean, packedBytes: number): void {
   const { pixels, dataSet } = parsed
   requireShallow(dataSet)
   if (pixels === undefined) {
-    if (cut) throw new Refusal('file-inflates-too-far', 'a header larger than any image has')
+    if (isTrap) throw new Refusal('file-inflates-too-far', 'a header larger than any image has')
     return
   }
   const ratio = pixels.length === UNDEFINED_LENGTH ? 0 : pixels.length / packedBytes

@@ -6,16 +6,29 @@ import { fingerprint } from './upload-files.js'
 /** @typedef {import('./upload-queue.js').Known} Known */
 
 /**
- * Gives every file its place: the one it had before, or the next that is free.
+ * The place of each file by its fingerprint; below zero for one that was given up.
+ * @param {string} draft
+ * @returns {Record<string, number>}
+ */
+const placesOf = draft => JSON.parse(localStorage.getItem(`consilium-upload:${draft}`) ?? '{}')
+
+/** @param {string} draft @param {Record<string, number>} places */
+const keep = (draft, places) =>
+  localStorage.setItem(`consilium-upload:${draft}`, JSON.stringify(places))
+
+/**
+ * Gives every file its place: the one it had before, or the next that is free. What came from another
+ * browser is known by name and size. What this one sent is known by its fingerprint alone: slices of two
+ * series have the same names and sizes, and one would go on in the other, or not be sent at all.
  * @param {string} draft
  * @param {Chosen[]} files
  * @param {Known[]} arrived
  * @returns {Promise<Item[]>}
  */
 export async function planned(draft, files, arrived) {
-  /** @type {Record<string, number>} */
-  const places = JSON.parse(localStorage.getItem(`consilium-upload:${draft}`) ?? '{}')
-  const taken = new Set([...Object.values(places), ...arrived.map(({ position }) => position)])
+  const places = placesOf(draft)
+  const known = new Set(Object.values(places).map(Math.abs))
+  const taken = new Set([...known, ...arrived.map(({ position }) => position)])
   let next = 1
   /** @type {Item[]} */
   const plan = []
@@ -23,13 +36,13 @@ export async function planned(draft, files, arrived) {
     const key = await fingerprint(draft, one)
     const alike = arrived.find(
       ({ fileName, bytes, position }) =>
-        fileName === one.file.name &&
-        bytes === one.file.size &&
-        !plan.some(item => item.position === position)
+        fileName === one.file.name && bytes === one.file.size && !known.has(position)
     )
     while (taken.has(next)) next += 1
-    const position = places[key] ?? alike?.position ?? next
+    const own = places[key] ?? 0
+    const position = own > 0 ? own : (alike?.position ?? next)
     taken.add(position)
+    known.add(position)
     places[key] = position
     plan.push({
       chosen: one,
@@ -41,9 +54,20 @@ export async function planned(draft, files, arrived) {
       tries: 0
     })
   }
-  localStorage.setItem(`consilium-upload:${draft}`, JSON.stringify(places))
-  remember(draft, plan.length)
+  keep(draft, places)
+  remember(draft, Object.values(places).filter(place => place > 0).length)
   return plan
+}
+
+/**
+ * Gives up the file of a place, which stays taken: what has come of it may still be there.
+ * @param {string} draft
+ * @param {number} position
+ */
+export function giveUp(draft, position) {
+  const places = placesOf(draft)
+  for (const [key, place] of Object.entries(places)) if (place === position) places[key] = -place
+  keep(draft, places)
 }
 
 /**

@@ -3,7 +3,7 @@
 import { begin, forget, takeTurn } from './upload-begin.js'
 import { filesOfDrop, filesOfInput, worthSending } from './upload-files.js'
 import { createList } from './upload-list.js'
-import { planned, wantedOf } from './upload-places.js'
+import { giveUp, planned, wantedOf } from './upload-places.js'
 import { createQueue } from './upload-queue.js'
 
 /** @typedef {import('./upload-files.js').Chosen} Chosen */
@@ -94,9 +94,10 @@ function signedOut() {
 
 /** What has gone is to be chosen again, under whatever path that then has. */
 async function endGone() {
-  for (const { state, upload, chosen: one } of items) {
+  for (const { state, upload, position, chosen: one } of items) {
     if (state !== 'gone') continue
     chosen.delete(one.path)
+    giveUp(draft, position)
     if (upload !== undefined) given.add(upload)
   }
   for (const upload of given) {

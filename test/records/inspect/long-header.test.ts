@@ -1,7 +1,16 @@
+import { createCipheriv } from 'node:crypto'
+import { deflateRawSync } from 'node:zlib'
 import t from 'tap'
 import { shortElements } from '../../../src/records/inspect/dicom-short.ts'
 import { lookInside } from '../../../src/records/inspect/look-inside.ts'
-import { dicomOf, type Element, element, type Syntax } from '../../helpers/made-dicom.ts'
+import {
+  dicomOf,
+  type Element,
+  element,
+  fileMetaOf,
+  type Syntax,
+  syntaxes
+} from '../../helpers/made-dicom.ts'
 
 const MIB = 1024 ** 2
 const UNDEFINED_LENGTH = 0xffffffff
@@ -82,6 +91,44 @@ for (const syntax of ['explicit', 'implicit', 'big'] as const) {
     })
   })
 }
+
+/** Bytes that no compression makes fewer. */
+const dense = (bytes: number): Buffer =>
+  createCipheriv('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16)).update(Buffer.alloc(bytes))
+
+t.test('a patient behind more than is unpacked of a deflated header at first', async t => {
+  for (const kib of [20, 300, 3000]) {
+    const long: Element[] = [
+      ['0008,0005 CS', 'ISO_IR 192'],
+      ['0009,0010 LO', 'CITY'],
+      ['0009,1001 OB', dense(kib * 1024)]
+    ]
+    const pixels: Element = ['7fe0,0010 OW', dense(9 * MIB)]
+    const { dicom, notes } = await look(dicomOf([...long, ...PATIENT, pixels], 'deflated'))
+    t.match(dicom, { patient: { name: 'Wrén^Robert', ids: [{ value: '77310' }] } }, `${kib} KiB`)
+    t.strictSame(notes, [], 'all of it was read')
+  }
+  // More is unpacked of none; that is no fault of the file.
+  const long: Element = ['0009,1001 OB', dense(6 * MIB)]
+  const file = dicomOf([['0008,0060 CS', 'CT'], long, ...PATIENT, ...AFTER], 'deflated')
+  t.match(await look(file), {
+    dicom: { modality: 'CT' },
+    notes: [{ code: 'header-not-fully-read' }]
+  })
+})
+
+t.test('a deflated data set behind long file meta information', async t => {
+  const meta = fileMetaOf(syntaxes.deflated)
+  const body = deflateRawSync(Buffer.concat([...PATIENT, ...AFTER].map(each => element(each))))
+  // So that the data set begins before, at, and behind the end of what is read at first.
+  for (const bytes of [15_000, 16_204, 16_206, 16_208, 20_000]) {
+    const more = element(['0002,0102 OB', Buffer.alloc(bytes)])
+    const start = Buffer.from(meta)
+    start.writeUInt32LE(meta.readUInt32LE(140) + more.length, 140)
+    const { dicom } = await look(Buffer.concat([start, more, body]))
+    t.match(dicom, { patient: { birthDate: '1970-01-02' } }, `${meta.length + more.length}`)
+  }
+})
 
 t.test('a header that cannot be stepped through ends somewhere', async t => {
   const filler = Buffer.alloc(9 * MIB)
