@@ -7,12 +7,13 @@ import { dayEnds } from '../calendar.ts'
 import { aboutCase, caseOf, knownCase, openCaseKey, requireCaseKept } from '../cases/case.ts'
 import { plainText } from '../cases/check-request.ts'
 import { holdCase } from '../cases/move.ts'
+import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { homeOf } from '../identity/accounts.ts'
 import type { Caller } from '../identity/principal.ts'
 import { type ConsentDetails, type ConsentRow, sealConsent, viewConsent } from './consent.ts'
-import { insertConsent } from './queries.ts'
+import { consentsOf, insertConsent } from './queries.ts'
 import { textOf } from './texts.ts'
 
 /**
@@ -57,6 +58,7 @@ export async function recordConsent(
     // Whoever shares or withdraws at this moment comes before it or after it.
     await holdCase(tx, caseId)
     requireCaseKept(await knownCase(tx, caseId))
+    if (kind === 'second-opinion') await requireAnew(tx, caseId, details)
     await insertConsent(tx, row)
     await exchange.audit.append(tx, {
       action: 'consent.record',
@@ -67,6 +69,24 @@ export async function recordConsent(
     })
   })
   return viewConsent(key, row, now)
+}
+
+/**
+ * What a patient has taken back is over, however many papers say that they had agreed before: one that
+ * is entered late must not let the case be shared again. What they agreed to anew was said after it.
+ */
+async function requireAnew(tx: Queries, caseId: string, { givenAt }: ConsentDetails) {
+  const rows = await consentsOf(tx, { caseId })
+  const ends = rows.flatMap(({ kind, withdrawnAt }) =>
+    kind === 'second-opinion' && withdrawnAt !== null ? [withdrawnAt] : []
+  )
+  const last = Math.max(...ends)
+  if (Date.parse(givenAt) >= last) return
+  throw new Refusal('consent-date-invalid', 'before a withdrawal', {
+    problems: [
+      `The patient withdrew consent at ${timestamp(last)}. Only what they agreed to after that counts.`
+    ]
+  })
 }
 
 /** What only the kind of a consent, or who gives it, makes necessary. */

@@ -10,7 +10,7 @@ export const consentRefusals = {
   'consent-date-invalid': [
     422,
     'The dates of the consent are not possible',
-    'It is given by now, and its last day is not over.'
+    'It is given by now, after consent was last withdrawn, and its last day is not over.'
   ],
   'consent-ended': [409, 'Consent was withdrawn before', 'Nothing needs to be done.'],
   'consent-missing': [

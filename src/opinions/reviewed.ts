@@ -73,7 +73,10 @@ async function handedOut(
     let after = ''
     while (left > 0) {
       const rows = await endedReads(database.read, { ...asked, after }, EVENTS_PER_QUERY)
-      for (const row of rows) noteRead(handed, row, audit.openDetails(row.id, row.detailsSealed))
+      for (const row of rows) {
+        const { details, damaged } = audit.readDetails(row.id, row.detailsSealed)
+        noteRead(handed, row, details, damaged)
+      }
       left -= rows.length
       if (rows.length < EVENTS_PER_QUERY) break
       after = rows.at(-1)?.id ?? after
@@ -94,11 +97,15 @@ async function sharesOfTheSame(queries: Queries, share: ShareRow): Promise<strin
   return rows.filter(({ pseudonymised }) => !pseudonymised).map(({ id }) => id)
 }
 
-/** Adds one ended read, with the details of its event, which may have been erased. */
+/**
+ * Adds one ended read, with the details of its event, which may have been erased. Of one whose details
+ * somebody has changed it is known that something of its file went, and not which part.
+ */
 export function noteRead(
   { spans, archives }: HandedOut,
   { recordId, objectId, outcome, bytes }: Omit<EndedRead, 'id' | 'detailsSealed'>,
-  { range, copy }: { range?: unknown; copy?: unknown }
+  { range, copy }: { range?: unknown; copy?: unknown },
+  damaged = false
 ): void {
   // Of a copy the log names the record that it shows; which copy it is, is in the details.
   const record = typeof copy === 'string' ? copy : recordId
@@ -112,7 +119,7 @@ export function noteRead(
   const start = Array.isArray(range) ? Number(range[0]) : 0
   const own = spans.get(objectId) ?? []
   // Added to what is there: a slide is read in tens of thousands of pieces.
-  own.push([start, start + bytes])
+  own.push(damaged ? [0, 0] : [start, start + bytes])
   spans.set(objectId, own)
 }
 

@@ -185,7 +185,7 @@ async function record(
  */
 async function mayErase(
   tx: Queries,
-  { found, facts }: JudgedCase,
+  { found, facts, row: judged }: JudgedCase,
   row: RequestRow,
   { order }: Plan
 ): Promise<boolean> {
@@ -194,7 +194,9 @@ async function mayErase(
   requireCaseKept(current)
   const held = await isHeld(tx, found.id)
   const now = await evidenceOf(tx, row)
+  // The request says of which class the case is, and so for how long what is left of it stays.
   const isAsJudged =
+    row.version === judged.version &&
     row.closedAt === facts.closedAt &&
     now.hasOpinion === facts.hasOpinion &&
     now.hasConsent === facts.hasConsent

@@ -3,6 +3,7 @@ import type { AuditEventView } from '../../schemas/audit-event.ts'
 import { numberedText, sharedRecord, startExchange } from '../helpers/exchange.ts'
 import { intrude } from '../helpers/intruder.ts'
 import { signedIn } from '../helpers/signed-in.ts'
+import { giveOpinion, wholeOpinion } from '../opinions/scene.ts'
 import { readPdf } from './report/read-pdf.ts'
 import { askReport, sendAsk } from './report/scene.ts'
 import { verifyText } from './verify/exports.ts'
@@ -58,4 +59,23 @@ t.test('one event with damaged details is told, as damaged, among the others', a
   )
   const printed = await sendAsk(exchange, { case: caseId, format: 'pdf' })
   t.match(readPdf(printed.bytes).lines.join('\n'), /somebody has changed the details of this event/)
+})
+
+t.test('an opinion is submitted although the details of a read were changed', async t => {
+  // Given a file that was read whole, and changed details of how that ended
+  const exchange = await startExchange(t)
+  const specialist = exchange.client('specialistGb')
+  const { share, path } = await sharedRecord(exchange, [numberedText(100)])
+  await specialist.send('GET', path)
+  const [ended] = await exchange.auditEvents({ action: 'content.read', outcome: 'complete' })
+  const hand = await intrude(t, exchange.config)
+  await hand.passTriggers()
+  const sql = 'UPDATE audit_events SET details_sealed = ? WHERE id = ?'
+  await hand.run(sql, Buffer.alloc(100), ended?.id)
+  await hand.restoreTriggers()
+
+  // When its specialist submits, then the manifest says that something of it was handed over
+  const answers = [{ number: 1, answer: 'Leave it be.' }]
+  const given = await giveOpinion(specialist, share.id, wholeOpinion({ answers }))
+  t.match(given.reviewed, [{ handedOver: { whole: 0, part: 1, none: 0 } }])
 })

@@ -249,7 +249,12 @@ t.test('without a recorded consent the share says so; after a no there is none',
   t.match(await sendShare(exchange, caseId), { status: 422, json: { code: 'consent-withdrawn' } })
   t.match(await sendWithdrawal(clinician, caseId, first.id), { json: { code: 'consent-ended' } })
 
-  await recordConsent(clinician, caseId, agreed(exchange.clock.now()))
+  const late = await sendConsent(clinician, caseId, agreed(now))
+  const dates = { status: 422, json: { code: 'consent-date-invalid' } }
+  t.match(late, dates, 'what she signed before it, and somebody enters after it')
+  t.match(await sendShare(exchange, caseId), { status: 422, json: { code: 'consent-withdrawn' } })
+  const givenAt = new Date(exchange.clock.now()).toISOString()
+  await recordConsent(clinician, caseId, agreed(now, { givenAt }))
   t.equal((await consentsIn(caseId)).secondOpinion, 'given')
   t.match(await sendShare(exchange, caseId), { status: 201 }, 'until she agrees anew')
 })

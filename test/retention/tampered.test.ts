@@ -1,7 +1,14 @@
 import t from 'tap'
 import { checkExchange } from '../../src/housekeeping/check-exchange.ts'
-import { isSound, numberedText, sharedRecord, startExchange } from '../helpers/exchange.ts'
+import {
+  isSound,
+  numberedText,
+  sharedRecord,
+  startExchange,
+  type TestExchange
+} from '../helpers/exchange.ts'
 import { intrude } from '../helpers/intruder.ts'
+import { wholeRequest, writeRequest } from '../helpers/request.ts'
 import { erase, giveOpinion, newCase, ORDER } from './stage.ts'
 
 const EMPTY = Buffer.alloc(0)
@@ -109,21 +116,40 @@ t.test('whoever passes the triggers is found out', async t => {
   })
 })
 
+/** Has something happen after a case was judged, and before it is erased. */
+function meanwhile({ exchange: { database } }: TestExchange, happen: () => Promise<unknown>) {
+  const { write } = database
+  database.write = async work => {
+    // What the service does meanwhile by itself is let through.
+    if (!/retention\/erase\.ts/.test(String(new Error('here').stack))) return await write(work)
+    database.write = write
+    await happen()
+    return await write(work)
+  }
+}
+
+t.test('a case that becomes of another class while it is erased is judged anew', async t => {
+  const x = await startExchange(t)
+  const { id: caseId } = await newCase(x)
+  const [clinician, administrator] = [x.client('clinician'), x.client('administrator')]
+  for (const client of [clinician, administrator]) await client.token()
+  const cancer = wholeRequest(x.clock.now(), { conditionGroup: 'cancer' })
+  meanwhile(x, () => writeRequest(clinician, caseId, cancer))
+  t.match(await administrator.send('POST', `/v1/cases/${caseId}/erasure`, ORDER), {
+    status: 412,
+    json: { code: 'version-changed' }
+  })
+  const { stayed } = await erase(x, caseId)
+  const until = `${new Date(x.clock.now()).getUTCFullYear() + 30}`
+  t.match(stayed, [{ what: 'audit', until: new RegExp(`^${until}`) }])
+})
+
 t.test('an opinion that comes while the case is erased stays', async t => {
   const x = await startExchange(t)
   const { caseId } = await sharedRecord(x, [numberedText(10)])
   const administrator = x.client('administrator')
   await administrator.token()
-  const { database } = x.exchange
-  const { write } = database
-  // After the case was judged, and before it is erased.
-  database.write = async work => {
-    // What the service does meanwhile by itself is let through.
-    if (!/retention\/erase\.ts/.test(String(new Error('here').stack))) return await write(work)
-    database.write = write
-    await giveOpinion(x, caseId)
-    return await write(work)
-  }
+  meanwhile(x, () => giveOpinion(x, caseId))
   t.match(await administrator.send('POST', `/v1/cases/${caseId}/erasure`, ORDER), {
     status: 412,
     json: { code: 'version-changed' }

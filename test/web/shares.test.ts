@@ -1,4 +1,5 @@
 import t from 'tap'
+import { addAccount } from '../../src/identity/enrol.ts'
 import {
   createCase,
   numberedText,
@@ -8,6 +9,7 @@ import {
   uploadRecord
 } from '../helpers/exchange.ts'
 import { signedIn } from '../helpers/signed-in.ts'
+import { someCase, startWithMail } from '../notices/stage.ts'
 
 const PROBE = '"><img src=x onerror=alert(1)>'
 
@@ -150,4 +152,31 @@ t.test('what is shared: looked at, talked about, given more time, ended', async 
       t.match(await stranger.post(path + act, fields), { status: 404 }, act)
     }
   })
+})
+
+t.test('nobody is said to have been mailed who has no address', async t => {
+  const { x } = await startWithMail(t)
+  const { specialistGb } = x.people
+  const silent = await addAccount(x.exchange, {
+    organisation: specialistGb.organisationId,
+    role: 'specialist',
+    name: 'Dr Ned Bunting',
+    professionalBody: 'GMC',
+    registrationNumber: '1234567'
+  })
+  const { caseId, recordId } = await someCase(x)
+  const browser = await signedIn(x, 'clinician')
+  const pageAfter = async (specialist: string) => {
+    const { json } = await x.client('clinician').send('POST', `/v1/cases/${caseId}/shares`, {
+      specialist,
+      records: [recordId],
+      purpose: 'Second opinion'
+    })
+    return (await browser.get(`/shares/${json.id}/link`)).text
+  }
+  t.match(await pageAfter(specialistGb.accountId), 'has been sent an e-mail with the link')
+  t.match(
+    await pageAfter(silent),
+    'Nothing was mailed to Dr Ned Bunting. Pass the link on yourself'
+  )
 })

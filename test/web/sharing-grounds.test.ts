@@ -227,3 +227,26 @@ t.test('a share abroad asks for a fresh proof and keeps what was typed', async t
   const refused = events.filter(({ outcome }) => outcome === 'refused')
   t.match(refused, [{ action: 'share.create', code: 'proof-needed' }])
 })
+
+t.test('what a patient said yesterday was said at noon there, wherever that is', async t => {
+  const exchange = await startExchange(t)
+  const timeZone = 'Pacific/Auckland'
+  await exchange.exchange.database.write(tx => tx.update(tx.tables.organisations).set({ timeZone }))
+  // Half an hour past midnight: yesterday has no noon of UTC yet.
+  exchange.clock.set('2027-01-05T11:30:00Z')
+  const clinician = exchange.client('clinician')
+  const browser = await signedIn(exchange, 'clinician')
+  const { id: caseId } = await createCase(clinician)
+  const { specialists } = await clinician.json<{ specialists: { id: string }[] }>(
+    'GET',
+    '/v1/specialists'
+  )
+  const page = `/cases/${caseId}/share/${specialists[0]?.id}/consent/second-opinion`
+  const said = { who: 'patient', how: 'in-person', takenBy: 'Dr Kestrel' }
+  const yesterday = { 'given-day': '5', 'given-month': '1', 'given-year': '2027' }
+  t.match(await browser.post(page, { ...said, ...yesterday }), { status: 303 })
+  const { json } = await clinician.send('GET', `/v1/cases/${caseId}/consents`)
+  t.match(json.consents, [{ givenAt: '2027-01-04T23:00:00.000Z' }])
+  const tomorrow = { ...yesterday, 'given-day': '7' }
+  t.equal((await browser.post(page, { ...said, ...tomorrow })).status, 422)
+})

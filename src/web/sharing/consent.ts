@@ -3,7 +3,7 @@ import { Value } from 'typebox/value'
 import { type ConsentKind, ConsentRecord } from '../../../schemas/consent.ts'
 import { type RecordKind, recordKinds } from '../../../schemas/record.ts'
 import type { SpecialistView } from '../../../schemas/specialist.ts'
-import { dayIn } from '../../calendar.ts'
+import { dayEnds, dayIn } from '../../calendar.ts'
 import { recordConsent } from '../../consents/record.ts'
 import { consentTexts } from '../../consents/texts.ts'
 import { Refusal } from '../../errors.ts'
@@ -13,6 +13,8 @@ import { dayOf, type Form, filled, formOf, isDay, requireNoProblem } from '../fo
 import type { Web } from '../routes.ts'
 import { isReadyWithConsent, type OfChoice, readChoice } from './grounds.ts'
 import { showSpecialist } from './people.ts'
+
+const NOON_MILLISECONDS = 12 * 3_600_000
 
 type Params = OfChoice & { kind: string }
 type Page = FastifyRequest<{ Params: Params }>
@@ -39,7 +41,7 @@ export async function saveConsent(web: Web, request: Page, reply: FastifyReply) 
   const { view } = await readChoice(exchange, caller, request.params)
   const { timeZone } = await homeOf(exchange.database.read, caller.organisationId)
   const now = exchange.clock()
-  const at = { now, today: dayIn(timeZone, now) }
+  const at = { now, timeZone }
   const consent = consentOf(web, kindOf(request), form, view, at)
   await recordConsent(exchange, caller, caseId, consent)
   const isAll = consent.kind === 'second-opinion' && isReadyWithConsent(web, view)
@@ -87,13 +89,13 @@ const typedOf = (form: Form) => ({
   told: form.text('told')
 })
 
-/** What was said at noon of an earlier day, or now if it was today. */
+/** What was said at noon of an earlier day, where the organisation is, or now if it was today. */
 function consentOf(
   { pages: { texts: t } }: Web,
   kind: ConsentKind,
   form: Form,
   specialist: SpecialistView,
-  { now, today }: { now: number; today: string }
+  { now, timeZone }: { now: number; timeZone: string }
 ): ConsentRecord {
   const typed = typedOf(form)
   const { who, given, takenBy, evidence } = typed
@@ -111,6 +113,8 @@ function consentOf(
   requireNoProblem(missing.filter(([isMissing]) => isMissing).map(([, text]) => text))
   const isOther = who === 'representative'
   const { version, sha256 } = shownText(kind)
+  const givenAt =
+    given === dayIn(timeZone, now) ? now : dayEnds(timeZone, given) - NOON_MILLISECONDS
   const consent = {
     kind,
     text: {
@@ -123,7 +127,7 @@ function consentOf(
     },
     takenBy,
     how: typed.how,
-    givenAt: given === today ? new Date(now).toISOString() : `${given}T12:00:00.000Z`,
+    givenAt: new Date(givenAt).toISOString(),
     ...filled({ evidence }),
     ...(isTransfer && {
       transfer: {

@@ -1,5 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { NoticeView } from '../../../schemas/notice.ts'
 import { callerOf } from '../../http/area.ts'
+import { readEmailAddress } from '../../identity/email-address.ts'
+import { contactOf } from '../../identity/people.ts'
 import { listNotices } from '../../notices/read.ts'
 import { readSent } from '../../shares/read-sent.ts'
 import type { Web } from '../routes.ts'
@@ -16,7 +19,7 @@ export async function linkPage({ exchange, pages }: Web, request: SharePage, rep
   const share = await readSent(exchange, caller, id)
   const link = toldOnce(request, id)
   const { notices, mail } = await listNotices(exchange, caller, { share: id })
-  const isMailed = notices.some(({ to }) => to === share.specialist)
+  const isMailed = notices.some(isOnItsWay) && (await hasAddress(exchange, share.specialist))
   return pages.show(request, reply.header('set-cookie', noOnceCookie()), 'sharing/made', {
     share: showShare(pages.texts, share, exchange.clock()),
     link,
@@ -24,6 +27,17 @@ export async function linkPage({ exchange, pages }: Web, request: SharePage, rep
     sendsMail: mail === 'configured',
     mail: isMailed && mail === 'configured' ? 'mailed' : 'not-mailed'
   })
+}
+
+/** Whether a notice carries the link, and has arrived or may yet. */
+const isOnItsWay = ({ kind, state }: NoticeView): boolean =>
+  (kind === 'share-created' || kind === 'more-time-given') &&
+  (state === 'waiting' || state === 'sending' || state === 'sent')
+
+/** Nobody can be mailed without an address, which the notice finds out only when its turn comes. */
+async function hasAddress({ database, serviceKeys }: Web['exchange'], accountId: string) {
+  const { email } = (await contactOf(database.read, serviceKeys, accountId)) ?? {}
+  return email !== undefined && readEmailAddress(email) !== undefined
 }
 
 /** A QR code as an address of its own: nothing is fetched for it, and no page has to trust its markup. */

@@ -247,7 +247,8 @@ async function hostileCase(exchange: TestExchange) {
   const { id: before } = await recordConsent(clinician, caseId, consent)
   const withdraw = `/v1/cases/${caseId}/consents/${before}/withdraw`
   await clinician.json('POST', withdraw, { reason: PROBE })
-  await recordConsent(clinician, caseId, consent)
+  const anew = new Date(exchange.clock.now()).toISOString()
+  await recordConsent(clinician, caseId, { ...consent, givenAt: anew })
   await clinician.json('POST', `/v1/records/${records[1]}/patient-confirmation`, {
     reason: `Known to be hers: ${PROBE}`
   })
