@@ -212,3 +212,20 @@ t.test('what was read before the clock was put right is told, with how it ended'
     { what: { kind: 'file' }, ending: { state: 'aborted' } }
   ])
 })
+
+t.test('of more shares than a report may hold those of the period count', async t => {
+  // Given a share that ended before three others were made
+  const exchange = await startExchange(t)
+  const clinician = exchange.client('clinician')
+  const { caseId, record, share } = await sharedRecord(exchange, [SMALL])
+  await clinician.json('DELETE', `/v1/shares/${share.id}`)
+  const to = new Date(exchange.clock.now() + 1000).toISOString()
+  exchange.clock.advance(2000)
+  for (let n = 0; n < 3; n += 1) await shareRecords(exchange, caseId, [record.id])
+  // When a report of before is made that may hold no more than these
+  const caller = callerOf(exchange.people.auditor)
+  const report = await makeReport(exchange.exchange, caller, { case: caseId, to }, 2)
+  // Then it has the share of then
+  t.match(report.shares, [{ id: share.id }])
+  t.equal(report.disclosures.length, 1)
+})
