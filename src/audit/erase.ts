@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import { and, asc, eq, inArray, isNotNull, ne, or } from '../../schemas/drizzle.ts'
+import { and, asc, eq, gt, inArray, isNotNull, ne, or } from '../../schemas/drizzle.ts'
 import { held, type Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
@@ -39,10 +39,10 @@ export async function eraseDetails(
   await placeAllPending(database)
   const about = await subjectOf(database.read, thing)
   let erased = 0
-  for (;;) {
+  for (let after = ''; ; ) {
     const batch = await database.write(async tx => {
-      const named = await eraseBatch(tx, serviceKeys.audit, thing)
-      if (named.length === 0) return 0
+      const { named, last } = await eraseBatch(tx, serviceKeys.audit, thing, after)
+      if (last === undefined) return { events: 0, last: after }
       await audit.append(tx, {
         action: 'audit.erase',
         outcome: 'success',
@@ -56,10 +56,11 @@ export async function eraseDetails(
           erased: named
         }
       })
-      return named.length
+      return { events: named.length, last }
     })
-    erased += batch
-    if (batch < ERASED_NAMED_MAX) return erased
+    erased += batch.events
+    if (batch.events < ERASED_NAMED_MAX) return erased
+    after = batch.last
   }
 }
 
@@ -85,12 +86,16 @@ async function subjectOf(queries: Queries, thing: ErasedThing) {
   }
 }
 
-/** Erases the oldest that are left, and tells which. */
+/**
+ * Erases the oldest after this id that are left, and tells which. In the order of ids, which is that of
+ * the index of a case: or each batch would read and sort all of its history again.
+ */
 async function eraseBatch(
   tx: Queries,
   auditKey: KeyObject,
-  thing: ErasedThing
-): Promise<ErasedEvent[]> {
+  thing: ErasedThing,
+  after: string
+): Promise<{ named: ErasedEvent[]; last?: string }> {
   const { auditEvents: events } = tx.tables
   const left = tx
     .select()
@@ -98,18 +103,20 @@ async function eraseBatch(
     .where(
       and(
         'caseId' in thing ? eq(events.caseId, thing.caseId) : eq(events.id, thing.eventId),
+        gt(events.id, after),
         // Who ordered an erasure, and what was erased, stays known.
         ne(events.action, 'audit.erase'),
         ne(events.action, 'case.erase'),
         or(isNotNull(events.detailsSealed), isNotNull(events.patientRef))
       )
     )
-    .orderBy(asc(events.idx))
+    .orderBy(asc(events.id))
     .limit(ERASED_NAMED_MAX)
   // Whoever erases at the same time waits, and then finds what is left: an event that two erasures
   // name is a fault of the log, which nobody could ever mend.
   const rows = await held(tx, left, 'update')
-  if (rows.length === 0) return []
+  const last = rows.at(-1)?.id
+  if (last === undefined) return { named: [] }
   await tx
     .update(events)
     .set({ detailsSealed: null, patientRef: null })
@@ -119,7 +126,9 @@ async function eraseBatch(
         rows.map(({ idx }) => idx)
       )
     )
-  return rows.map(row => [row.idx, keptOf(auditKey, row)])
+  const named = rows.map((row): ErasedEvent => [row.idx, keptOf(auditKey, row)])
+  // In the order of their places, which is not always that of their ids.
+  return { named: named.sort(([a], [b]) => a - b), last }
 }
 
 /**

@@ -202,3 +202,30 @@ t.test('two who erase the same at once name each event once between them', async
     erased.length
   )
 })
+
+t.test('an erasure names events in the order of their places, whatever their ids', async t => {
+  // Given a case whose later events have smaller ids, because the clock was put back between them
+  const exchange = await startExchange(t)
+  const { first } = await liveliness(exchange)
+  const { audit, database, serviceKeys } = exchange.exchange
+  const { caseId } = first
+  const read = () =>
+    database.write(tx =>
+      audit.append(tx, { action: 'case.read', outcome: 'success', caseId, details: {} })
+    )
+  await read()
+  exchange.clock.advance(-3_600_000)
+  const late = await read()
+  const rows = (await rowsOf(exchange)).filter(row => row.caseId === caseId)
+  t.ok(rows.some(({ id }) => id > late))
+  // When it is erased
+  const owner = await ownerDatabase(t, { database, settings: exchange.settings })
+  const parts = { database: owner, audit, serviceKeys }
+  t.equal(await eraseDetails(parts, { caseId }, { reference: 'DPO 4' }), rows.length)
+  // Then they are named as the verifier wants them
+  const told = await exchange.auditEvents({ action: 'audit.erase' })
+  t.same(
+    told.flatMap(({ details }) => (details['erased'] as [number, string][]).map(([idx]) => idx)),
+    rows.map(({ idx }) => idx).sort((a, b) => a - b)
+  )
+})

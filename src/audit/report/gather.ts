@@ -34,11 +34,12 @@ export async function makeReport(
   if (caller.role === 'clinician' && asked.case === undefined) {
     throw new Refusal('role-refused', 'a report of a patient')
   }
-  const madeAt = exchange.clock()
   const scope = await scopeOf(exchange, caller, asked, linesMax + 1)
-  const shares = await sharesIn(exchange, scope, linesMax + 1)
   const filter = filterOf(scope, caller)
   const events = await openedEvents(exchange, filter, linesMax + 1)
+  // After what was opened, so that no share is missing by which something was.
+  const shares = await sharesIn(exchange, scope, linesMax + 1)
+  const madeAt = exchange.clock()
   requireShort(scope, caller, Math.max(scope.cases.length, shares.length + events.length), linesMax)
   const refused = await refusedIn(exchange, filter)
 

@@ -8,6 +8,7 @@ import { openedEvents } from './gather.ts'
 import { disclosureLine } from './lines.ts'
 import { castOf } from './people.ts'
 import { namesOfRecords } from './records.ts'
+import { NO_END } from './scope.ts'
 
 /** Told of one share at most, the first of it; the report of its case has all. */
 const USES_MAX = 200
@@ -21,10 +22,10 @@ export async function usesOfShare(
   caller: Caller,
   shareId: string
 ): Promise<Disclosure[]> {
-  const { database, audit, clock } = exchange
+  const { database, audit } = exchange
   const { found } = await sentShare(database.read, caller, shareId)
   const { organisationId } = found
-  const filter = { organisationId, caseIds: [found.id], shareId, from: 0, to: clock() + 1 }
+  const filter = { organisationId, caseIds: [found.id], shareId, from: 0, to: NO_END }
   const events = await openedEvents(exchange, filter, USES_MAX)
   const ids = (name: 'actorId' | 'actorOrganisationId' | 'recordId' | 'objectId') =>
     events.flatMap(({ row }) => row[name] ?? [])

@@ -20,9 +20,15 @@ export interface Scope {
   cases: CaseRow[]
   /** Milliseconds UTC, inclusive; 0 when everything since the beginning was asked for. */
   from: number
-  /** Milliseconds UTC, exclusive. */
+  /**
+   * Milliseconds UTC, exclusive. Beyond every event when none was asked for: one is on the log although
+   * the clock that told its time, of another process or before it was put right, was ahead of ours.
+   */
   to: number
 }
+
+/** Later than every event. */
+export const NO_END = Number.MAX_SAFE_INTEGER
 
 /**
  * The cases a question is about. Those of other organisations are none: a patient whom only they
@@ -36,10 +42,9 @@ export async function scopeOf(
   casesMax: number
 ): Promise<Scope> {
   const { patient, case: caseId } = asked
-  const now = exchange.clock()
   const from = asked.from === undefined ? 0 : Date.parse(asked.from)
-  const to = asked.to === undefined ? now + 1 : Date.parse(asked.to)
-  if (from >= to) {
+  const to = asked.to === undefined ? NO_END : Date.parse(asked.to)
+  if (from >= Math.min(to, exchange.clock() + 1)) {
     throw new Refusal('request-invalid', 'times', { problems: ['from must be before to'] })
   }
   if (patient !== undefined && caseId === undefined) {

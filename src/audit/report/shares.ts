@@ -1,4 +1,5 @@
 import { type CaseRow, isErased, openCaseKey } from '../../cases/case.ts'
+import type { Queries } from '../../database/database.ts'
 import type { Exchange } from '../../exchange.ts'
 import {
   findShareRecords,
@@ -36,17 +37,31 @@ export async function sharesIn(
   scope: Scope,
   sharesMax: number
 ): Promise<SharesOfReport> {
-  const { database } = exchange
   const shares: SharesOfReport = []
   for (const found of scope.cases) {
-    const { organisationId, id: caseId } = found
-    const rows = await pageOfShares(database.read, { organisationId, caseId, limit: sharesMax })
-    const held = rows.filter(
-      row => row.createdAt < scope.to && (row.revokedAt ?? row.expiresAt) >= scope.from
-    )
+    const held = await heldIn(exchange.database.read, found, scope, sharesMax)
     shares.push(...(await opened(exchange, found, held)))
   }
   return shares.sort((a, b) => (a.row.id < b.row.id ? -1 : 1))
+}
+
+/** Page by page: however many shares are of other times, those of the period are found behind them. */
+async function heldIn(
+  queries: Queries,
+  { organisationId, id: caseId }: CaseRow,
+  { from, to }: Scope,
+  sharesMax: number
+): Promise<ShareRow[]> {
+  const held: ShareRow[] = []
+  const page = { organisationId, caseId, limit: sharesMax }
+  let rows = await pageOfShares(queries, page)
+  for (;;) {
+    held.push(...rows.filter(row => row.createdAt < to && (row.revokedAt ?? row.expiresAt) >= from))
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < sharesMax || held.length >= sharesMax) break
+    rows = await pageOfShares(queries, { ...page, before: last.id })
+  }
+  return held.slice(0, sharesMax)
 }
 
 async function opened(exchange: Exchange, found: CaseRow, rows: ShareRow[]) {

@@ -13,7 +13,7 @@ import { parseDecimal } from '../tlog/strict-text.ts'
 import { proveConsistency } from '../tlog/tree.ts'
 import { storedHashes } from './grow-tree.ts'
 import type { LogTree } from './log-tree.ts'
-import type { StoredCheckpoint } from './queries.ts'
+import { lastCheckpoint, type StoredCheckpoint } from './queries.ts'
 
 const ANSWER_MILLISECONDS_MAX = 10_000
 const ANSWER_BYTES_MAX = 16_384
@@ -73,12 +73,17 @@ async function showTo(
     .select({ size: auditCosignatures.size })
     .from(auditCosignatures)
     .where(eq(auditCosignatures.witness, witness.vkey))
+  // Another process has shown a later one, which holds this one too.
+  if (seen !== undefined && seen.size > checkpoint.size) return
   let answer = await ask(database, witness, seen?.size ?? 0, checkpoint, signal)
   // It has seen another size, for instance before a crash here, and says which.
   if (answer.status === 409) {
     const size = parseDecimal(answer.text.trim())
     if (size === undefined) throw new Error('The witness does not say which size it has seen.')
     if (size > checkpoint.size) {
+      // The same, and what the witness answered is not written down yet.
+      const last = await lastCheckpoint(database.read)
+      if (last !== undefined && last.size >= size) return
       throw new Error(`The witness has seen a larger log than this one: ${size}.`)
     }
     answer = await ask(database, witness, size, checkpoint, signal)

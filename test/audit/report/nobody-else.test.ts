@@ -16,7 +16,7 @@ import {
   uploadRecord
 } from '../../helpers/exchange.ts'
 import { readPdf } from './read-pdf.ts'
-import { askReport, SMALL, secondOpinion, sendAsk } from './scene.ts'
+import { askReport, LARGE, SMALL, secondOpinion, sendAsk } from './scene.ts'
 
 const patient = { system: NHS_SYSTEM, value: NHS_NUMBER }
 
@@ -188,4 +188,44 @@ t.test('a download that still runs is told as such', async t => {
   const { disclosures } = await askReport(exchange, { case: caseId })
   t.match(disclosures.at(-1), { ending: { state: 'under-way', bytes: undefined } })
   await shareRecords(exchange, caseId, [record.id])
+})
+
+t.test('what was read before the clock was put right is told, with how it ended', async t => {
+  // Given a download that ends after a clock that was an hour ahead has been put right
+  const exchange = await startExchange(t)
+  const HOUR = 3_600_000
+  const { caseId, record, share } = await sharedRecord(exchange, [LARGE], { opened: false })
+  exchange.clock.advance(HOUR)
+  await openShare(exchange.client('specialistGb'), share.link)
+  const call = await exchange.raw('specialistGb', `GET ${sharedPath(share.id, record.id)}`)
+  await call.take(70_000)
+  exchange.clock.advance(-HOUR)
+  call.abort()
+  await exchange.auditEvents()
+  // When the report is made
+  const report = await makeReport(exchange.exchange, callerOf(exchange.people.auditor), {
+    case: caseId
+  })
+  // Then it tells of the opening and of the download, and that it was broken off
+  t.match(report.disclosures, [
+    { what: { kind: 'summary' }, ending: { state: 'complete' } },
+    { what: { kind: 'file' }, ending: { state: 'aborted' } }
+  ])
+})
+
+t.test('of more shares than a report may hold those of the period count', async t => {
+  // Given a share that ended before three others were made
+  const exchange = await startExchange(t)
+  const clinician = exchange.client('clinician')
+  const { caseId, record, share } = await sharedRecord(exchange, [SMALL])
+  await clinician.json('DELETE', `/v1/shares/${share.id}`)
+  const to = new Date(exchange.clock.now() + 1000).toISOString()
+  exchange.clock.advance(2000)
+  for (let n = 0; n < 3; n += 1) await shareRecords(exchange, caseId, [record.id])
+  // When a report of before is made that may hold no more than these
+  const caller = callerOf(exchange.people.auditor)
+  const report = await makeReport(exchange.exchange, caller, { case: caseId, to }, 2)
+  // Then it has the share of then
+  t.match(report.shares, [{ id: share.id }])
+  t.equal(report.disclosures.length, 1)
 })

@@ -255,3 +255,43 @@ t.test('a late answer to one process does not undo what another was given', asyn
   t.ok(await isCosigned())
   t.same(failures, [])
 })
+
+t.test('a process that comes late with an older checkpoint raises no alarm', async t => {
+  // Given a witness to which another process has shown more than this one, which is behind, is told of
+  const double = await witnessDouble(t)
+  const { data, tree, grow, names, failures } = await shownLog(t, [double])
+  let showLate: Parameters<typeof tree.onCheckpoint>[0] = () => {}
+  const behind = showToWitnesses({
+    database: data.database,
+    tree: {
+      ...tree,
+      onCheckpoint(listener) {
+        showLate = listener
+      }
+    },
+    witnesses: [{ vkey: double.vkey, url: double.url }],
+    clock: data.clock,
+    onFailure: err => void failures.push(String(err))
+  })
+  const isCosigned = async () => ((await names()).length === 2 ? true : undefined)
+  await grow(3)
+  await eventually('it is cosigned', isCosigned)
+  const older = await tree.settle()
+  await grow(2)
+  await eventually('it is cosigned again', isCosigned)
+  const asked = double.requests.length
+  // When it shows its own, before and after it can know what the witness has signed
+  showLate(older)
+  await pause(100)
+  t.equal(double.requests.length, asked, 'there is nothing left to ask')
+  await data.database.write(
+    async tx => void (await tx.update(tx.tables.auditCosignatures).set({ size: 1 }))
+  )
+  double.answer = () => ({ status: 409, type: 'text/x.tlog.size', text: '5\n' })
+  showLate(older)
+  await eventually('it is asked', () => double.requests.length > asked || undefined)
+  await pause(100)
+  await behind.stop()
+  // Then nobody is told that the log is shorter than it was
+  t.same(failures, [])
+})
