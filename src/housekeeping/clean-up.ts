@@ -44,9 +44,16 @@ export function cleanUp(exchange: Exchange, sharedHours?: number): { stop(): Pro
       })
     }
   }
-  let running = round()
+  let isRunning = false
+  async function nextRound(): Promise<void> {
+    isRunning = true
+    await round()
+    isRunning = false
+  }
+  let running = nextRound()
   const timer = setInterval(() => {
-    running = running.then(round)
+    // One that takes longer makes up for those it held up: a stop would wait for each of them.
+    if (!isRunning) running = nextRound()
   }, INTERVAL_MILLISECONDS)
   timer.unref()
   return {

@@ -111,6 +111,36 @@ t.test('what came before housekeeping began is kept too, if it came to this proc
   t.equal((await namesIn(exchange.blobs)).length, 1, 'its record may be about to be stored')
 })
 
+t.test('a round of housekeeping that takes long is not followed by all it held up', async t => {
+  // Given a round that is under way.
+  const exchange = await setUp(t)
+  const goOn = Promise.withResolvers<void>()
+  let rounds = 0
+  const recover = () => {
+    rounds += 1
+    return goOn.promise.then(() => 0)
+  }
+  const disclosures = { ...exchange.disclosures, recover }
+  const { setInterval } = globalThis
+  t.teardown(() => Object.assign(globalThis, { setInterval }))
+  const due: (() => void)[] = []
+  const never = (work: () => void) => {
+    due.push(work)
+    return { unref() {} }
+  }
+  Object.assign(globalThis, { setInterval: never })
+  const housekeeping = cleanUp({ ...exchange, disclosures })
+  Object.assign(globalThis, { setInterval })
+  await eventually('it is under way', async () => (rounds === 1 ? true : undefined))
+
+  // When the time of three more comes, and then that of the end.
+  for (let times = 0; times < 3; times += 1) for (const work of due) work()
+  const stopped = housekeeping.stop()
+  goOn.resolve()
+  await stopped
+  t.equal(rounds, 1, 'a stop waits for one round')
+})
+
 t.test('what an upload left unfinished is removed too', async t => {
   const exchange = await setUp(t)
   await oneRound(exchange)
