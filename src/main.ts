@@ -46,9 +46,11 @@ async function main(): Promise<void> {
     if (stopping) return
     stopping = true
     log.info('stopping')
-    await Promise.all([housekeeping.stop(), scanning.stop(), notices.stop()])
-    await recordRun('service.stop').catch(() => {})
-    await app.stop()
+    // Beside the requests that end: a mail server that takes its time keeps nobody from being told.
+    await app.stop(async () => {
+      await Promise.all([housekeeping.stop(), scanning.stop(), notices.stop()])
+      await recordRun('service.stop').catch(() => {})
+    })
     data.release()
   }
   process.on('SIGTERM', stop)

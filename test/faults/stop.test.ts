@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { dataPaths } from '../../src/open-data.ts'
 import { eventually } from '../helpers/exchange.ts'
+import { startMailServer } from '../helpers/mail-server.ts'
 import {
   createCase,
   numberedText,
@@ -12,6 +13,7 @@ import {
   shareRecords,
   uploadRecord
 } from '../helpers/story.ts'
+import { mailSettings } from '../notices/stage.ts'
 import { filePart, formBody, formType, goodFields } from './multipart.ts'
 import { startRealService } from './real-service.ts'
 import { assertSoundAtRest, blobFiles, filesBelow } from './soundness.ts'
@@ -31,7 +33,8 @@ async function setUp(t: Test, env: Record<string, string>) {
   const share = await shareRecords(service, caseId, [record.id])
   await openShare(service.client('specialistGb'), share.link)
   const uploadPath = `POST /v1/cases/${caseId}/records`
-  return { service, clinician, record, path: sharedPath(share.id, record.id), uploadPath }
+  const path = sharedPath(share.id, record.id)
+  return { service, clinician, caseId, record, path, uploadPath }
 }
 
 /** Asks the service to stop and waits until it takes nothing new. */
@@ -70,6 +73,43 @@ t.test('a download that takes too long is cut, and the log says so', async t => 
   const stops = await service.events({ action: 'service.stop' })
   t.equal(stops.length, 1)
   await assertSoundAtRest(t, service.config, [MARKER])
+})
+
+t.test('while a notice is still on its way, it says that it stops all the same', async t => {
+  // Given an e-mail whose server takes its time.
+  const hold = Promise.withResolvers<undefined>()
+  let isUnderWay = false
+  const server = await startMailServer(t, {
+    message: () => {
+      isUnderWay = true
+      return hold.promise
+    }
+  })
+  const settings = { CONSILIUM_DRAIN_SECONDS_MAX: '6', CONSILIUM_LEAVE_SECONDS: '2' }
+  const { service, caseId, record } = await setUp(t, { ...mailSettings(server), ...settings })
+  await shareRecords(service, caseId, [record.id])
+  await eventually('it is under way', () => (isUnderWay ? true : undefined))
+
+  // When the service is told to stop.
+  process.kill(service.pid, 'SIGTERM')
+  const told = await eventually('it is not ready', async () => {
+    const answer = await fetch(`${service.url}/readyz`)
+    return answer.status === 503 ? answer.json() : undefined
+  })
+  t.match(told, { checks: { service: 'stopping' } })
+  const states = await service.look(({ database: { read } }) =>
+    read.select({ state: read.tables.notices.state }).from(read.tables.notices)
+  )
+  t.ok(
+    states.some(({ state }) => state === 'sending'),
+    'before the notice has gone'
+  )
+
+  // Then the notice has its time, and is sent once.
+  hold.resolve(undefined)
+  t.equal(await service.ended(), 0)
+  t.ok(server.taken.length > 0)
+  t.equal((await service.events({ action: 'service.stop' })).length, 1)
 })
 
 t.test('an upload that takes too long is cut and leaves nothing', async t => {
