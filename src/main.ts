@@ -32,7 +32,6 @@ async function main(): Promise<void> {
     tellWhatNext(config.publicUrl, data.isNew, code)
   }
   const housekeeping = cleanUp(app.exchange, sharedHours(config))
-  await tellScanner(app.exchange.scanner, log)
   const scanning = scanWaiting(app.exchange)
   if (config.mail === undefined) log.warn('no e-mail is configured: no notice leaves')
   const notices = deliverNotices({
@@ -55,6 +54,8 @@ async function main(): Promise<void> {
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
+  // Last: one that does not answer takes seconds, in which a stop must find who sees to it.
+  await tellScanner(app.exchange.scanner, log)
 }
 
 /**

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { Agent, get } from 'node:http'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { dataPaths } from '../../src/open-data.ts'
@@ -15,7 +16,7 @@ import {
 } from '../helpers/story.ts'
 import { mailSettings } from '../notices/stage.ts'
 import { filePart, formBody, formType, goodFields } from './multipart.ts'
-import { startRealService } from './real-service.ts'
+import { spawnService, startRealService } from './real-service.ts'
 import { assertSoundAtRest, blobFiles, filesBelow } from './soundness.ts'
 
 const MARKER = 'lapwing-in-clear'
@@ -110,6 +111,30 @@ t.test('while a notice is still on its way, it says that it stops all the same',
   t.equal(await service.ended(), 0)
   t.ok(server.taken.length > 0)
   t.equal((await service.events({ action: 'service.stop' })).length, 1)
+})
+
+t.test('a scanner that takes a connection and says nothing keeps no stop waiting', async t => {
+  // Given a service that has just begun to listen.
+  const silent = createServer(() => {}).listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  t.teardown(() => silent.close())
+  const service = await startRealService(t)
+  await service.stop()
+  const { port } = silent.address() as AddressInfo
+  const child = spawnService({ ...service.settings, CONSILIUM_CLAMD: `127.0.0.1:${port}` })
+  t.teardown(() => child.kill('SIGKILL'))
+  await eventually('it listens', () =>
+    fetch(`${service.url}/healthz`).then(
+      ({ ok }) => ok || undefined,
+      () => undefined
+    )
+  )
+
+  // When it is told to stop while it asks for the version of the scanner.
+  child.kill('SIGTERM')
+  const [code, signal] = await once(child, 'exit')
+  t.same({ code, signal }, { code: 0, signal: null })
+  t.equal((await service.events({ action: 'service.stop' })).length, 2)
 })
 
 t.test('an upload that takes too long is cut and leaves nothing', async t => {
