@@ -1,5 +1,5 @@
 import { addLogKey, retireOldLogKeys } from '../src/audit/tree/signing-keys.ts'
-import { dataPaths, type OpenData } from '../src/open-data.ts'
+import { dataPaths, lockRotation, type OpenData } from '../src/open-data.ts'
 import { runCommand, withData } from './command.ts'
 
 const usage = `Adds a key that signs the checkpoints of the access log, beside those in use. Publish its verifier
@@ -13,7 +13,14 @@ key, which is printed, and restart the service. Once everybody has it, retire th
 const options = { required: [], optional: [], flags: ['retire'] }
 
 await runCommand(usage, options, values =>
-  withData(data => (values.retire === undefined ? add(data) : retire(data)))
+  withData(async data => {
+    const lock = lockRotation(data)
+    try {
+      await (values.retire === undefined ? add(data) : retire(data))
+    } finally {
+      lock.release()
+    }
+  })
 )
 
 async function add(data: OpenData): Promise<void> {

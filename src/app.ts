@@ -52,8 +52,8 @@ export interface App {
   exchange: Exchange
   /** Every route with its rule. */
   routes: RuledRoute[]
-  /** Says that it leaves, ends running streams, then closes everything. May be called twice. */
-  stop(): Promise<void>
+  /** Says that it leaves, ends running streams and `others`, closes all. May be called twice. */
+  stop(others?: () => Promise<void>): Promise<void>
 }
 
 /** What tests put in place of the real thing. */
@@ -100,14 +100,15 @@ export async function buildApp(
   })
   const interrupted = await exchange.disclosures.recover()
   if (interrupted > 0) log.warn({ interrupted }, 'streams of an earlier process were cut short')
-  async function stop(): Promise<void> {
+  async function stop(others = async () => {}): Promise<void> {
     if (state.leaving) return
     state.leaving = true
+    const letGo = others()
     // Whoever spreads requests over several processes sees it, and sends this one no more.
     await sleep(config.limits.leaveSecondsMax * 1000)
     state.stopping = true
     await witnesses.stop()
-    await endRequests(fastify, exchange)
+    await Promise.all([letGo, endRequests(fastify, exchange)])
     await closeExchange(exchange)
   }
   return { fastify, exchange, routes, stop }

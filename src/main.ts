@@ -30,7 +30,6 @@ async function main(): Promise<void> {
     tellWhatNext(config.publicUrl, data.isNew, code)
   }
   const housekeeping = cleanUp(app.exchange, sharedHours(config))
-  await tellScanner(app.exchange.scanner, log)
   const scanning = scanWaiting(app.exchange)
   if (config.mail === undefined) log.warn('no e-mail is configured: no notice leaves')
   const notices = deliverNotices({
@@ -44,13 +43,17 @@ async function main(): Promise<void> {
     if (stopping) return
     stopping = true
     log.info('stopping')
-    await Promise.all([housekeeping.stop(), scanning.stop(), notices.stop()])
-    await recordRun('service.stop').catch(() => {})
-    await app.stop()
+    // Beside the requests that end: a mail server that takes its time keeps nobody from being told.
+    await app.stop(async () => {
+      await Promise.all([housekeeping.stop(), scanning.stop(), notices.stop()])
+      await recordRun('service.stop').catch(() => {})
+    })
     data.release()
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
+  // Last: one that does not answer takes seconds, in which a stop must find who sees to it.
+  await tellScanner(app.exchange.scanner, log)
 }
 
 /**

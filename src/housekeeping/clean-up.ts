@@ -25,9 +25,14 @@ const BATCH = 500
  * blob must be before it cannot be part of an upload that is still under way somewhere.
  */
 export function cleanUp(exchange: Exchange, sharedHours?: number): { stop(): Promise<void> } {
-  const began = exchange.clock()
+  // By the clock as it is now: one that was put back meanwhile has given what is being uploaded an
+  // earlier time than it said at the start. And from before the first request could come.
+  const startOfProcess = () => exchange.clock() - performance.now()
+  const began = startOfProcess()
   const before = () =>
-    sharedHours === undefined ? began : exchange.clock() - sharedHours * HOUR_MILLISECONDS
+    sharedHours === undefined
+      ? Math.min(began, startOfProcess())
+      : exchange.clock() - sharedHours * HOUR_MILLISECONDS
   let stopped = false
   const goOn = () => !stopped
   const chores = choresOf(exchange, before, goOn)
@@ -39,9 +44,16 @@ export function cleanUp(exchange: Exchange, sharedHours?: number): { stop(): Pro
       })
     }
   }
-  let running = round()
+  let isRunning = false
+  async function nextRound(): Promise<void> {
+    isRunning = true
+    await round()
+    isRunning = false
+  }
+  let running = nextRound()
   const timer = setInterval(() => {
-    running = running.then(round)
+    // One that takes longer makes up for those it held up: a stop would wait for each of them.
+    if (!isRunning) running = nextRound()
   }, INTERVAL_MILLISECONDS)
   timer.unref()
   return {

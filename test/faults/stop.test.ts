@@ -1,9 +1,11 @@
 import { once } from 'node:events'
 import { Agent, get } from 'node:http'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { dataPaths } from '../../src/open-data.ts'
 import { eventually } from '../helpers/exchange.ts'
+import { startMailServer } from '../helpers/mail-server.ts'
 import {
   createCase,
   numberedText,
@@ -12,8 +14,9 @@ import {
   shareRecords,
   uploadRecord
 } from '../helpers/story.ts'
+import { mailSettings } from '../notices/stage.ts'
 import { filePart, formBody, formType, goodFields } from './multipart.ts'
-import { startRealService } from './real-service.ts'
+import { spawnService, startRealService } from './real-service.ts'
 import { assertSoundAtRest, blobFiles, filesBelow } from './soundness.ts'
 
 const MARKER = 'lapwing-in-clear'
@@ -31,7 +34,8 @@ async function setUp(t: Test, env: Record<string, string>) {
   const share = await shareRecords(service, caseId, [record.id])
   await openShare(service.client('specialistGb'), share.link)
   const uploadPath = `POST /v1/cases/${caseId}/records`
-  return { service, clinician, record, path: sharedPath(share.id, record.id), uploadPath }
+  const path = sharedPath(share.id, record.id)
+  return { service, clinician, caseId, record, path, uploadPath }
 }
 
 /** Asks the service to stop and waits until it takes nothing new. */
@@ -70,6 +74,67 @@ t.test('a download that takes too long is cut, and the log says so', async t => 
   const stops = await service.events({ action: 'service.stop' })
   t.equal(stops.length, 1)
   await assertSoundAtRest(t, service.config, [MARKER])
+})
+
+t.test('while a notice is still on its way, it says that it stops all the same', async t => {
+  // Given an e-mail whose server takes its time.
+  const hold = Promise.withResolvers<undefined>()
+  let isUnderWay = false
+  const server = await startMailServer(t, {
+    message: () => {
+      isUnderWay = true
+      return hold.promise
+    }
+  })
+  const settings = { CONSILIUM_DRAIN_SECONDS_MAX: '6', CONSILIUM_LEAVE_SECONDS: '2' }
+  const { service, caseId, record } = await setUp(t, { ...mailSettings(server), ...settings })
+  await shareRecords(service, caseId, [record.id])
+  await eventually('it is under way', () => (isUnderWay ? true : undefined))
+
+  // When the service is told to stop.
+  process.kill(service.pid, 'SIGTERM')
+  const told = await eventually('it is not ready', async () => {
+    const answer = await fetch(`${service.url}/readyz`)
+    return answer.status === 503 ? answer.json() : undefined
+  })
+  t.match(told, { checks: { service: 'stopping' } })
+  const states = await service.look(({ database: { read } }) =>
+    read.select({ state: read.tables.notices.state }).from(read.tables.notices)
+  )
+  t.ok(
+    states.some(({ state }) => state === 'sending'),
+    'before the notice has gone'
+  )
+
+  // Then the notice has its time, and is sent once.
+  hold.resolve(undefined)
+  t.equal(await service.ended(), 0)
+  t.ok(server.taken.length > 0)
+  t.equal((await service.events({ action: 'service.stop' })).length, 1)
+})
+
+t.test('a scanner that takes a connection and says nothing keeps no stop waiting', async t => {
+  // Given a service that has just begun to listen.
+  const silent = createServer(() => {}).listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  t.teardown(() => silent.close())
+  const service = await startRealService(t)
+  await service.stop()
+  const { port } = silent.address() as AddressInfo
+  const child = spawnService({ ...service.settings, CONSILIUM_CLAMD: `127.0.0.1:${port}` })
+  t.teardown(() => child.kill('SIGKILL'))
+  await eventually('it listens', () =>
+    fetch(`${service.url}/healthz`).then(
+      ({ ok }) => ok || undefined,
+      () => undefined
+    )
+  )
+
+  // When it is told to stop while it asks for the version of the scanner.
+  child.kill('SIGTERM')
+  const [code, signal] = await once(child, 'exit')
+  t.same({ code, signal }, { code: 0, signal: null })
+  t.equal((await service.events({ action: 'service.stop' })).length, 2)
 })
 
 t.test('an upload that takes too long is cut and leaves nothing', async t => {

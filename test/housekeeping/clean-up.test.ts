@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { openDisclosures } from '../../src/audit/disclosures.ts'
 import { BlobError, type Blobs, type BlobWriter } from '../../src/blobs/blobs.ts'
@@ -12,7 +13,7 @@ import { letter } from '../samples/samples.ts'
 
 const SOON = 60_000
 /** Where other processes may be uploading, a blob must be older. */
-const LATER = TEST_DATABASE === 'postgres' ? 49 * 3_600_000 : SOON
+const LATER = TEST_DATABASE === 'postgres' ? 49 * 3_600_000 : 3_600_000
 
 async function storeBlob(blobs: Blobs): Promise<BlobWriter> {
   const writer = await blobs.create()
@@ -76,6 +77,68 @@ t.test('in a shared store, only what is older than any upload is an orphan', asy
   exchange.advance(3_600_000)
   await oneRound(exchange, 1)
   t.same(await namesIn(exchange.blobs), [])
+})
+
+t.test('what is being uploaded is kept when the clock was put back since the start', async t => {
+  // Given a start at which the clock was an hour ahead, and a round that is under way.
+  const exchange = await setUp(t)
+  const goOn = Promise.withResolvers<void>()
+  const recover = () => goOn.promise.then(() => 0)
+  const disclosures = { ...exchange.disclosures, recover }
+  exchange.advance(3_600_000)
+  const swept = Promise.withResolvers<void>()
+  const sweepUnfinished = async () => {
+    swept.resolve()
+    return 0
+  }
+  const blobs = { ...exchange.blobs, sweepUnfinished }
+  const housekeeping = cleanUp({ ...exchange, blobs, disclosures })
+
+  // When it is put right, and then a file comes whose record is still to come.
+  exchange.advance(-3_600_000)
+  await storeBlob(exchange.blobs)
+  goOn.resolve()
+  await swept.promise
+  await housekeeping.stop()
+  t.equal((await namesIn(exchange.blobs)).length, 1)
+})
+
+t.test('what came before housekeeping began is kept too, if it came to this process', async t => {
+  const exchange = await setUp(t)
+  await storeBlob(exchange.blobs)
+  await sleep(20)
+  await oneRound(exchange)
+  t.equal((await namesIn(exchange.blobs)).length, 1, 'its record may be about to be stored')
+})
+
+t.test('a round of housekeeping that takes long is not followed by all it held up', async t => {
+  // Given a round that is under way.
+  const exchange = await setUp(t)
+  const goOn = Promise.withResolvers<void>()
+  let rounds = 0
+  const recover = () => {
+    rounds += 1
+    return goOn.promise.then(() => 0)
+  }
+  const disclosures = { ...exchange.disclosures, recover }
+  const { setInterval } = globalThis
+  t.teardown(() => Object.assign(globalThis, { setInterval }))
+  const due: (() => void)[] = []
+  const never = (work: () => void) => {
+    due.push(work)
+    return { unref() {} }
+  }
+  Object.assign(globalThis, { setInterval: never })
+  const housekeeping = cleanUp({ ...exchange, disclosures })
+  Object.assign(globalThis, { setInterval })
+  await eventually('it is under way', async () => (rounds === 1 ? true : undefined))
+
+  // When the time of three more comes, and then that of the end.
+  for (let times = 0; times < 3; times += 1) for (const work of due) work()
+  const stopped = housekeeping.stop()
+  goOn.resolve()
+  await stopped
+  t.equal(rounds, 1, 'a stop waits for one round')
 })
 
 t.test('what an upload left unfinished is removed too', async t => {

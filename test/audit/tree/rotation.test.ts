@@ -4,7 +4,7 @@ import { parseNote, parseVerifierKey } from '../../../src/audit/tlog/note.ts'
 import { parseProofFile } from '../../../src/audit/tlog/proof-file.ts'
 import { leafHash, verifyInclusion } from '../../../src/audit/tlog/tree.ts'
 import { addLogKey, createLogKeys, openLogKeys } from '../../../src/audit/tree/signing-keys.ts'
-import { dataPaths } from '../../../src/open-data.ts'
+import { dataPaths, lockRotation } from '../../../src/open-data.ts'
 import { startExchange, type TestExchange } from '../../helpers/exchange.ts'
 import { runScript } from '../../scripts/run-script.ts'
 import { liveliness } from '../scene.ts'
@@ -78,6 +78,21 @@ t.test('a key is added, used beside the old one, and the old one retired', async
   t.equal((await exchange.auditEvents({ action: 'log.key' })).length, 2, 'which is no event')
   t.match(await rotate(exchange, '--retire=yes'), { exit: 2, out: '', err: /npm run rotate/ })
   t.match(await rotate(exchange, 'retire'), { exit: 2, out: '' })
+})
+
+t.test('while keys are being rotated or moved, no key of the log is added or retired', async t => {
+  const exchange = await startExchange(t)
+  const { logKeys } = dataPaths(exchange.directory)
+  const before = readFileSync(logKeys, 'utf8')
+  const lock = lockRotation(exchange)
+  for (const args of [[], ['--retire']]) {
+    const refused = await rotate(exchange, ...args)
+    t.match(refused, { exit: 1, out: '', err: /Another rotation of keys/ })
+  }
+  lock.release()
+  t.equal(readFileSync(logKeys, 'utf8'), before)
+  t.same(await exchange.auditEvents({ action: 'log.key' }), [])
+  t.match(await rotate(exchange), { exit: 0 })
 })
 
 t.test('without its event a key is neither added nor retired', async t => {
