@@ -15,7 +15,7 @@ t.test('an erasure whose event waits for its place is verified with the others',
   const database = await openPostgres(ownerUrl, 10, 'owner')
   t.teardown(() => database.close())
   const key = createSecretKey(randomBytes(32))
-  const audit = openAuditLog(key, database.clock)
+  const audit = openAuditLog(database, key, database.clock)
   const read = await database.write(tx =>
     audit.append(tx, { action: 'case.read', outcome: 'success', details: {} })
   )
