@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { addStaff, changeRole, disableStaff, enableStaff } from '../../src/identity/staff.ts'
 import { deleteOtherIdentities } from '../../src/sessions/identity-queries.ts'
 import {
   addOptions,
@@ -100,4 +101,29 @@ t.test('what a session has begun gives no way in once it has ended', async t => 
   await t.rejects(addPasskey(parts, caller, answer, 'Mine'), ended, 'another passkey')
   await t.rejects(renewRecoveryCodes(parts, caller), ended, 'other recovery codes')
   await t.rejects(removePasskey(parts, caller, id), ended, 'one passkey less')
+})
+
+t.test('of two administrators who end each other one stays', async t => {
+  const x = await startExchange(t)
+  const { exchange } = x
+  // Given two administrators of one organisation
+  const one = callerAs(x, 'administrator')
+  const added = await addStaff(exchange, one, { role: 'administrator', name: 'B Second' })
+  const other = { ...one, accountId: added.accountId, subject: added.accountId }
+  const acts = {
+    'by disabling': (by: typeof one, id: string) => disableStaff(exchange, by, id),
+    'by another role': (by: typeof one, id: string) =>
+      changeRole(exchange, by, id, { role: 'auditor' })
+  }
+  for (const [how, act] of Object.entries(acts)) {
+    // When each does it to the other at once
+    const done = await Promise.allSettled([act(one, other.accountId), act(other, one.accountId)])
+    // Then one of them has, and the other is refused, and adds nobody any more
+    t.same(done.map(({ status }) => status).sort(), ['fulfilled', 'rejected'], how)
+    const [winner, loser] = done[0]?.status === 'fulfilled' ? [one, other] : [other, one]
+    await t.rejects(addStaff(exchange, loser, { role: 'auditor', name: 'C Third' }), {
+      name: 'Refusal'
+    })
+    if (how === 'by disabling') await enableStaff(exchange, winner, loser.accountId)
+  }
 })
