@@ -108,9 +108,9 @@ export function guardedBy(gate: Gate, isPage = false): Guarded {
         if (reply.elapsedTime < gate.limits.cutMillisecondsMax) return
         const caller = callerOf(request)
         if (await gate.isStillKnown(caller)) return
-        throw new Refusal(
-          caller.sessionBegunAt === undefined ? 'account-disabled' : 'session-ended'
-        )
+        // Asked as at the beginning, they are told why; who still may do something has another role.
+        const { role } = await knowCaller(gate, request, 'part')
+        throw new Refusal('role-refused', role)
       }
     })
   return Object.assign(make(false), { proven: make(true) })
