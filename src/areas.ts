@@ -12,6 +12,7 @@ import { fhirRoutes } from './fhir/routes.ts'
 import { guardedBy, open } from './http/area.ts'
 import { createAuthenticator, tokenVerifier } from './identity/authenticate.ts'
 import { embeddedIssuer } from './identity/issuer.ts'
+import type { Caller } from './identity/principal.ts'
 import { recipientRoutes } from './identity/recipient-routes.ts'
 import { accountRoutes } from './identity/routes.ts'
 import { staffRoutes } from './identity/staff-routes.ts'
@@ -24,6 +25,7 @@ import { invitationRoutes } from './register/invitation-routes.ts'
 import { registerRoutes } from './register/routes.ts'
 import { retentionRoutes } from './retention/routes.ts'
 import { recogniseSession } from './sessions/recognise.ts'
+import { isStillKnown } from './sessions/still-known.ts'
 import { moreTimeRoutes } from './shares/more-time/routes.ts'
 import { reviewRoutes, shareRoutes } from './shares/routes.ts'
 import { transferRoutes } from './transfers/routes.ts'
@@ -42,7 +44,12 @@ export async function mountAreas(
   const issuer = embeddedIssuer(exchange, signingKeys)
   const trusted = [issuer.trusted]
   const authenticate = createAuthenticator(exchange, trusted)
-  const gate = { ...exchange, authenticate, recognise: recogniseSession(exchange) }
+  const gate = {
+    ...exchange,
+    authenticate,
+    recognise: recogniseSession(exchange),
+    isStillKnown: (caller: Caller) => isStillKnown(exchange, caller)
+  }
   const guarded = guardedBy(gate)
   const app = fastify.withTypeProvider<TypeBoxTypeProvider>()
 

@@ -66,6 +66,7 @@ export function isQuiet(request: FastifyRequest): boolean {
 export interface Guard {
   config: FastifyContextConfig
   onRequest?: (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+  preValidation?: (request: FastifyRequest, reply: FastifyReply) => Promise<void>
 }
 
 type MakeGuard = (action: Rule['action'], ...roles: Role[]) => Guard
@@ -80,6 +81,7 @@ export interface Guarded extends MakeGuard {
 export interface Gate extends Pick<Exchange, 'clock' | 'limits'> {
   authenticate: Authenticate
   recognise: Recognise
+  isStillKnown(caller: Caller): Promise<boolean>
   logGuard: LogGuard
   publicUrl: string
 }
@@ -100,6 +102,15 @@ export function guardedBy(gate: Gate, isPage = false): Guarded {
         const caller = await knowCaller(gate, request, asked)
         if (!roles.includes(caller.role)) throw new Refusal('role-refused', caller.role)
         if (isProven) requireRecentProof(gate, caller)
+      },
+      // By now the body has come, and it may have taken as long as its sender liked.
+      async preValidation(request, reply) {
+        if (reply.elapsedTime < gate.limits.cutMillisecondsMax) return
+        const caller = callerOf(request)
+        if (await gate.isStillKnown(caller)) return
+        // Asked as at the beginning, they are told why; who still may do something has another role.
+        const { role } = await knowCaller(gate, request, 'part')
+        throw new Refusal('role-refused', role)
       }
     })
   return Object.assign(make(false), { proven: make(true) })

@@ -2,6 +2,7 @@ import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose'
 import { v7 as uuidv7 } from 'uuid'
 import { and, eq, isNotNull, isNull } from '../../schemas/drizzle.ts'
 import { actedBy } from '../audit/acted-by.ts'
+import type { Queries } from '../database/database.ts'
 import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { withdrawCode } from '../sessions/enrolment-queries.ts'
@@ -27,6 +28,10 @@ type Parts = Pick<Exchange, 'database' | 'audit' | 'clock' | 'serviceKeys'>
 
 /** Enrolment is done at the machine itself, by whoever may run scripts on it. */
 const OPERATOR = { by: 'operator console' }
+
+/** Throws, in the transaction of an act, unless whoever acts may. At the machine itself everybody may. */
+type Allowed = (tx: Queries) => Promise<unknown>
+const anybody: Allowed = async () => {}
 
 /** The private key of a machine client, as a JWK (RFC 7517) that also names the client. */
 export interface ClientKey {
@@ -128,10 +133,12 @@ export async function addClient(exchange: Parts, input: { accountId: string }): 
 export async function disableAccount(
   exchange: Parts,
   input: { accountId: string },
-  { details, ...actor }: AddedBy = { details: OPERATOR }
+  { details, ...actor }: AddedBy = { details: OPERATOR },
+  allowed: Allowed = anybody
 ): Promise<boolean> {
   const { accountId } = input
   return exchange.database.write(async tx => {
+    await allowed(tx)
     const { accounts } = tx.tables
     const [disabled] = await tx
       .update(accounts)
@@ -163,9 +170,11 @@ export async function disableAccount(
 export async function enableAccount(
   exchange: Parts,
   { accountId }: { accountId: string },
-  { details, ...actor }: AddedBy
+  { details, ...actor }: AddedBy,
+  allowed: Allowed = anybody
 ): Promise<boolean> {
   return exchange.database.write(async tx => {
+    await allowed(tx)
     const { accounts } = tx.tables
     const [enabled] = await tx
       .update(accounts)

@@ -15,10 +15,11 @@ export function oidcAdapters(exchange: Pick<Exchange, 'database' | 'clock'>): Ad
 }
 
 /** The account a machine client speaks for, whether or not either is disabled. */
-export async function findClient(queries: Queries, clientId: string) {
+export async function findClient(queries: Queries, clientId: unknown) {
   const { clients, identities, accounts } = queries.tables
-  // Of the issuer's requests nobody checks the form, and to PostgreSQL this is no text.
-  if (clientId.includes('\0')) return undefined
+  // Of the issuer's requests nobody checks the form: an assertion may name a number, and what has a zero
+  // is no text to PostgreSQL.
+  if (typeof clientId !== 'string' || clientId.includes('\0')) return undefined
   const [row] = await queries
     .select({
       jwks: clients.jwks,

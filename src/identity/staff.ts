@@ -8,6 +8,7 @@ import type { Exchange } from '../exchange.ts'
 import { type Page, pageOf } from '../http/page.ts'
 import { accountRow, pageOfAccounts, setRole, waysInOf } from '../sessions/enrolment-queries.ts'
 import { type NewEnrolment, newEnrolment } from '../sessions/enrolments.ts'
+import { holdCaller } from '../sessions/hold-caller.ts'
 import { holdAccount } from '../sessions/passkey-queries.ts'
 import { endSessionsOf } from '../sessions/session.ts'
 import { toRole } from './accounts.ts'
@@ -93,6 +94,7 @@ export async function addStaff(
   }: AccountInput & Pick<StaffAdd, 'organisation'>
 ): Promise<NewEnrolment & { accountId: string; name: string }> {
   return exchange.database.write(async tx => {
+    await holdAdministrator(tx, caller)
     if (at !== caller.organisationId) await requireAdministratorFor(tx, caller, input)
     const organisation = await findOrganisation(tx, at)
     if (organisation?.id !== at) throw new Refusal('organisation-not-found')
@@ -138,8 +140,8 @@ export async function disableStaff(
   caller: Caller,
   accountId: string
 ): Promise<boolean> {
-  await exchange.database.write(tx => ownAccount(tx, caller, accountId))
-  return disableAccount(exchange, { accountId }, actedBy(caller))
+  const allowed = (tx: Queries) => ownAccount(tx, caller, accountId)
+  return disableAccount(exchange, { accountId }, actedBy(caller), allowed)
 }
 
 /** Lets a person of the caller's organisation in again, with the passkeys they had. */
@@ -148,8 +150,8 @@ export async function enableStaff(
   caller: Caller,
   accountId: string
 ): Promise<boolean> {
-  await exchange.database.write(tx => ownAccount(tx, caller, accountId))
-  return enableAccount(exchange, { accountId }, actedBy(caller))
+  const allowed = (tx: Queries) => ownAccount(tx, caller, accountId)
+  return enableAccount(exchange, { accountId }, actedBy(caller), allowed)
 }
 
 /**
@@ -201,12 +203,28 @@ async function makeCode(
   return enrolment
 }
 
-/** An account of the caller's organisation that is not the caller's. To everybody else there is none. */
-export async function ownAccount(queries: Queries, caller: Caller, id: string) {
-  const account = await holdAccount(queries, id)
+/**
+ * An account of the caller's organisation that is not the caller's, held like that. To everybody else there
+ * is none.
+ */
+export async function ownAccount(tx: Queries, caller: Caller, id: string) {
+  // In one order, so that of two who do something to each other none waits for the other.
+  const isCallerFirst = caller.accountId <= id
+  if (isCallerFirst) await holdAdministrator(tx, caller)
+  const account = await holdAccount(tx, id)
+  if (!isCallerFirst) await holdAdministrator(tx, caller)
   requireOwn(caller, account)
   if (id === caller.accountId) throw new Refusal('account-own')
   return account
+}
+
+/**
+ * Asks again, in the transaction of the act: of two administrators who disable each other at once the
+ * second is none any more, and one is left.
+ */
+async function holdAdministrator(tx: Queries, caller: Caller): Promise<void> {
+  const { role } = await holdCaller(tx, caller)
+  if (role !== caller.role) throw new Refusal('role-refused', role)
 }
 
 /** Throws Refusal `account-not-found` unless somebody is of the caller's organisation. */

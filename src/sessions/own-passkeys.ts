@@ -4,15 +4,10 @@ import { Refusal } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { describeAccount } from '../identity/accounts.ts'
 import type { Caller } from '../identity/principal.ts'
+import { holdCaller } from './hold-caller.ts'
 import { issuersOf } from './identity-queries.ts'
 import { openPasskeyName, readPasskeyName, sealPasskeyName } from './passkey-names.ts'
-import {
-  countRecoveryCodes,
-  deletePasskey,
-  holdAccount,
-  passkeysOf,
-  setPasskeyName
-} from './passkey-queries.ts'
+import { countRecoveryCodes, deletePasskey, passkeysOf, setPasskeyName } from './passkey-queries.ts'
 import { bindPasskey, registrationOptions, verifyRegistration } from './passkeys.ts'
 import { makeRecoveryCodes } from './recovery-codes.ts'
 import { endSessionsOf, listSessions, type SessionView, type SignedIn } from './session.ts'
@@ -77,7 +72,7 @@ export async function addPasskey(
   const name = requireName(typed)
   const { passkey } = await verifyRegistration(exchange, 'add', answer, accountId)
   await exchange.database.write(async tx => {
-    await holdAccount(tx, accountId)
+    await holdCaller(tx, caller)
     const known = await passkeysOf(tx, accountId)
     if (known.length >= PASSKEYS_MAX) throw new Refusal('too-many-passkeys')
     await bindPasskey(tx, exchange, { id: accountId, organisationId }, passkey, { name, trace })
@@ -114,7 +109,7 @@ export async function removePasskey(
 ): Promise<{ sessionsEnded: number }> {
   const { accountId } = caller
   return exchange.database.write(async tx => {
-    await holdAccount(tx, accountId)
+    await holdCaller(tx, caller)
     await requireOtherWayIn(tx, accountId, id)
     if (!(await deletePasskey(tx, { id, accountId }))) throw new Refusal('passkey-not-found')
     const sessionsEnded = await endSessionsOf(tx, accountId, { passkeyId: id })
@@ -130,7 +125,7 @@ export async function removePasskey(
 /** Makes new recovery codes for the caller; those from before are dead. Told this once. */
 export async function renewRecoveryCodes(exchange: Exchange, caller: Caller): Promise<string[]> {
   return exchange.database.write(async tx => {
-    await holdAccount(tx, caller.accountId)
+    await holdCaller(tx, caller)
     const codes = await makeRecoveryCodes(tx, exchange, caller.accountId)
     await exchange.audit.append(tx, {
       action: 'recovery.make',

@@ -22,11 +22,15 @@ export const findSession = prepared((q: Queries) => {
     .prepare('find_session')
 })
 
-/** Whether an account, and the client that may act for it, were disabled. */
+/** Which role an account has, and whether it, or the client that may act for it, was disabled. */
 export const findStanding = prepared((q: Queries) => {
   const { accounts, clients } = q.tables
   return q
-    .select({ disabledAt: accounts.disabledAt, clientDisabledAt: clients.disabledAt })
+    .select({
+      role: accounts.role,
+      disabledAt: accounts.disabledAt,
+      clientDisabledAt: clients.disabledAt
+    })
     .from(accounts)
     .leftJoin(clients, eq(clients.id, p('clientId')))
     .where(eq(accounts.id, p('accountId')))

@@ -74,6 +74,8 @@ t.test('assertions that are refused', async t => {
   const other = await enrol(data)
   const now = Math.floor(Date.now() / 1000)
   const unknown = { iss: 'nobody', sub: 'nobody' }
+  // What is no text, which the type of claims does not allow.
+  const naming = (sub: unknown) => ({ claims: { iss: sub, sub } as Record<string, string> })
 
   const refused: Record<string, [sent: string, known: boolean]> = {
     'lives too long': [await assertion(key, { claims: { exp: now + 3600 } }), true],
@@ -94,7 +96,10 @@ t.test('assertions that are refused', async t => {
       await assertion(key, { claims: { iss: other.key.client_id } }),
       true
     ],
-    'of an unknown client': [await assertion(key, { claims: unknown }), false]
+    'of an unknown client': [await assertion(key, { claims: unknown }), false],
+    'that names a number': [await assertion(key, naming(5)), false],
+    'that names an object': [await assertion(key, naming({ client: key.client_id })), false],
+    'that names a list': [await assertion(key, naming([key.client_id])), false]
   }
   for (const [name, [sent, known]] of Object.entries(refused)) {
     const { status, body, text } = await askToken(at, sent)

@@ -1,6 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { addStaff, changeRole, disableStaff, enableStaff } from '../../src/identity/staff.ts'
 import { deleteOtherIdentities } from '../../src/sessions/identity-queries.ts'
+import {
+  addOptions,
+  addPasskey,
+  removePasskey,
+  renewRecoveryCodes
+} from '../../src/sessions/own-passkeys.ts'
 import { holdAccount } from '../../src/sessions/passkey-queries.ts'
 import {
   callerOfSession,
@@ -9,6 +16,7 @@ import {
   proveAgain
 } from '../../src/sessions/session.ts'
 import { signInThrough } from '../../src/sessions/through-issuer.ts'
+import { Authenticator, withPasskey } from '../helpers/authenticator.ts'
 import { freshPostgres, hasPostgres } from '../helpers/databases.ts'
 import { startExchange } from '../helpers/exchange.ts'
 import { sessionCookieOf } from '../helpers/signed-in.ts'
@@ -73,4 +81,49 @@ t.test('an identity that is taken away at that moment lets nobody in', async t =
   // Then it is refused, and there is no session
   await refused
   t.same(await listSessions(exchange, accountId), [])
+})
+
+t.test('what a session has begun gives no way in once it has ended', async t => {
+  const exchange = await startExchange(t)
+  const { exchange: parts } = exchange
+  const { id } = await withPasskey(exchange, 'clinician')
+  // Given somebody who is known, with a challenge for one more passkey
+  const cookie = await sessionCookieOf(exchange, 'clinician')
+  const { principal } = await callerOfSession(parts, cookie)
+  const caller = { ...principal, trace: callerAs(exchange, 'clinician').trace }
+  const codes = await renewRecoveryCodes(parts, caller)
+  t.equal(codes.length, 10)
+  const answer = new Authenticator().register(await addOptions(parts, caller))
+  // When their sessions end before what they sent is done
+  await endSessions(parts, caller)
+  // Then it is not done any more
+  const ended = { name: 'Refusal', code: 'session-ended' }
+  await t.rejects(addPasskey(parts, caller, answer, 'Mine'), ended, 'another passkey')
+  await t.rejects(renewRecoveryCodes(parts, caller), ended, 'other recovery codes')
+  await t.rejects(removePasskey(parts, caller, id), ended, 'one passkey less')
+})
+
+t.test('of two administrators who end each other one stays', async t => {
+  const x = await startExchange(t)
+  const { exchange } = x
+  // Given two administrators of one organisation
+  const one = callerAs(x, 'administrator')
+  const added = await addStaff(exchange, one, { role: 'administrator', name: 'B Second' })
+  const other = { ...one, accountId: added.accountId, subject: added.accountId }
+  const acts = {
+    'by disabling': (by: typeof one, id: string) => disableStaff(exchange, by, id),
+    'by another role': (by: typeof one, id: string) =>
+      changeRole(exchange, by, id, { role: 'auditor' })
+  }
+  for (const [how, act] of Object.entries(acts)) {
+    // When each does it to the other at once
+    const done = await Promise.allSettled([act(one, other.accountId), act(other, one.accountId)])
+    // Then one of them has, and the other is refused, and adds nobody any more
+    t.same(done.map(({ status }) => status).sort(), ['fulfilled', 'rejected'], how)
+    const [winner, loser] = done[0]?.status === 'fulfilled' ? [one, other] : [other, one]
+    await t.rejects(addStaff(exchange, loser, { role: 'auditor', name: 'C Third' }), {
+      name: 'Refusal'
+    })
+    if (how === 'by disabling') await enableStaff(exchange, winner, loser.accountId)
+  }
 })

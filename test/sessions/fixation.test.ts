@@ -1,6 +1,9 @@
 import { request } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { disableAccount } from '../../src/identity/enrol.ts'
+import { changeRole } from '../../src/identity/staff.ts'
+import { endSessions } from '../../src/sessions/session.ts'
 import { type Authenticator, withPasskey } from '../helpers/authenticator.ts'
 import {
   createCase,
@@ -12,7 +15,7 @@ import {
   uploadRecord
 } from '../helpers/exchange.ts'
 import { signedIn } from '../helpers/signed-in.ts'
-import { cookieOf, optionsFrom, stranger } from './scene.ts'
+import { callerAs, cookieOf, optionsFrom, stranger } from './scene.ts'
 
 const NAME = '__Host-consilium'
 const ACCOUNT = '/v1/account'
@@ -178,4 +181,51 @@ t.test('what runs for long ends with whoever it runs for', async t => {
   t.equal(exchange.exchange.uploads.count(), 0, 'and an upload')
   t.same(await exchange.auditEvents({ action: 'record.create', caseId, outcome: 'success' }), [])
   await t.rejects(uploadRecord(clinician, caseId, { files: [numberedText(10)] }))
+})
+
+t.test('what is sent slowly is judged again when it has come', async t => {
+  const x = await startExchange(t)
+  const { accountId } = x.people.clinician
+  const patient = {
+    identifier: { system: 'https://fhir.nhs.uk/Id/nhs-number', value: '9990000018' },
+    name: 'TEST, Patient One',
+    birthDate: '1970-01-01'
+  }
+  const body = JSON.stringify({ patient, question: 'Is surgery advisable?' })
+
+  /** Sends half of a request, acts, and sends the other half: the status of the answer. */
+  const sendWhile = (headers: Record<string, string>, act: () => Promise<unknown>) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      const sending = request(`${x.url}/v1/cases`, {
+        method: 'POST',
+        headers: { ...headers, 'content-type': 'application/json', 'content-length': body.length }
+      })
+      sending.on('error', reject)
+      sending.on('response', answer => resolve(answer.resume().statusCode))
+      sending.write(body.slice(0, 20))
+      sleep(2 * x.exchange.limits.cutMillisecondsMax)
+        .then(act)
+        .then(() => void sending.end(body.slice(20)))
+        .catch(reject)
+    })
+  const session = async () => {
+    const { cookie } = await signedIn(x, 'clinician')
+    return { cookie, 'sec-fetch-site': 'same-origin' }
+  }
+
+  // Given nothing that happens meanwhile, when it has come, then it is done
+  t.equal(await sendWhile(await session(), async () => {}), 201)
+  // Given somebody who signs out everywhere meanwhile, then it is refused
+  const signOut = () => endSessions(x.exchange, callerAs(x, 'clinician'))
+  t.equal(await sendWhile(await session(), signOut), 401, 'of a session that ended')
+  // Given a machine whose account gets another role meanwhile, or is disabled, then it is refused
+  const authorization = `Bearer ${await x.client('clinician').token()}`
+  const by = callerAs(x, 'administrator')
+  const retire = () => changeRole(x.exchange, by, accountId, { role: 'auditor' })
+  t.equal(await sendWhile({ authorization }, retire), 403, 'of another role')
+  await changeRole(x.exchange, by, accountId, { role: 'clinician' })
+  const disable = () => disableAccount(x.exchange, { accountId })
+  t.equal(await sendWhile({ authorization }, disable), 403, 'of an account that was disabled')
+  const codes = (await x.auditEvents({ action: 'case.create' })).map(({ code }) => code)
+  t.same(codes, [null, 'session-ended', 'role-refused', 'account-disabled'])
 })
