@@ -220,7 +220,8 @@ t.test('no token leaves without its event', async t => {
   t.test('when the event cannot be appended', async t => {
     const data = await openTestData(t)
     const { key } = await enrol(data)
-    const { at } = await startIssuer(t, { ...data, audit: { ...data.audit, append: broken } })
+    const audit = { ...data.audit, append: broken, add: broken }
+    const { at } = await startIssuer(t, { ...data, audit })
     const { status, text, body } = await askToken(at, await assertion(key))
     t.match({ status, body }, { status: 503, body: down })
     t.notOk(text.includes('access_token'))
