@@ -103,7 +103,8 @@ export async function buildApp(
   async function stop(others = async () => {}): Promise<void> {
     if (state.leaving) return
     state.leaving = true
-    const letGo = others()
+    // Whatever is wrong with them, the requests are drained.
+    const letGo = others().catch(err => log.error({ err }, 'not all stopped in order'))
     // Whoever spreads requests over several processes sees it, and sends this one no more.
     await sleep(config.limits.leaveSecondsMax * 1000)
     state.stopping = true
