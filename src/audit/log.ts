@@ -146,6 +146,7 @@ export function openAuditLog(
   let lastTime = ''
   let seq = 0
   const listeners: (() => void)[] = []
+  const isOneWriter = database.read.kind === 'sqlite'
   const openFree = (id: string, sealed: Buffer | null) =>
     sealed === null ? {} : parseDetails(openDetails(key, id, sealed)).details
 
@@ -194,7 +195,7 @@ export function openAuditLog(
     },
     // The count of a share is held until its transaction ends: many together would hold many.
     add: event =>
-      database.read.kind === 'sqlite' || event.shareId !== undefined
+      isOneWriter || event.shareId !== undefined
         ? database.write(tx => log.append(tx, event))
         : addGrouped(event),
     openDetails: openFree,

@@ -40,7 +40,9 @@ t.test('every write of the background scan: failed, and failed but stored', asyn
             }
           }
         })
-        const scanning = scanRound({ ...x.exchange, database })
+        const { audit } = x.exchange
+        const add: typeof audit.add = event => database.write(tx => audit.append(tx, event))
+        const scanning = scanRound({ ...x.exchange, database, audit: { ...audit, add } })
         await t.rejects(scanning, { code: 'storage-unavailable' })
         await x.restart()
         await scanNow(x)

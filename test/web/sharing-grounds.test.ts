@@ -7,6 +7,7 @@ import {
   startExchange,
   uploadRecord
 } from '../helpers/exchange.ts'
+import { intrude } from '../helpers/intruder.ts'
 import { madeScan, SOMEBODY_ELSE } from '../helpers/made-dicom.ts'
 import { dayFrom, wholeRequest, writeRequest } from '../helpers/request.ts'
 import { signedIn } from '../helpers/signed-in.ts'
@@ -231,7 +232,8 @@ t.test('a share abroad asks for a fresh proof and keeps what was typed', async t
 t.test('what a patient said yesterday was said at noon there, wherever that is', async t => {
   const exchange = await startExchange(t)
   const timeZone = 'Pacific/Auckland'
-  await exchange.exchange.database.write(tx => tx.update(tx.tables.organisations).set({ timeZone }))
+  const intruder = await intrude(t, exchange.config)
+  await intruder.write(tx => tx.update(tx.tables.organisations).set({ timeZone }))
   // Half an hour past midnight: yesterday has no noon of UTC yet.
   exchange.clock.set('2027-01-05T11:30:00Z')
   const clinician = exchange.client('clinician')
