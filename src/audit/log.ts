@@ -115,8 +115,8 @@ const insertEvent = prepared(q =>
     : q.insert(q.tables.auditPending).values(eventValues()).prepare('insert_pending_event')
 )
 
-/** So many events wait for their places with one statement: a group is made up of these. */
-const PENDING_AT_ONCE = [32, 8, 1].map(rows => ({
+/** So many events wait for their places with one statement. */
+const PENDING_AT_ONCE = [32, 8].map(rows => ({
   rows,
   insert: prepared(q =>
     q
@@ -218,7 +218,7 @@ export function openAuditLog(
   return log
 }
 
-/** Their places they get afterwards, see `tree/pending.ts`. */
+/** With as few statements as there are sizes for. */
 async function insertPending(tx: Queries, events: EventValues[]): Promise<void> {
   let at = 0
   for (const { rows, insert } of PENDING_AT_ONCE) {
@@ -229,6 +229,7 @@ async function insertPending(tx: Queries, events: EventValues[]): Promise<void> 
       await insert(tx, Object.fromEntries(named))
     }
   }
+  for (const row of events.slice(at)) await insertEvent(tx, row)
 }
 
 function detailsOf(event: AuditEvent): Details {

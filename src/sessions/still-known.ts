@@ -5,9 +5,8 @@ import { findStanding, sessionBegunAt } from './queries.ts'
 /**
  * Whether somebody who was known when their request began would be known still as what they were: neither
  * their account nor their client was disabled since, they have no other role, and the session they came
- * with was not ended. Asked again and again
- * while content runs, because a request can last for hours. How long a session was not used does not
- * count: it is being used.
+ * with was not ended. Asked again and again while content runs, because a request can last for hours. How
+ * long a session was not used does not count: it is being used.
  */
 export async function isStillKnown(
   { database }: Pick<Exchange, 'database'>,
